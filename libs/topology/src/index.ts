@@ -1,0 +1,89 @@
+/**
+ * The shape of every service: a deterministic state machine. It gets an input and the time, changes its
+ * state, and returns effects. It does no I/O, reads no clock and rolls no dice.
+ */
+
+/** Names one record for `finish`: topic, partition and offset, as `topic/partition/offset`. */
+export type RecordId = string;
+
+/** A record as a step sees it: decoded, checked by its schema, with the place it came from. */
+export interface InputRecord<Value = unknown> {
+  readonly id: RecordId;
+  /** Topic name without the configured prefix, e.g. `crawl.links`. */
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly key: string | null;
+  readonly value: Value;
+  readonly headers: Readonly<Record<string, string>>;
+  /** When the broker or producer stamped it, in epoch milliseconds. */
+  readonly timestampMs: number;
+}
+
+export type Input<Rec extends InputRecord = InputRecord, Outcome = never> =
+  /** A record of this lane; exactly one `finish` must follow, now or in a later step. */
+  | { readonly kind: "record"; readonly record: Rec }
+  /** A wake asked for by an earlier effect is due. It may be late, never early. */
+  | { readonly kind: "wake"; readonly lane: string }
+  /** A call has really begun (it may have waited for a free slot). */
+  | { readonly kind: "started"; readonly callId: string; readonly lane: string }
+  /** The answer of a call. It comes exactly once for each call, aborted ones included. */
+  | { readonly kind: "settled"; readonly callId: string; readonly lane: string; readonly outcome: Outcome }
+  /** An entry of a table that every instance reads was set, changed or removed. */
+  | { readonly kind: "table"; readonly table: string; readonly key: string }
+  /** The task was just assigned and its state is loaded; wakes do not survive a restart, so ask again. */
+  | { readonly kind: "restored" };
+
+export type Effect<Call = never> =
+  /** Write a record. Without `partition` it goes to the partition of `key` (murmur2). `null` is a tombstone. */
+  | {
+      readonly kind: "send";
+      readonly topic: string;
+      readonly key: string;
+      readonly value: unknown;
+      readonly partition?: number;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
+  /** Set (or with `null` delete) an entry of the task's durable state. Goes to the changelog and the store. */
+  | { readonly kind: "put"; readonly key: string; readonly value: unknown }
+  /** Step this lane again at `atMs`. The earliest wake asked for counts; a later one does not replace it. */
+  | { readonly kind: "wake"; readonly lane: string; readonly atMs: number }
+  /** Ask the outside world; the answer is stepped back in as `settled`. */
+  | { readonly kind: "call"; readonly lane: string; readonly callId: string; readonly request: Call }
+  /** Abort a call; it still settles. */
+  | { readonly kind: "abort"; readonly callId: string }
+  /** The record is dealt with: its offset may be committed. */
+  | { readonly kind: "finish"; readonly id: RecordId };
+
+/** What a step may know beside its own state: tables by name, and where it runs. Read-only. */
+export interface StepContext {
+  /** Number of this task: the partition number of all its inputs. */
+  readonly task: number;
+  /** Number of tasks, i.e. of partitions of every co-partitioned topic. */
+  readonly tasks: number;
+  /** Rises each time the task is assigned anew; never reused by this process. */
+  readonly epoch: number;
+  /** When the task was assigned, in epoch milliseconds. */
+  readonly assignedAtMs: number;
+  /** True where the durable state that was loaded is known to be complete. */
+  readonly tables: Readonly<Record<string, ReadonlyMap<string, unknown>>>;
+  /** The partition a key belongs to. */
+  readonly partitionOf: (key: string) => number;
+}
+
+export interface Step<State, Rec extends InputRecord = InputRecord, Call = never, Outcome = never> {
+  readonly name: string;
+  /** Builds the state of one task from its durable entries (none at the very first start). */
+  readonly load: (entries: Iterable<readonly [string, unknown]>) => State;
+  /** The lane of a record: records of one lane start in order; lanes run side by side. */
+  readonly laneOf: (record: Rec) => string;
+  /** How many records of a lane may be unfinished at once. Default 1. */
+  readonly laneWidth?: (lane: string, state: State) => number;
+  /** One step. Mutates `state` in place; the runtime throws it away if a transaction fails. */
+  readonly step: (
+    state: State,
+    input: Input<Rec, Outcome>,
+    nowMs: number,
+    context: StepContext,
+  ) => readonly Effect<Call>[];
+}

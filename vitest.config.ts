@@ -1,0 +1,30 @@
+import { defineConfig } from "vitest/config";
+
+/** Generous: machines are slow and noisy, and no test asserts how long something takes. */
+const testTimeout = 60_000;
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["libs/*/test/**/*.test.ts", "services/*/test/**/*.test.ts"],
+          testTimeout,
+        },
+      },
+      { test: { name: "architecture", include: ["tests/architecture/**/*.test.ts"], testTimeout } },
+      { test: { name: "pipeline", include: ["tests/pipeline/**/*.test.ts"], testTimeout: 300_000 } },
+      {
+        test: {
+          name: "kafka",
+          include: ["tests/kafka/**/*.test.ts"],
+          globalSetup: ["tests/kafka/broker-setup.ts"],
+          testTimeout: 600_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
