@@ -1,1 +1,44 @@
-export {};
+export { decodeRecord, type Decoded } from "./codec.ts";
+export {
+  countersSchema,
+  emptyTally,
+  finishReasons,
+  grantSchema,
+  jobStatusSchema,
+  openOf,
+  type Counters,
+  type FinishReason,
+  type Grant,
+  type JobStatus,
+  type Tally,
+  type TaskCounters,
+} from "./counters.ts";
+export { dueSchema, permitSchema, type Due, type Permit } from "./due.ts";
+export { eventSchema, type CrawlEvent } from "./event.ts";
+export { holdReasons, hostSchema, type Host } from "./host.ts";
+export { resultId } from "./identity.ts";
+export {
+  defaultJob,
+  defaultJobId,
+  jobIdSchema,
+  jobSchema,
+  scopeKinds,
+  type Job,
+  type JobInput,
+  type ScopeKind,
+} from "./job.ts";
+export { linkSchema, type Link } from "./link.ts";
+export { outcomeSchema, type Outcome } from "./outcome.ts";
+export { murmur2, partitionOf } from "./partition.ts";
+export { resultSchema, type Result } from "./result.ts";
+export { seedSchema, type Seed } from "./seed.ts";
+export {
+  configsOf,
+  defaultLayout,
+  partitionsOf,
+  topicList,
+  topicOf,
+  topics,
+  type Topic,
+  type TopicLayout,
+} from "./topics.ts";

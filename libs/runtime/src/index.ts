@@ -1,1 +1,37 @@
-export {};
+export { assignTasks } from "./assignment.ts";
+export {
+  CommitFailed,
+  failpoints,
+  type AssignTasks,
+  type Batch,
+  type Broker,
+  type BrokerAdmin,
+  type BrokerRecord,
+  type CommittedOffset,
+  type Failpoint,
+  type GroupConsumer,
+  type GroupHandlers,
+  type GroupOptions,
+  type Join,
+  type MemberClaim,
+  type OnFailpoint,
+  type OutRecord,
+  type Producer,
+  type Tail,
+  type TailOptions,
+  type TopicDrift,
+  type TopicPartition,
+  type TopicSpec,
+  type Transaction,
+  type TransactionalProducer,
+} from "./broker.ts";
+export { PartitionBudget } from "./budget.ts";
+export { systemClock, type Clock } from "./clock.ts";
+export { CreditWindow, DemandTotal } from "./credits.ts";
+export { Lanes } from "./lanes.ts";
+export { OffsetLedger } from "./ledger.ts";
+export { defaultLimits, type RuntimeLimits } from "./limits.ts";
+export { silentProbe, type RuntimeProbe } from "./probe.ts";
+export { Service, type PerformCall, type ServiceOptions } from "./service.ts";
+export { memoryStores, type StateStores, type TaskStore } from "./store.ts";
+export { WakeQueue } from "./wake-queue.ts";

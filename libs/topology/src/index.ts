@@ -43,6 +43,8 @@ export type Effect<Call = never> =
       readonly value: unknown;
       readonly partition?: number;
       readonly headers?: Readonly<Record<string, string>>;
+      /** Only the last record of this topic and key in a transaction is written (compacted topics). */
+      readonly latest?: boolean;
     }
   /** Set (or with `null` delete) an entry of the task's durable state. Goes to the changelog and the store. */
   | { readonly kind: "put"; readonly key: string; readonly value: unknown }
@@ -53,7 +55,9 @@ export type Effect<Call = never> =
   /** Abort a call; it still settles. */
   | { readonly kind: "abort"; readonly callId: string }
   /** The record is dealt with: its offset may be committed. */
-  | { readonly kind: "finish"; readonly id: RecordId };
+  | { readonly kind: "finish"; readonly id: RecordId }
+  /** The record can't be accepted: finish it, with its original bytes and the reason in the dead letters. */
+  | { readonly kind: "reject"; readonly id: RecordId; readonly reason: string };
 
 /** What a step may know beside its own state: tables by name, and where it runs. Read-only. */
 export interface StepContext {
@@ -65,7 +69,7 @@ export interface StepContext {
   readonly epoch: number;
   /** When the task was assigned, in epoch milliseconds. */
   readonly assignedAtMs: number;
-  /** True where the durable state that was loaded is known to be complete. */
+  /** Tables that every instance reads, by topic: key to value. */
   readonly tables: Readonly<Record<string, ReadonlyMap<string, unknown>>>;
   /** The partition a key belongs to. */
   readonly partitionOf: (key: string) => number;

@@ -1,0 +1,27 @@
+import { z } from "zod";
+import { jobIdSchema } from "./job.ts";
+
+/** A URL that the frontier has released: it holds a credit of its domain until an outcome comes back. */
+export const dueSchema = z.object({
+  releaseId: z.string().describe("Names this release; each outcome answers one."),
+  job: jobIdSchema,
+  run: z.int().positive(),
+  url: z.string(),
+  urlId: z.string(),
+  depth: z.int().nonnegative(),
+  root: z.string().nullable(),
+  parent: z.string().nullable(),
+  redirects: z.int().nonnegative(),
+  attempt: z.int().positive().describe("1 for the first try of this URL."),
+  releasedAtMs: z.int(),
+  leaseUntilMs: z.int().describe("Past this instant nobody may start it; the answer is `expired`."),
+});
+export type Due = z.infer<typeof dueSchema>;
+
+/** A due URL that may be fetched: rate-limit has given it a slot in time. */
+export const permitSchema = dueSchema.extend({
+  notBeforeMs: z.int().describe("Earliest start, by the clock of rate-limit."),
+  delayMs: z.int().nonnegative().describe("Wait that holds for the domain now; the fetcher keeps it too."),
+  concurrency: z.int().positive().describe("Most requests to the domain at once."),
+});
+export type Permit = z.infer<typeof permitSchema>;

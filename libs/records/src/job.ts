@@ -1,0 +1,65 @@
+import { z } from "zod";
+
+const milliseconds = z.int().nonnegative();
+
+export const jobIdSchema = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,99}$/, "lower-case letters, digits, '.', '_' and '-', at most 100")
+  .describe("Job id: names the job in topics, events and results.");
+
+export const scopeKinds = ["path", "host", "subdomains", "domain", "any"] as const;
+export type ScopeKind = (typeof scopeKinds)[number];
+
+const patternSchema = z.string().min(1).max(400);
+
+/** Which links belong to the crawl. */
+export const scopeSchema = z.object({
+  kind: z.enum(scopeKinds).default("host").describe("How far the crawl goes from its seeds."),
+  allowedDomains: z.array(z.string().min(1)).max(1000).default([]).describe("Hosts also in scope."),
+  include: z.array(patternSchema).max(200).default([]).describe("Globs; where given, a URL must match one."),
+  exclude: z.array(patternSchema).max(200).default([]).describe("Globs; a match is refused, whatever include says."),
+});
+
+/** What the crawl may use up. Null: no limit. */
+export const limitsSchema = z.object({
+  maxPages: z.int().positive().nullable().default(null).describe("Most results, failures included."),
+  maxDepth: z.int().nonnegative().nullable().default(null).describe("Most links from a seed; seeds are 0."),
+  maxDurationMs: milliseconds.positive().nullable().default(null).describe("The job ends after this time."),
+});
+
+export const politenessSchema = z.object({
+  delayMs: milliseconds.max(86_400_000).default(1000).describe("Least time between two requests to a host."),
+  concurrencyPerHost: z.int().min(1).max(64).default(1).describe("Most requests to a host at once."),
+  delayMaxMs: milliseconds.max(86_400_000).default(60_000).describe("Longest crawl-delay of robots.txt obeyed as it is."),
+});
+
+export const fetchPolicySchema = z.object({
+  totalTimeoutMs: milliseconds.min(1).max(600_000).default(30_000).describe("Deadline of one request."),
+  bodyBytesMax: z.int().positive().max(1_073_741_824).default(10_485_760).describe("Longest body, decoded."),
+  attemptsMax: z.int().min(1).max(10).default(3).describe("Tries of one URL before it counts as failed."),
+});
+
+/** A crawl job, as it lies in `crawl.jobs` under its id. */
+export const jobSchema = z.object({
+  schemaVersion: z.literal(1).default(1),
+  id: jobIdSchema,
+  run: z.int().positive().default(1).describe("Rises when an ended job is started again."),
+  desired: z.enum(["running", "paused", "cancelled"]).default("running").describe("What the user wants of it."),
+  open: z.boolean().default(false).describe("An open job takes seeds for ever and never completes."),
+  seeds: z.array(z.string().min(1).max(2083)).max(10_000).default([]).describe("Start URLs."),
+  scope: scopeSchema.default(() => scopeSchema.parse({})),
+  limits: limitsSchema.default(() => limitsSchema.parse({})),
+  politeness: politenessSchema.default(() => politenessSchema.parse({})),
+  fetch: fetchPolicySchema.default(() => fetchPolicySchema.parse({})),
+  submittedAtMs: milliseconds.default(0).describe("When it was submitted, epoch milliseconds."),
+});
+
+export type Job = z.infer<typeof jobSchema>;
+export type JobInput = z.input<typeof jobSchema>;
+
+/** The job that seeds without a job belong to, unless `crawl.jobs` has one of that name. */
+export const defaultJobId = "default";
+
+export function defaultJob(): Job {
+  return jobSchema.parse({ id: defaultJobId, open: true });
+}

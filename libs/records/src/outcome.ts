@@ -1,0 +1,30 @@
+import { z } from "zod";
+import { jobIdSchema } from "./job.ts";
+
+export const outcomeKinds = ["settled", "retry", "deferred", "expired", "refused"] as const;
+
+/** What became of one release: it gives the credit back to the frontier and moves the domain's clock. */
+export const outcomeSchema = z.object({
+  releaseId: z.string(),
+  job: jobIdSchema,
+  run: z.int().positive(),
+  urlId: z.string(),
+  attempt: z.int().positive(),
+  by: z.enum(["fetcher", "rate-limit"]),
+  kind: z.enum(outcomeKinds).describe(
+    "settled: a result was written; retry: a try failed; deferred: not now; expired: past its lease; refused: never.",
+  ),
+  category: z.string().describe("ok, redirect, http_4xx, dns, robots, …: what happened, or why not."),
+  ok: z.boolean().describe("With settled: the page was had (2xx, or a redirect)."),
+  dueAtMs: z.int().nullable().describe("With retry and deferred: not before this instant."),
+  linkRecords: z.int().nonnegative().describe("Records written to crawl.links in the same transaction."),
+  links: z.int().nonnegative().describe("URLs in those records."),
+  requests: z.int().nonnegative().describe("HTTP requests made, robots.txt included."),
+  endedAtMs: z.int().nullable().describe("When the last request ended."),
+  latencyMs: z.number().nonnegative().nullable().describe("Time to first byte of the page."),
+  retryAfterMs: z.int().nonnegative().nullable().describe("What the host asked for by 429 or 503."),
+  crawlDelayMs: z.int().nonnegative().nullable().describe("Crawl-delay of robots.txt for us."),
+  breakerUntilMs: z.int().nullable().describe("The domain's breaker is open until then."),
+  detail: z.string().nullable().describe("The rule, robots line, limit or error code."),
+});
+export type Outcome = z.infer<typeof outcomeSchema>;

@@ -1,0 +1,74 @@
+import { partitionOf, topicOf, partitionsOf, type TopicLayout } from "@sluice/records";
+import { SluiceError } from "@sluice/errors";
+import type { Effect } from "@sluice/topology";
+import type { OutRecord } from "./broker.ts";
+
+type Send = Extract<Effect<never>, { kind: "send" }>;
+
+/** What one transaction will write: gathered by steps, taken as a whole by a commit. */
+export interface Output {
+  readonly records: readonly OutRecord[];
+  readonly changes: ReadonlyMap<string, string | null>;
+}
+
+/**
+ * Gathers the sends and state changes of one task until its next transaction. Values are encoded at once:
+ * a step may go on changing the object it sent.
+ */
+export class OutputBuffer {
+  #records: OutRecord[] = [];
+  #latest = new Map<string, OutRecord>();
+  #changes = new Map<string, string | null>();
+  #bytes = 0;
+  readonly #layout: TopicLayout;
+
+  constructor(layout: TopicLayout) {
+    this.#layout = layout;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get records(): number {
+    return this.#records.length + this.#latest.size + this.#changes.size;
+  }
+
+  send(effect: Send): void {
+    const topic = topicOf(effect.topic);
+    if (topic === undefined) throw new SluiceError("SLUICE_STEP_BROKEN", `no topic ${effect.topic}`);
+    const value = effect.value === null ? null : JSON.stringify(effect.value);
+    const record: OutRecord = {
+      topic: this.#layout.prefix + effect.topic,
+      partition: effect.partition ?? partitionOf(effect.key, partitionsOf(topic, this.#layout)),
+      key: effect.key,
+      value,
+      ...(effect.headers === undefined ? {} : { headers: effect.headers }),
+    };
+    this.#bytes += (value?.length ?? 0) + effect.key.length;
+    if (effect.latest === true) this.#latest.set(`${effect.topic}\n${effect.key}`, record);
+    else this.#records.push(record);
+  }
+
+  /** A record that is already bytes: a dead letter. */
+  sendRaw(record: OutRecord): void {
+    this.#bytes += (record.value?.length ?? 0) + (record.key?.length ?? 0);
+    this.#records.push(record);
+  }
+
+  put(key: string, value: unknown): void {
+    const text = value === null ? null : JSON.stringify(value);
+    this.#bytes += (text?.length ?? 0) + key.length;
+    this.#changes.set(key, text);
+  }
+
+  /** Hands over what was gathered and starts anew. */
+  take(): Output {
+    const output: Output = { records: [...this.#records, ...this.#latest.values()], changes: this.#changes };
+    this.#records = [];
+    this.#latest = new Map();
+    this.#changes = new Map();
+    this.#bytes = 0;
+    return output;
+  }
+}
