@@ -1,1 +1,1 @@
-export {};
+export { kafkajsBroker, type KafkajsBroker, type KafkajsBrokerOptions } from "./kafkajs-broker.ts";

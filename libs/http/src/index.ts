@@ -1,1 +1,25 @@
-export {};
+export { fetchFailures } from "./fetch-answer.ts";
+export type { FetchAnswer, FetchFailed, FetchFailure, FetchRequest, FetchResponse } from "./fetch-answer.ts";
+export { createHttpClient } from "./fetch-page.ts";
+export type { HttpClient, HttpClientOptions } from "./fetch-page.ts";
+export type { ResolveHost } from "./dns-cache.ts";
+export { hostResolver } from "./host-resolver.ts";
+export type { HostResolverOptions } from "./host-resolver.ts";
+export type { IsAllowed } from "./guarded-connect.ts";
+export {
+  attemptsMaxDefault,
+  categoryOf,
+  retryDelayMs,
+  retryRuleOf,
+  retryRules,
+  shouldRetry,
+} from "./retry-policy.ts";
+export type { OutcomeCategory, RetryRule } from "./retry-policy.ts";
+export { Breakers } from "./breakers.ts";
+export type {
+  BreakerOpen,
+  BreakerOptions,
+  BreakerReport,
+  BreakerState,
+  GuardedAnswer,
+} from "./domain-breaker.ts";

@@ -1,1 +1,40 @@
-export {};
+export {
+  canonicalize,
+  canonicalizer,
+  canonicalRulesVersion,
+  rawUrlCharsMax,
+  urlCharsMax,
+  urlIdOf,
+  type CanonicalOptions,
+  type CanonicalUrl,
+  type UrlRefusal,
+  type UrlRefusalReason,
+} from "./url.ts";
+export { registrableDomain } from "./registrable-domain.ts";
+export {
+  parseRobots,
+  robotsBytesMax,
+  robotsForStatus,
+  type Robots,
+  type RobotsDecision,
+  type RobotsStatusRule,
+} from "./robots.ts";
+export { httpDateMs } from "./http-date.ts";
+export { retryAfterMs } from "./retry-after.ts";
+export { noRobotsFlags, robotsTag, unionOfFlags, type RobotsFlags } from "./robots-tag.ts";
+export { isHtml, parseContentType, type ContentType } from "./content-type.ts";
+export { decodeBody, type DecodedBody } from "./charset.ts";
+export { scanHtml, type PageScan, type ScanOptions } from "./html.ts";
+export { type LinkKind, type PageLink } from "./page-links.ts";
+export { classifyAddress, parseCidr, type AddressDecision, type Cidr } from "./address.ts";
+export { compileGlob, GlobError, globCharsMax, type Glob } from "./glob.ts";
+export {
+  compileScope,
+  ScopeError,
+  type Scope,
+  type ScopeDecision,
+  type ScopeKind,
+  type ScopeRefusalReason,
+  type ScopeSpec,
+} from "./scope.ts";
+export { Admission, type AdmissionAnswer, type AdmissionRules, type Found } from "./admission.ts";

@@ -1,0 +1,103 @@
+/** What the errors of kafkajs mean to the callers of the broker port. */
+import { messageOf, SluiceError } from "@sluice/errors";
+import { CommitFailed } from "@sluice/runtime";
+
+/** Errors no retry cures: rights, settings, formats. Names and protocol types as kafkajs has them. */
+const fatal = new Set([
+  "CLUSTER_AUTHORIZATION_FAILED",
+  "GROUP_AUTHORIZATION_FAILED",
+  "INCONSISTENT_GROUP_PROTOCOL",
+  "INVALID_GROUP_ID",
+  "INVALID_SESSION_TIMEOUT",
+  "INVALID_TOPIC_EXCEPTION",
+  "KafkaJSNotImplemented",
+  "KafkaJSSASLAuthenticationError",
+  "KafkaJSServerDoesNotSupportApiKey",
+  "KafkaJSUnsupportedMagicByteInMessageSet",
+  "SASL_AUTHENTICATION_FAILED",
+  "SECURITY_DISABLED",
+  "SluiceError",
+  "TOPIC_AUTHORIZATION_FAILED",
+  "TRANSACTIONAL_ID_AUTHORIZATION_FAILED",
+  "UNSUPPORTED_COMPRESSION_TYPE",
+  "UNSUPPORTED_SASL_MECHANISM",
+]);
+
+/** Error types that say: another producer has the transactional id by now. */
+const fenced = new Set([
+  "INVALID_PRODUCER_EPOCH",
+  "INVALID_PRODUCER_ID_MAPPING",
+  "INVALID_TXN_STATE",
+  "PRODUCER_FENCED",
+  "TRANSACTION_COORDINATOR_FENCED",
+]);
+/** PRODUCER_FENCED by its code; kafkajs 2.2.4 has no name for it. */
+const producerFenced = "Unknown error code 90";
+
+const tooLarge = new Set(["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"]);
+
+/** Worth another try at once: the coordinator is busy, moving or not there yet. */
+const passing = new Set([
+  "CONCURRENT_TRANSACTIONS",
+  "GROUP_COORDINATOR_NOT_AVAILABLE",
+  "GROUP_LOAD_IN_PROGRESS",
+  "NOT_CONTROLLER",
+  "NOT_COORDINATOR_FOR_GROUP",
+  "UNKNOWN_TOPIC_OR_PARTITION",
+  "LEADER_NOT_AVAILABLE",
+  "REQUEST_TIMED_OUT",
+]);
+
+/** The error, its causes and its parts, outermost first. */
+function* chain(error: unknown): Generator<Error> {
+  const seen = new Set<unknown>();
+  const waiting = [error];
+  while (waiting.length > 0) {
+    const next = waiting.shift();
+    if (!(next instanceof Error) || seen.has(next)) continue;
+    seen.add(next);
+    yield next;
+    waiting.push(next.cause, ...((next as { errors?: readonly unknown[] }).errors ?? []));
+  }
+}
+
+/** kafkajs' name for a protocol error, e.g. `INVALID_PRODUCER_EPOCH`. */
+export function typeOf(error: unknown): string | undefined {
+  const type = (error as { type?: unknown } | null)?.type;
+  return typeof type === "string" ? type : undefined;
+}
+
+function some(error: unknown, names: ReadonlySet<string>): boolean {
+  for (const link of chain(error)) if (names.has(link.name) || names.has(typeOf(link) ?? "")) return true;
+  return false;
+}
+
+export const isFatal = (error: unknown): boolean => some(error, fatal);
+export const isTooLarge = (error: unknown): boolean => some(error, tooLarge);
+
+export function isFenced(error: unknown): boolean {
+  if (some(error, fenced)) return true;
+  for (const link of chain(error)) if (link.message.includes(producerFenced)) return true;
+  return false;
+}
+
+export function isPassing(error: unknown): boolean {
+  const type = typeOf(error);
+  return type !== undefined && passing.has(type);
+}
+
+/** Gives an error about record size the product's own code; leaves the others as they are. */
+export function sendFailure(error: unknown): unknown {
+  if (!isTooLarge(error)) return error;
+  return new SluiceError("SLUICE_RECORD_TOO_LARGE", `a record is larger than its topic allows: ${messageOf(error)}`, {
+    cause: error,
+  });
+}
+
+export function commitFailed(during: string, error: unknown): CommitFailed {
+  if (error instanceof CommitFailed) return error;
+  return new CommitFailed(`${during}: ${messageOf(error)}`, {
+    cause: sendFailure(error),
+    fenced: isFenced(error),
+  });
+}

@@ -1,0 +1,13 @@
+import { brokerConformance } from "../src/conformance.ts";
+import { simulation } from "./memory-simulation.ts";
+
+for (const seed of [1, 2, 3, 4, 5]) {
+  brokerConformance(`memory broker with seed ${seed}`, () => Promise.resolve(simulation(seed).broker));
+}
+
+for (const seed of [11, 12, 13]) {
+  const faults = { fetchDelayed: 0.2, lateBatch: 0.8 };
+  brokerConformance(`memory broker with seed ${seed} and slow fetches`, () =>
+    Promise.resolve(simulation(seed, faults).broker),
+  );
+}

@@ -1,0 +1,201 @@
+import { z } from "zod";
+
+/** One setting: where it comes from, what it means, what it is by default. */
+export interface Setting<Schema extends z.ZodType = z.ZodType> {
+  readonly env: string;
+  readonly schema: Schema;
+  readonly about: string;
+  /** Other names that are understood; the first one set counts. */
+  readonly aliases?: readonly string[];
+  /** Never printed. */
+  readonly secret?: boolean;
+}
+
+const integer = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+const list = z.string().transform((text) => text.split(",").map((each) => each.trim()).filter((each) => each !== ""));
+const flag = z.enum(["true", "false", "1", "0"]).transform((text) => text === "true" || text === "1");
+const setting = <Schema extends z.ZodType>(definition: Setting<Schema>): Setting<Schema> => definition;
+
+/** Settings of every service. */
+export const commonSettings = {
+  brokers: setting({
+    env: "KAFKA_BROKERS",
+    aliases: ["KAFKA_BOOTSTRAP_SERVERS"],
+    schema: list.refine((brokers) => brokers.length > 0, "at least one host:port"),
+    about: "Kafka brokers, `host:port`, separated by commas.",
+  }),
+  securityProtocol: setting({
+    env: "KAFKA_SECURITY_PROTOCOL",
+    schema: z.enum(["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]).default("PLAINTEXT"),
+    about: "How brokers are spoken to.",
+  }),
+  saslMechanism: setting({
+    env: "KAFKA_SASL_MECHANISM",
+    schema: z.enum(["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]).default("PLAIN"),
+    about: "With SASL: the mechanism.",
+  }),
+  saslUsername: setting({ env: "KAFKA_SASL_USERNAME", schema: z.string().default(""), about: "With SASL: the user." }),
+  saslPassword: setting({
+    env: "KAFKA_SASL_PASSWORD",
+    schema: z.string().default(""),
+    about: "With SASL: the password.",
+    secret: true,
+  }),
+  sslCaFile: setting({
+    env: "KAFKA_SSL_CA_LOCATION",
+    schema: z.string().default(""),
+    about: "With SSL: file of the certificates that are trusted; empty: the system's.",
+  }),
+  prefix: setting({
+    env: "SLUICE_PREFIX",
+    schema: z.string().regex(/^([a-z0-9][a-z0-9.-]{0,80}[.-])?$/, "lower-case letters, digits, '.' and '-', ending in '.' or '-'").default(""),
+    about: "Put before the name of every topic, group and transactional id.",
+  }),
+  partitions: setting({
+    env: "SLUICE_PARTITIONS",
+    schema: integer(1, 1000).default(12),
+    about: "Partitions of every co-partitioned topic. Permanent: a change moves keys.",
+  }),
+  retentionMs: setting({
+    env: "SLUICE_RETENTION_MS",
+    schema: integer(60_000, Number.MAX_SAFE_INTEGER).optional(),
+    about: "Retention of topics that are not compacted; unset: as in the table of topics.",
+  }),
+  replicationFactor: setting({
+    env: "SLUICE_REPLICATION_FACTOR",
+    schema: integer(1, 9).optional(),
+    about: "Replicas of topics that are created; unset: the broker's default.",
+  }),
+  createTopics: setting({
+    env: "SLUICE_CREATE_TOPICS",
+    schema: flag.default(false),
+    about: "Create missing topics at the start instead of refusing to start.",
+  }),
+  instance: setting({
+    env: "SLUICE_INSTANCE",
+    schema: z.string().regex(/^[A-Za-z0-9._-]{1,100}$/).optional(),
+    about: "Stable name of this instance: its tasks come back to it. Unset: the host's name.",
+  }),
+  adminPort: setting({
+    env: "SLUICE_ADMIN_PORT",
+    schema: integer(0, 65_535).default(0),
+    about: "Port of /livez, /readyz and /metrics; 0: none.",
+  }),
+  adminHost: setting({
+    env: "SLUICE_ADMIN_HOST",
+    schema: z.string().default("127.0.0.1"),
+    about: "Address that port is bound to.",
+  }),
+  logLevel: setting({
+    env: "SLUICE_LOG_LEVEL",
+    schema: z.enum(["debug", "info", "warn", "error"]).default("info"),
+    about: "Least level that is logged, as JSON lines on stderr.",
+  }),
+  sessionTimeoutMs: setting({
+    env: "SLUICE_SESSION_TIMEOUT_MS",
+    schema: integer(1000, 300_000).default(6000),
+    about: "A member not heard of for this long is taken for dead.",
+  }),
+  commitIntervalMs: setting({
+    env: "SLUICE_COMMIT_INTERVAL_MS",
+    schema: integer(1, 1000).default(1000),
+    about: "Longest time between two commits of a busy task.",
+  }),
+  drainMs: setting({
+    env: "SLUICE_DRAIN_MS",
+    schema: integer(0, 600_000).default(35_000),
+    about: "On SIGTERM, how long calls in flight may go on.",
+  }),
+  failpoint: setting({
+    env: "SLUICE_FAILPOINT",
+    schema: z.string().regex(/^([a-z_]+:[1-9][0-9]*)?$/, "name:count").default(""),
+    about: "For tests: the process kills itself when it passes this point for the n-th time, e.g. `after_send:3`.",
+  }),
+} as const;
+
+export const frontierSettings = {
+  windowMax: setting({
+    env: "SLUICE_FRONTIER_WINDOW_MAX",
+    schema: integer(2, 10_000).default(100),
+    about: "Most URLs of one domain released and unanswered; asked for again at half of it.",
+  }),
+  releasedMax: setting({
+    env: "SLUICE_FRONTIER_RELEASED_MAX",
+    schema: integer(1, 1_000_000).default(1000),
+    about: "Most URLs of one task released and unanswered.",
+  }),
+  leaseMs: setting({
+    env: "SLUICE_FRONTIER_LEASE_MS",
+    schema: integer(1000, 86_400_000).default(600_000),
+    about: "A release that is not started by then is answered `expired` and released again.",
+  }),
+  lagMax: setting({
+    env: "SLUICE_FRONTIER_LAG_MAX",
+    schema: integer(1, 100_000_000).default(20_000),
+    about: "Nothing is released while a group of SLUICE_BACKPRESSURE_GROUPS lags by more records.",
+  }),
+  backpressureGroups: setting({
+    env: "SLUICE_BACKPRESSURE_GROUPS",
+    schema: list.default(["result-sink"]),
+    about: "Groups reading crawl.results whose lag holds the crawl. Others may lag and lose to retention.",
+  }),
+} as const;
+
+export const fetcherSettings = {
+  concurrency: setting({
+    env: "SLUICE_FETCHER_CONCURRENCY",
+    schema: integer(1, 10_000).default(64),
+    about: "Most requests at once in this process.",
+  }),
+  userAgent: setting({
+    env: "SLUICE_FETCHER_USER_AGENT",
+    schema: z.string().regex(/^[\x21-\x7e][\x20-\x7e]{0,255}$/, "printable ASCII").optional(),
+    about: "User-Agent header; unset: `Sluice/<version> (+contact)`.",
+  }),
+  contact: setting({
+    env: "SLUICE_FETCHER_CONTACT",
+    schema: z.string().regex(/^[\x21-\x7e][\x20-\x7e]{0,199}$/, "printable ASCII").optional(),
+    about: "URL or mail address in the default User-Agent, for site owners.",
+  }),
+  allowPrivate: setting({
+    env: "SLUICE_FETCHER_ALLOW_PRIVATE",
+    schema: list.default([]),
+    about: "Address blocks that may be fetched although they are not public, e.g. `127.0.0.0/8`.",
+  }),
+  resolve: setting({
+    env: "SLUICE_FETCHER_RESOLVE",
+    schema: list.default([]),
+    about: "Fixed addresses, `host:port:address`, separated by commas.",
+  }),
+  robotsRetryMs: setting({
+    env: "SLUICE_FETCHER_ROBOTS_RETRY_MS",
+    schema: integer(1, 3_600_000).default(5000),
+    about: "First wait before a robots.txt that could not be had is asked for again.",
+  }),
+} as const;
+
+export const sinkSettings = {
+  dir: setting({
+    env: "SLUICE_SINK_DIR",
+    schema: z.string().min(1).default("crawl-results"),
+    about: "Folder of results.jsonl.",
+  }),
+  batchMax: setting({
+    env: "SLUICE_SINK_BATCH_MAX",
+    schema: integer(1, 10_000).default(100),
+    about: "Results in one write.",
+  }),
+  lingerMs: setting({
+    env: "SLUICE_SINK_LINGER_MS",
+    schema: integer(0, 60_000).default(100),
+    about: "How long a batch that is not full waits for more.",
+  }),
+} as const;
+
+/** Every setting by service, for the reference page. */
+export const settingsByService = {
+  "every service": commonSettings,
+  frontier: frontierSettings,
+  fetcher: fetcherSettings,
+  "result-sink": sinkSettings,
+} as const;

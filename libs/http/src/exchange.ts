@@ -1,0 +1,236 @@
+/** One request on one connection, from its first byte to the decoded body. */
+import type { Dispatcher } from "undici";
+import { BodyBuffer } from "./body-buffer.ts";
+import { BodyDecoder, parseCodings } from "./body-decoder.ts";
+import { failureOf } from "./failure-category.ts";
+import type { FetchAnswer, FetchFailure, FetchRequest } from "./fetch-answer.ts";
+import type { Connection } from "./guarded-dispatcher.ts";
+import { parseResponseHeader } from "./response-header.ts";
+import type { ResponseHeader } from "./response-header.ts";
+
+/** Coded bytes may be this much more than the decoded ones that they stand for. */
+const codingOverheadBytes = 65_536;
+/** undici limits the fields but not the status line. */
+const reasonLengthMax = 1_024;
+/** A header's 16 KiB and one read of the socket, which may hold body already. */
+const headBytesMax = 16_384 + 65_536;
+const timerMaxMs = 2_147_483_647;
+
+export interface ExchangeOptions {
+  readonly request: FetchRequest;
+  readonly url: URL;
+  readonly header: readonly string[];
+  readonly signal: AbortSignal;
+  readonly connection: Connection;
+  readonly monotonicMs: () => number;
+  readonly startedAtMs: number;
+  readonly giveBack: (connection: Connection) => void;
+  readonly settle: (answer: FetchAnswer) => void;
+}
+
+/** Settles exactly once; whatever undici or a decoder says after that is ignored. */
+export class Exchange implements Dispatcher.DispatchHandler {
+  readonly #options: ExchangeOptions;
+  readonly #connectTimer: NodeJS.Timeout;
+  readonly #totalTimer: NodeJS.Timeout;
+  readonly #onAbort = (): void => this.#fail("cancelled", "ABORT_ERR", "the caller aborted the fetch");
+  /** Until it is given back or destroyed. */
+  #connection: Connection | undefined;
+  #settled = false;
+  #sentAtMs: number | undefined;
+  #firstByteAtMs: number | undefined;
+  #bytesReadBefore = 0;
+  #header: ResponseHeader | undefined;
+  #body: BodyBuffer | undefined;
+  #decoder: BodyDecoder | undefined;
+  #wireBytes = 0;
+  #remoteAddress = "";
+
+  constructor(options: ExchangeOptions) {
+    this.#options = options;
+    this.#connection = options.connection;
+    const { connectTimeoutMs, totalTimeoutMs } = options.request;
+    this.#connectTimer = after(connectTimeoutMs, () => {
+      const phase = this.#connection?.phase ?? "dns";
+      this.#fail(
+        "timeout_connect",
+        "UND_ERR_CONNECT_TIMEOUT",
+        `no connection in ${connectTimeoutMs} ms (${phase})`,
+      );
+    });
+    this.#totalTimer = after(totalTimeoutMs, () => {
+      this.#fail("timeout_total", "TOTAL_TIMEOUT", `not complete in ${totalTimeoutMs} ms`);
+    });
+    options.signal.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  start(): void {
+    const { url, header, request, connection } = this.#options;
+    connection.dispatch(
+      {
+        method: "GET",
+        path: url.pathname + url.search,
+        headers: [...header],
+        headersTimeout: clampTimer(request.headersTimeoutMs),
+        bodyTimeout: clampTimer(request.bodyTimeoutMs),
+      },
+      this,
+    );
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    if (this.#settled) return controller.abort(new Error("settled before it began"));
+    clearTimeout(this.#connectTimer);
+    this.#remoteAddress = this.#options.connection.remoteAddress;
+    this.#bytesReadBefore = this.#options.connection.bytesRead;
+  }
+
+  onRequestSent(): void {
+    this.#sentAtMs = this.#options.monotonicMs();
+  }
+
+  onResponseStarted(): void {
+    this.#firstByteAtMs ??= this.#options.monotonicMs();
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    fields: Record<string, string | string[] | undefined>,
+    reason = "",
+  ): void {
+    if (this.#settled) return;
+    const headBytes = this.#options.connection.bytesRead - this.#bytesReadBefore;
+    if (reason.length > reasonLengthMax || headBytes > headBytesMax) {
+      return this.#fail(
+        "protocol",
+        "HEAD_TOO_LARGE",
+        "the head of the response is larger than any page needs",
+      );
+    }
+    if (status < 200) return; // RFC 9110 §15.2: interim, the real one follows.
+    const { request } = this.#options;
+    const header = parseResponseHeader(status, fields);
+    this.#header = header;
+    if (request.acceptTypes?.(header.fields["content-type"] ?? null) === false) {
+      return this.#complete({ truncated: false, bodySkipped: true });
+    }
+    const codings = parseCodings(header.fields["content-encoding"]);
+    if (codings.kind === "too_many") {
+      return this.#fail("decode", "TOO_MANY_CODINGS", `${codings.count} layers of content coding`);
+    }
+    const plain = codings.kind === "none";
+    if (plain && request.onTooLarge === "refuse" && (header.contentLength ?? 0) > request.bodyBytesMax) {
+      return this.#failTooLarge();
+    }
+    this.#body = new BodyBuffer(request.bodyBytesMax, plain ? header.contentLength : null);
+    if (codings.kind === "coded") {
+      this.#decoder = new BodyDecoder(codings.codings, request.bodyBytesMax + codingOverheadBytes, {
+        onData: (chunk) => this.#keep(chunk),
+        onEnd: (truncated) => this.#complete({ truncated, bodySkipped: false }),
+        onError: (error) => this.#failWith("decode", error),
+        onOverflow: () => this.#overflow(),
+        onDrain: () => controller.resume(),
+      });
+    }
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+    if (this.#settled) return;
+    this.#wireBytes += chunk.length;
+    if (this.#decoder === undefined) return this.#keep(chunk);
+    if (this.#wireBytes > this.#options.request.bodyBytesMax + codingOverheadBytes) return this.#overflow();
+    if (!this.#decoder.write(chunk)) controller.pause();
+  }
+
+  onResponseEnd(): void {
+    if (this.#settled) return;
+    // Decoding may go on for a while; the host's part is done and the connection free.
+    this.#release();
+    if (this.#decoder !== undefined && this.#wireBytes > 0) this.#decoder.end();
+    else this.#complete({ truncated: false, bodySkipped: false });
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (this.#settled) return;
+    const { category, code, message } = failureOf(error, this.#options.connection.phase);
+    this.#fail(category, code, message);
+  }
+
+  #keep(chunk: Uint8Array): void {
+    if (!this.#settled && this.#body?.push(chunk) === false) this.#overflow();
+  }
+
+  #overflow(): void {
+    if (this.#options.request.onTooLarge === "refuse") this.#failTooLarge();
+    else this.#complete({ truncated: true, bodySkipped: false });
+  }
+
+  #failTooLarge(): void {
+    const { bodyBytesMax } = this.#options.request;
+    this.#fail("too_large", "BODY_TOO_LARGE", `the body is larger than ${bodyBytesMax} bytes`);
+  }
+
+  #failWith(category: FetchFailure, error: Error): void {
+    const { code, message } = failureOf(error, "open");
+    this.#fail(category, code, message);
+  }
+
+  #fail(category: FetchFailure, code: string, message: string): void {
+    if (this.#settled) return;
+    const requestSent = this.#sentAtMs !== undefined;
+    this.#settle({ kind: "failed", category, code, message, requestSent, durationMs: this.#durationMs() });
+  }
+
+  #complete(end: { truncated: boolean; bodySkipped: boolean }): void {
+    const header = this.#header;
+    if (this.#settled || header === undefined) return;
+    const body = end.bodySkipped || this.#body === undefined ? new Uint8Array(0) : this.#body.take();
+    this.#settle({
+      kind: "response",
+      status: header.status,
+      headers: header.fields,
+      setCookies: header.setCookies,
+      body,
+      ...end,
+      bodyBytes: body.length,
+      wireBytes: this.#wireBytes,
+      remoteAddress: this.#remoteAddress,
+      ttfbMs: (this.#firstByteAtMs ?? 0) - (this.#sentAtMs ?? this.#firstByteAtMs ?? 0),
+      durationMs: this.#durationMs(),
+      location: header.location,
+      httpVersion: "1.1",
+    });
+  }
+
+  #settle(answer: FetchAnswer): void {
+    this.#settled = true;
+    clearTimeout(this.#connectTimer);
+    clearTimeout(this.#totalTimer);
+    this.#options.signal.removeEventListener("abort", this.#onAbort);
+    this.#decoder?.destroy();
+    // Still ours: the response was not read to its end, so nothing else can be said on this connection.
+    void this.#connection?.destroy();
+    this.#connection = undefined;
+    this.#options.settle(answer);
+  }
+
+  #release(): void {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    if (connection !== undefined) this.#options.giveBack(connection);
+  }
+
+  #durationMs(): number {
+    return this.#options.monotonicMs() - this.#options.startedAtMs;
+  }
+}
+
+function after(delayMs: number, run: () => void): NodeJS.Timeout {
+  return setTimeout(run, clampTimer(delayMs));
+}
+
+/** Above 2³¹ − 1 a Node timer fires at once; 0 would mean "never" to undici. */
+function clampTimer(delayMs: number): number {
+  return Math.max(1, Math.min(delayMs, timerMaxMs));
+}

@@ -1,0 +1,70 @@
+/** The HTTP client of the crawler: every outbound request goes through `fetch` here. */
+import { Exchange } from "./exchange.ts";
+import type { FetchAnswer, FetchFailure, FetchRequest } from "./fetch-answer.ts";
+import { GuardedDispatcher } from "./guarded-dispatcher.ts";
+import type { GuardedDispatcherOptions } from "./guarded-dispatcher.ts";
+import { requestHeader } from "./request-header.ts";
+import type { RequestHeaderOptions } from "./request-header.ts";
+
+export interface HttpClientOptions extends GuardedDispatcherOptions, RequestHeaderOptions {}
+
+export interface HttpClient extends AsyncDisposable {
+  /**
+   * One GET. Never rejects for what a host, a network or the caller's signal can do: that is
+   * an answer of kind `failed`. Redirects are answered, not followed. A body that is cut,
+   * refused or skipped closes its connection.
+   */
+  fetch(request: FetchRequest, signal: AbortSignal): Promise<FetchAnswer>;
+  /** Takes no new requests and waits for those under way. */
+  close(): Promise<void>;
+  /** Ends requests under way as `cancelled`, closes every socket. */
+  destroy(): Promise<void>;
+  /** For gauges: connections in use, and kept alive for the next request. */
+  readonly connections: { readonly busy: number; readonly idle: number };
+}
+
+export function createHttpClient(options: HttpClientOptions): HttpClient {
+  const dispatcher = new GuardedDispatcher(options);
+  const monotonicMs = options.monotonicMs ?? (() => performance.now());
+  const plainHeader = requestHeader(options);
+
+  return {
+    fetch(request, signal) {
+      const startedAtMs = monotonicMs();
+      const refuse = (category: FetchFailure, code: string, message: string): Promise<FetchAnswer> => {
+        const durationMs = monotonicMs() - startedAtMs;
+        return Promise.resolve({ kind: "failed", category, code, message, requestSent: false, durationMs });
+      };
+      const url = URL.parse(request.url);
+      if (url === null) return refuse("unknown", "ERR_INVALID_URL", "not an absolute URL");
+      if (url.protocol !== "http:" && url.protocol !== "https:") {
+        return refuse("protocol", "UNSUPPORTED_SCHEME", `${url.protocol} is neither http: nor https:`);
+      }
+      if (signal.aborted)
+        return refuse("cancelled", "ABORT_ERR", "the caller aborted before the fetch began");
+      if (dispatcher.closed) return refuse("cancelled", "UND_ERR_CLOSED", "the client is closed");
+      const header = request.headers === undefined ? plainHeader : requestHeader(options, request.headers);
+      return new Promise((settle) => {
+        const connection = dispatcher.take(url);
+        const giveBack = dispatcher.give.bind(dispatcher);
+        new Exchange({
+          request,
+          url,
+          header,
+          signal,
+          connection,
+          monotonicMs,
+          startedAtMs,
+          giveBack,
+          settle,
+        }).start();
+      });
+    },
+    close: () => dispatcher.close(),
+    destroy: () => dispatcher.destroy(),
+    get connections() {
+      return { busy: dispatcher.busyCount, idle: dispatcher.idleCount };
+    },
+    [Symbol.asyncDispose]: () => dispatcher.destroy(),
+  };
+}

@@ -1,0 +1,192 @@
+/** Connections to crawled hosts: opened through the guard, kept alive a few seconds, bounded in number. */
+import type { Socket } from "node:net";
+import { isIP } from "node:net";
+import { Client } from "undici";
+import type { Dispatcher } from "undici";
+import { GuardedConnector } from "./guarded-connect.ts";
+import type { ConnectPhase, ConnectTarget, GuardOptions } from "./guarded-connect.ts";
+
+export interface GuardedDispatcherOptions extends GuardOptions {
+  /** How long an unused connection stays open; a server's `Keep-Alive` hint can only shorten it. */
+  readonly keepAliveMs?: number;
+  /** Unused connections over all hosts; past it the one unused longest is closed. */
+  readonly idleSocketsMax?: number;
+}
+
+/** RFC 9110 sets no limit on a header; this is Node's own. Larger ones are a `protocol` failure. */
+const headerBytesMax = 16_384;
+
+/**
+ * Hands out connections, one request at a time on each. An undici Client a connection and not
+ * an Agent, because an Agent can neither say which socket serves a request nor end a
+ * connection attempt of one request: both are needed for the address in each answer and for
+ * deadlines that free the socket at once.
+ */
+export class GuardedDispatcher {
+  readonly #connector: GuardedConnector;
+  readonly #keepAliveMs: number;
+  readonly #idleSocketsMax: number;
+  readonly #idle = new Map<string, Connection[]>();
+  /** In the order in which they fell idle. */
+  readonly #idleOrder = new Set<Connection>();
+  readonly #busy = new Set<Connection>();
+  readonly #allIdle = Promise.withResolvers<void>();
+  #closed = false;
+
+  constructor(options: GuardedDispatcherOptions) {
+    this.#connector = new GuardedConnector(options);
+    this.#keepAliveMs = options.keepAliveMs ?? 4_000;
+    this.#idleSocketsMax = options.idleSocketsMax ?? 1_000;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  get idleCount(): number {
+    return this.#idleOrder.size;
+  }
+
+  get busyCount(): number {
+    return this.#busy.size;
+  }
+
+  /** The caller owns the connection until it gives it back or destroys it. */
+  take(url: URL): Connection {
+    const connection = this.#idle.get(url.origin)?.at(-1);
+    if (connection !== undefined) this.#forgetIdle(connection);
+    const taken = connection ?? this.#create(url);
+    this.#busy.add(taken);
+    return taken;
+  }
+
+  /** Only after a complete response; every other end is a `destroy` of the connection. */
+  give(connection: Connection): void {
+    if (!this.#busy.delete(connection)) return;
+    if (this.#closed || !connection.reusable) void connection.destroy();
+    else {
+      const ofOrigin = this.#idle.get(connection.origin);
+      if (ofOrigin === undefined) this.#idle.set(connection.origin, [connection]);
+      else ofOrigin.push(connection);
+      this.#idleOrder.add(connection);
+      if (this.#idleOrder.size > this.#idleSocketsMax) {
+        for (const oldest of this.#idleOrder) {
+          void oldest.destroy();
+          break;
+        }
+      }
+    }
+    this.#settleClose();
+  }
+
+  /** Takes no new requests, closes what is unused, waits for those under way. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const unused = [...this.#idleOrder].map((connection) => connection.destroy());
+    this.#settleClose();
+    await Promise.all([...unused, this.#allIdle.promise]);
+  }
+
+  /** Ends everything now; resolves when the sockets are closed. */
+  async destroy(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#idleOrder, ...this.#busy].map((connection) => connection.destroy()));
+  }
+
+  #create(url: URL): Connection {
+    return new Connection(url, this.#connector, this.#keepAliveMs, (connection, destroyed) => {
+      this.#forgetIdle(connection);
+      if (destroyed) this.#busy.delete(connection);
+      this.#settleClose();
+    });
+  }
+
+  #forgetIdle(connection: Connection): void {
+    if (!this.#idleOrder.delete(connection)) return;
+    const left = (this.#idle.get(connection.origin) ?? []).filter((other) => other !== connection);
+    if (left.length === 0) this.#idle.delete(connection.origin);
+    else this.#idle.set(connection.origin, left);
+  }
+
+  #settleClose(): void {
+    if (this.#closed && this.#busy.size === 0) this.#allIdle.resolve();
+  }
+}
+
+/** One socket to one origin (opened on the first request, again if it was lost while unused). */
+export class Connection {
+  readonly origin: string;
+  readonly #client: Client;
+  readonly #abort = new AbortController();
+  readonly #onLost: (connection: Connection, destroyed: boolean) => void;
+  #phase: ConnectPhase = "dns";
+  #socket: Socket | undefined;
+  #destroyed: Promise<void> | undefined;
+
+  constructor(
+    url: URL,
+    connector: GuardedConnector,
+    keepAliveMs: number,
+    onLost: (connection: Connection, destroyed: boolean) => void,
+  ) {
+    this.origin = url.origin;
+    this.#onLost = onLost;
+    const target = targetOf(url);
+    this.#client = new Client(url.origin, {
+      connect: (_options, callback) => {
+        const onPhase = (phase: ConnectPhase): void => void (this.#phase = phase);
+        const opened = (socket: Socket): void => callback(null, (this.#socket = socket));
+        const failed = (error: unknown): void =>
+          callback(error instanceof Error ? error : new Error(String(error)), null);
+        connector.connect(target, this.#abort.signal, onPhase).then(opened, failed);
+      },
+      allowH2: false,
+      pipelining: 1,
+      keepAliveTimeout: keepAliveMs,
+      keepAliveMaxTimeout: keepAliveMs,
+      maxHeaderSize: headerBytesMax,
+    });
+    this.#client.on("disconnect", () => {
+      // Busy ones are ended by whoever has them; unused ones by nobody but here.
+      if (this.#destroyed === undefined) this.#onLost(this, false);
+    });
+  }
+
+  get phase(): ConnectPhase {
+    return this.#phase;
+  }
+
+  get remoteAddress(): string {
+    return this.#socket?.remoteAddress ?? "";
+  }
+
+  get reusable(): boolean {
+    return this.#destroyed === undefined && this.#socket !== undefined && !this.#socket.destroyed;
+  }
+
+  /** Bytes that came over the socket so far, all responses together. */
+  get bytesRead(): number {
+    return this.#socket?.bytesRead ?? 0;
+  }
+
+  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
+    this.#client.dispatch(options, handler);
+  }
+
+  /** Closes the socket, or ends the attempt to open one, at once. Idempotent. */
+  destroy(): Promise<void> {
+    if (this.#destroyed === undefined) {
+      this.#destroyed = this.#client.destroy();
+      this.#abort.abort();
+      this.#onLost(this, true);
+    }
+    return this.#destroyed;
+  }
+}
+
+function targetOf(url: URL): ConnectTarget {
+  const secure = url.protocol === "https:";
+  const bare = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  const port = url.port === "" ? (secure ? 443 : 80) : Number(url.port);
+  return { hostname: isIP(bare) === 0 ? url.hostname : bare, port, secure };
+}

@@ -1,0 +1,17 @@
+/** A key and a self-signed certificate for `sluice.test`: they guard nothing and are valid until 2120. */
+export const testKey = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgPM/yZaqjr92hlnQb
+La3uA6eun5VS1RMuQEF98fT+K7+hRANCAAQlLeOUP0g/3iOH6NxwS+Lrev2ehgYx
+rqjhlvIxEFm8Mt5S6UmAS8BxKxh9euTwCTjAiMLRUoWN2Qv01klxY5++
+-----END PRIVATE KEY-----`;
+
+export const testCertificate = `-----BEGIN CERTIFICATE-----
+MIIBZzCCAQ2gAwIBAgIBATAKBggqhkjOPQQDAjAWMRQwEgYDVQQDDAtzbHVpY2Uu
+dGVzdDAgFw0yMDAxMDEwMDAwMDBaGA8yMTIwMDEwMTAwMDAwMFowFjEUMBIGA1UE
+AwwLc2x1aWNlLnRlc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQlLeOUP0g/
+3iOH6NxwS+Lrev2ehgYxrqjhlvIxEFm8Mt5S6UmAS8BxKxh9euTwCTjAiMLRUoWN
+2Qv01klxY5++o0owSDAWBgNVHREEDzANggtzbHVpY2UudGVzdDAPBgNVHRMBAf8E
+BTADAQH/MB0GA1UdDgQWBBSd4a8bVqHWmNS/2cdnCzAYANPGDzAKBggqhkjOPQQD
+AgNIADBFAiEAvzVQoxw+tpS8HKrLe4nAXssVPrykfVdQYKouNwCIZC4CIBnQlg+Y
+1BDHxDXNf+rrPIJ2siDmmtLpadM5sXMNGNWR
+-----END CERTIFICATE-----`;

@@ -1,0 +1,46 @@
+/** From a body's bytes to text, with the encoding that a browser would choose (HTML §13.2.3). */
+import { ResultType, Sniffer } from "encoding-sniffer/sniffer";
+import { parseContentType } from "./content-type.ts";
+
+/** How many bytes are searched first for a declaration of the encoding. */
+const prescanBytesMax = 1024;
+
+/**
+ * How many bytes are searched where those have none: a browser that meets a late declaration starts the page again
+ * with it (HTML §13.2.3.4), wherever it is; ours has a limit, which long inline scripts before it rarely reach.
+ */
+const lateBytesMax = 16 * 1024;
+
+export interface DecodedBody {
+  readonly text: string;
+  /** Name of the encoding in lower case, as in the Encoding standard, e.g. `windows-1252`. */
+  readonly encoding: string;
+}
+
+/**
+ * Decodes a body: byte order mark, else the header's charset, else a declaration near the start, else
+ * windows-1252 (UTF-8 for XML and JSON). Never fails: what is no character becomes U+FFFD.
+ */
+export function decodeBody(bytes: Uint8Array, contentTypeHeader: string | null | undefined): DecodedBody {
+  const encoding = encodingOf(bytes, contentTypeHeader);
+  // Encodings that can hide markup from a filter are never decoded; a browser shows one U+FFFD (Encoding §14.1).
+  if (encoding === "replacement") return { text: bytes.length === 0 ? "" : "\ufffd", encoding };
+  return { text: new TextDecoder(encoding).decode(bytes), encoding };
+}
+
+function encodingOf(bytes: Uint8Array, header: string | null | undefined): string {
+  const type = parseContentType(header);
+  const isJson = type !== null && /^application\/(?:json|.+\+json)$/.test(type.essence);
+  const label = type?.charset ?? null;
+  const options = {
+    defaultEncoding: isJson || type?.isXml ? "utf-8" : "windows-1252",
+    ...(label === null ? {} : { transportLayerEncodingLabel: label }),
+  };
+  for (const maxBytes of [prescanBytesMax, lateBytesMax]) {
+    const sniffer = new Sniffer({ ...options, maxBytes });
+    sniffer.write(bytes.subarray(0, maxBytes));
+    const isFound = sniffer.resultType !== ResultType.DEFAULT;
+    if (isFound || bytes.length <= maxBytes) return sniffer.encoding.toLowerCase();
+  }
+  return options.defaultEncoding;
+}

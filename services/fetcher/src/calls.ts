@@ -1,0 +1,59 @@
+import type { FetchAnswer } from "@sluice/http";
+import type { PageLink } from "./core/page-links.ts";
+
+/** What the fetcher's step asks of the world. */
+export type FetchCall =
+  | {
+      readonly kind: "robots";
+      readonly domain: string;
+      readonly url: string;
+      readonly totalTimeoutMs: number;
+    }
+  | {
+      readonly kind: "page";
+      readonly domain: string;
+      readonly url: string;
+      readonly totalTimeoutMs: number;
+      readonly bodyBytesMax: number;
+    };
+
+export interface BreakerView {
+  readonly state: "closed" | "open" | "half_open";
+  readonly retryAtMs: number | null;
+}
+
+/** What was read off a page; only what results and links need, so that no body stays in memory. */
+export interface PageContent {
+  readonly contentType: string | null;
+  readonly charset: string | null;
+  readonly bodySha256: string | null;
+  readonly title: string | null;
+  readonly description: string | null;
+  readonly lang: string | null;
+  readonly canonicalUrl: string | null;
+  readonly noindex: boolean;
+  readonly nofollow: boolean;
+  /** Distinct links that may be followed. */
+  readonly links: readonly PageLink[];
+}
+
+/** A response without its body. */
+export type Headed = Omit<Extract<FetchAnswer, { kind: "response" }>, "body">;
+
+export type FetchOutcome =
+  | {
+      readonly kind: "robots";
+      readonly answer:
+        | { readonly kind: "response"; readonly status: number; readonly location: string | null; readonly body: Uint8Array; readonly retryAfterMs: number | null }
+        | Extract<FetchAnswer, { kind: "failed" }>
+        | { readonly kind: "breaker_open"; readonly retryAtMs: number };
+      readonly breaker: BreakerView;
+    }
+  | {
+      readonly kind: "page";
+      readonly answer: Headed | Extract<FetchAnswer, { kind: "failed" }> | { readonly kind: "breaker_open"; readonly retryAtMs: number };
+      /** With a 2xx response. */
+      readonly content: PageContent | null;
+      readonly retryAfterMs: number | null;
+      readonly breaker: BreakerView;
+    };

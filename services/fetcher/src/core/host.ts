@@ -1,0 +1,64 @@
+import type { Permit } from "@sluice/records";
+import type { Robots } from "@sluice/web";
+
+/** A permit that the step has taken in and not answered yet. */
+export interface QueuedPermit {
+  readonly recordId: string;
+  readonly permit: Permit;
+  readonly receivedAtMs: number;
+}
+
+/** What is known of the robots.txt of one origin. */
+export type RobotsEntry =
+  | {
+      readonly kind: "known";
+      readonly robots: Robots | null;
+      /** `parsed`, or `allow_all` for a 4xx. */
+      readonly status: string;
+      readonly expiresAtMs: number;
+    }
+  /** 5xx, 429 or no answer: nothing may be fetched until it is asked again (RFC 9309 §2.3.1.4). */
+  | {
+      readonly kind: "unreachable";
+      readonly category: string;
+      readonly code: string | null;
+      readonly message: string;
+      readonly untilMs: number;
+      readonly failures: number;
+    }
+  /** A redirect to follow, with the number of hops so far. */
+  | { readonly kind: "redirected"; readonly url: string; readonly hops: number };
+
+export interface RunningCall {
+  readonly kind: "robots" | "page";
+  readonly origin: string;
+  readonly job: string;
+  /** For a page: whose permit it is. */
+  readonly queued: QueuedPermit | null;
+  /** Requests made before it for the same permit, i.e. for robots.txt. */
+  readonly askedAtMs: number;
+}
+
+/** One domain as the fetcher that owns it sees it. Not durable: a new owner starts with a full wait. */
+export class Host {
+  readonly domain: string;
+  /** Start and end of the last request by our own clock; null where we have made none. */
+  lastStartMs: number | null = null;
+  lastEndMs: number | null = null;
+  /** Nothing is asked before this: Retry-After, breaker. */
+  holdUntilMs = 0;
+  holdReason = "";
+  crawlDelayMs: number | null = null;
+  readonly queue: QueuedPermit[] = [];
+  readonly running = new Map<string, RunningCall>();
+  /** Calls asked for that have not begun. */
+  readonly unbegun = new Set<string>();
+  readonly robots = new Map<string, RobotsEntry>();
+  /** Requests for robots.txt since the last page of this domain was answered; told with the next outcome. */
+  robotsRequests = 0;
+  calls = 0;
+
+  constructor(domain: string) {
+    this.domain = domain;
+  }
+}

@@ -1,0 +1,28 @@
+/** What an operator may set of the fetcher's own behaviour. */
+export interface FetcherOptions {
+  /** Permits of one domain taken in at once. */
+  readonly permitsMax: number;
+  /** A wait beyond this goes back to the frontier. */
+  readonly waitMaxMs: number;
+  readonly robotsTimeoutMs: number;
+  /** How long an answer to robots.txt holds (RFC 9309 §2.4: not more than 24 hours). */
+  readonly robotsTtlMs: number;
+  /** First wait before a robots.txt that could not be had is asked for again; it doubles. */
+  readonly robotsRetryMs: number;
+  readonly robotsRetryMaxMs: number;
+  /** Domains remembered; beyond it the idle ones are forgotten. */
+  readonly hostsMax: number;
+  /** A domain is forgotten only after it has been quiet for this long: longer than any delay. */
+  readonly forgetAfterMs: number;
+}
+
+export const defaultFetcherOptions: FetcherOptions = {
+  permitsMax: 100,
+  waitMaxMs: 60_000,
+  robotsTimeoutMs: 30_000,
+  robotsTtlMs: 86_400_000,
+  robotsRetryMs: 5000,
+  robotsRetryMaxMs: 600_000,
+  hostsMax: 10_000,
+  forgetAfterMs: 120_000,
+};

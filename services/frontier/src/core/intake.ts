@@ -1,0 +1,193 @@
+import { topics, type Job, type Link, type Seed } from "@sluice/records";
+import type { InputRecord, StepContext } from "@sluice/topology";
+import { Admission, canonicalize, type CanonicalUrl } from "@sluice/web";
+import { defaultJobId } from "@sluice/records";
+import { saveUrl, saveView, type Effects } from "./effects.ts";
+import type { OpenEntry } from "./entry.ts";
+import { jobOf } from "./jobs.ts";
+import { JobView } from "./job-view.ts";
+import { windowFor } from "./release.ts";
+import { keys, type FrontierState } from "./state.ts";
+
+const admissions = new WeakMap<Job, Admission>();
+
+function admissionOf(job: Job): Admission {
+  let admission = admissions.get(job);
+  if (admission === undefined) {
+    admission = new Admission(job);
+    admissions.set(job, admission);
+  }
+  return admission;
+}
+
+/** The task's view of this run of the job; what it had of an older run is dropped. */
+export function viewOf(state: FrontierState, job: Job, out: Effects): JobView {
+  const known = state.views.get(job.id);
+  if (known !== undefined && known.run >= job.run) return known;
+  if (known !== undefined) dropUrls(state, known, out);
+  const view = new JobView(job.id, job.run);
+  state.views.set(job.id, view);
+  return view;
+}
+
+/** Forgets every URL of a view, in memory and in the durable state. */
+export function dropUrls(state: FrontierState, view: JobView, out: Effects): void {
+  for (const [urlId, entry] of view.urls) {
+    if (entry.kind === "open" && entry.releaseId !== null) {
+      const host = state.hosts.get(entry.domain);
+      host?.window.settle(entry.releaseId);
+      state.ready.add(entry.domain);
+    }
+    state.delayed.delete(`${view.id}|${urlId}`);
+    out.push({ kind: "put", key: keys.url(view.id, urlId), value: null });
+  }
+  for (const domain of view.hosts) state.hosts.get(domain)?.drop(view.id);
+  view.urls.clear();
+  view.hosts.clear();
+  view.waiting = 0;
+  view.inFlight = 0;
+}
+
+/** A seed from outside: checked, made canonical, and sent on to the task of its domain. */
+export function receiveSeed(state: FrontierState, record: InputRecord<Seed>, out: Effects, nowMs: number, context: StepContext): void {
+  const { url: raw, job: id = defaultJobId } = record.value;
+  const job = jobOf(context, id);
+  if (job === undefined) return wait(state, id, record, out, nowMs, `job: no job ${id}`);
+  const url = canonicalize(raw);
+  if (url.kind === "refused") {
+    out.push({ kind: "reject", id: record.id, reason: `url: ${url.reason}: ${url.detail}` });
+    return;
+  }
+  const view = viewOf(state, job, out);
+  if (view.halt !== null) {
+    out.push({ kind: "reject", id: record.id, reason: `job: ${id} takes no more seeds (${view.halt})` });
+    return;
+  }
+  sendSeeds(view, [url], out);
+  saveView(out, view, context.task, context.partitionOf);
+  out.push({ kind: "finish", id: record.id });
+}
+
+/** Seeds go through `crawl.links` like every other link, so they count like one. */
+export function sendSeeds(view: JobView, urls: readonly CanonicalUrl[], out: Effects): void {
+  for (const url of urls) {
+    const link: Link = {
+      job: view.id,
+      run: view.run,
+      kind: "seed",
+      parent: null,
+      depth: 0,
+      root: url.url,
+      redirects: 0,
+      urls: [url.url],
+    };
+    out.push({ kind: "send", topic: topics.links.name, key: url.domain, value: link });
+    view.tally.announced += 1;
+  }
+}
+
+export function receiveLinks(state: FrontierState, record: InputRecord<Link>, out: Effects, nowMs: number, context: StepContext): void {
+  const link = record.value;
+  const job = jobOf(context, link.job);
+  if (job === undefined || job.run < link.run) {
+    return wait(state, link.job, record, out, nowMs, `job: no run ${link.run} of ${link.job}`);
+  }
+  out.push({ kind: "finish", id: record.id });
+  // Links of a run that is over: nobody counts them any more.
+  if (job.run > link.run) return;
+  const view = viewOf(state, job, out);
+  view.tally.received += 1;
+  for (const raw of link.urls) admit(state, view, job, link, raw, out, nowMs);
+  saveView(out, view, context.task, context.partitionOf);
+}
+
+function admit(state: FrontierState, view: JobView, job: Job, link: Link, raw: string, out: Effects, nowMs: number): void {
+  const url = canonicalize(raw);
+  if (url.kind === "refused" || link.redirects > state.options.redirectsMax) {
+    view.tally.refused += 1;
+    return;
+  }
+  if (view.halt !== null) {
+    view.tally.limited += 1;
+    view.tally.refused += 1;
+    return;
+  }
+  const known = view.urls.get(url.urlId);
+  if (known !== undefined) {
+    if (link.depth >= known.depth || known.kind !== "open") return;
+    // Found by a shorter way: what it leads to may now be within the limit.
+    known.depth = link.depth;
+    if (known.releaseId === null && known.dueAtMs <= nowMs) state.enqueue(view, known, nowMs);
+    saveUrl(out, view, url.urlId, known);
+    return;
+  }
+  const answer = admissionOf(job).decide(url, link);
+  if (!answer.admitted) {
+    view.tally.refused += 1;
+    return;
+  }
+  const entry: OpenEntry = {
+    kind: "open",
+    url: url.url,
+    urlId: url.urlId,
+    domain: url.domain,
+    depth: link.depth,
+    root: link.root,
+    parent: link.parent,
+    redirects: link.redirects,
+    seq: state.seq,
+    attempt: 1,
+    releases: 0,
+    granted: false,
+    releaseId: null,
+    leaseUntilMs: 0,
+    dueAtMs: 0,
+  };
+  state.seq += 1;
+  view.urls.set(url.urlId, entry);
+  view.tally.admitted += 1;
+  view.waiting += 1;
+  saveUrl(out, view, url.urlId, entry);
+  const fresh = !state.hosts.has(url.domain);
+  state.enqueue(view, entry, nowMs);
+  if (fresh) state.host(url.domain).resize(windowFor(state, job, null));
+}
+
+/** The record names a job or run that the table does not show yet: hold it, for a while. */
+function wait(
+  state: FrontierState,
+  job: string,
+  record: InputRecord<Link | Seed>,
+  out: Effects,
+  nowMs: number,
+  reason: string,
+): void {
+  const waited = state.pending.get(job) ?? [];
+  const known = waited.find((each) => each.record.id === record.id);
+  if (known !== undefined && known.untilMs <= nowMs) {
+    state.pending.set(job, waited.filter((each) => each !== known));
+    out.push({ kind: "reject", id: record.id, reason });
+    return;
+  }
+  if (known !== undefined) return;
+  state.pending.set(job, [...waited, { record, untilMs: nowMs + state.options.unknownJobMs }]);
+}
+
+/** Looks again at records that wait for a job: of one job that has just appeared, or of all when time is up. */
+export function retryPending(state: FrontierState, job: string | null, out: Effects, nowMs: number, context: StepContext): void {
+  for (const id of job === null ? [...state.pending.keys()] : [job]) {
+    for (const { record, untilMs } of state.pending.get(id) ?? []) {
+      const found = jobOf(context, id);
+      const ready = found !== undefined && !("run" in record.value && record.value.run > found.run);
+      if (!ready && untilMs > nowMs) continue;
+      if (ready) forget(state, id, record);
+      if (record.topic === topics.seeds.name) receiveSeed(state, record as InputRecord<Seed>, out, nowMs, context);
+      else receiveLinks(state, record as InputRecord<Link>, out, nowMs, context);
+    }
+    if (state.pending.get(id)?.length === 0) state.pending.delete(id);
+  }
+}
+
+function forget(state: FrontierState, job: string, record: InputRecord): void {
+  state.pending.set(job, (state.pending.get(job) ?? []).filter((each) => each.record !== record));
+}

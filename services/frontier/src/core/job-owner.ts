@@ -1,0 +1,219 @@
+import { emptyTally, openOf, type FinishReason, type JobStatus, type Tally, type TaskCounters } from "@sluice/records";
+
+interface TaskReport {
+  readonly tally: Tally;
+  readonly inFlight: number;
+}
+
+/** Durable form of what the owner of a job knows. */
+export interface StoredJobOwner {
+  readonly run: number;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number | null;
+  readonly finishReason: FinishReason | null;
+  readonly error: string | null;
+  readonly halt: "max_pages" | "timeout" | null;
+  readonly recall: boolean;
+  readonly wave: number;
+  readonly granted: Readonly<Record<string, number>>;
+  readonly reports: Readonly<Record<string, TaskReport>>;
+}
+
+/**
+ * The owner of a job: the one frontier task that the job's id hashes to. It adds up the counters of all
+ * tasks, hands out page grants, and finds out that the job has ended.
+ *
+ * The end is found by Mattern's four counters ("Algorithms for distributed termination detection", 1987):
+ * when the sums look even, every task is probed; when all have answered and the answers are even, they are
+ * probed again. If the second wave, begun after the last answer of the first, is identical task by task,
+ * nothing was under way between the two, and the job has ended. Sums published earlier prove nothing.
+ */
+export class JobOwner {
+  readonly id: string;
+  readonly run: number;
+  readonly startedAtMs: number;
+  endedAtMs: number | null = null;
+  finishReason: FinishReason | null = null;
+  error: string | null = null;
+  halt: "max_pages" | "timeout" | null = null;
+  recall = false;
+  /** Number of the last probe; 0 before the first. */
+  wave = 0;
+  readonly granted = new Map<number, number>();
+  readonly reports = new Map<number, TaskReport>();
+  /** A wave is under way. Not durable, nor are its answers: after a restart it is probed anew. */
+  #probing = false;
+  /** Answers to the wave under way, as text that is compared. */
+  #answers = new Map<number, string>();
+  /** Answers to the wave before, where they were even. */
+  #previous: ReadonlyMap<number, string> | null = null;
+  /** When the last progress events were sent; not durable. */
+  lastTickMs = 0;
+
+  constructor(id: string, run: number, startedAtMs: number) {
+    this.id = id;
+    this.run = run;
+    this.startedAtMs = startedAtMs;
+  }
+
+  static from(id: string, stored: StoredJobOwner): JobOwner {
+    const owner = new JobOwner(id, stored.run, stored.startedAtMs);
+    owner.endedAtMs = stored.endedAtMs;
+    owner.finishReason = stored.finishReason;
+    owner.error = stored.error;
+    owner.halt = stored.halt;
+    owner.recall = stored.recall;
+    owner.wave = stored.wave;
+    for (const [task, total] of Object.entries(stored.granted)) owner.granted.set(Number(task), total);
+    for (const [task, report] of Object.entries(stored.reports)) owner.reports.set(Number(task), report);
+    return owner;
+  }
+
+  stored(): StoredJobOwner {
+    return {
+      run: this.run,
+      startedAtMs: this.startedAtMs,
+      endedAtMs: this.endedAtMs,
+      finishReason: this.finishReason,
+      error: this.error,
+      halt: this.halt,
+      recall: this.recall,
+      wave: this.wave,
+      granted: Object.fromEntries(this.granted),
+      reports: Object.fromEntries(this.reports),
+    };
+  }
+
+  get ended(): boolean {
+    return this.endedAtMs !== null;
+  }
+
+  /** Takes in the counters of one task. */
+  report(counters: TaskCounters): void {
+    this.reports.set(counters.task, { tally: counters.tally, inFlight: counters.inFlight });
+    // The first answer to a wave counts: a later one may already be ahead of the others.
+    if (this.wave > 0 && counters.wave === this.wave && this.#probing && !this.#answers.has(counters.task)) {
+      this.#answers.set(counters.task, JSON.stringify(counters.tally));
+    }
+  }
+
+  /** Counters of all tasks together. */
+  sum(): Tally {
+    const sum = emptyTally();
+    for (const { tally } of this.reports.values()) addTo(sum, tally);
+    return sum;
+  }
+
+  inFlight(): number {
+    let sum = 0;
+    for (const report of this.reports.values()) sum += report.inFlight;
+    return sum;
+  }
+
+  /**
+   * Moves the detection on. `probe`: send the new wave's number to every task. `ended`: nothing of the job
+   * is under way anywhere. `waits`: wait for more counters.
+   */
+  detect(tasks: number): "probe" | "ended" | "waits" {
+    if (this.#probing) {
+      if (this.#answers.size < tasks) return "waits";
+      const answers = this.#answers;
+      this.#answers = new Map();
+      this.#probing = false;
+      if (!evenAnswers(answers)) {
+        this.#previous = null;
+        return this.#looksEven() ? this.#probe() : "waits";
+      }
+      if (this.#previous !== null && same(this.#previous, answers)) return "ended";
+      this.#previous = answers;
+      return this.#probe();
+    }
+    if (!this.#looksEven()) return "waits";
+    this.#previous = null;
+    return this.#probe();
+  }
+
+  #probe(): "probe" {
+    this.wave += 1;
+    this.#answers = new Map();
+    this.#probing = true;
+    return "probe";
+  }
+
+  #looksEven(): boolean {
+    const sum = this.sum();
+    return sum.announced === sum.received && openOf(sum) === 0;
+  }
+
+  status(state: JobStatus["state"], nowMs: number): JobStatus {
+    const sum = this.sum();
+    const inFlight = this.inFlight();
+    return {
+      kind: "job",
+      job: this.id,
+      run: this.run,
+      state,
+      finishReason: this.finishReason,
+      error: this.error,
+      admitted: sum.admitted,
+      done: sum.done,
+      failed: sum.failed,
+      skipped: sum.skipped,
+      refused: sum.refused,
+      waiting: openOf(sum) - inFlight,
+      inFlight,
+      startedAtMs: this.startedAtMs,
+      endedAtMs: this.endedAtMs,
+      updatedAtMs: nowMs,
+    };
+  }
+
+  /**
+   * Hands out page grants. Returns the tasks whose total changed. A task gets part of what is left, so that
+   * all get some; what it does not need it gives back when others want it.
+   */
+  allot(maxPages: number): readonly number[] {
+    const sum = this.sum();
+    let given = 0;
+    for (const total of this.granted.values()) given += total;
+    let pool = maxPages - (given - sum.returned);
+    const wanting = [...this.reports]
+      .map(([task, { tally }]) => ({ task, want: tally.wanted - (this.granted.get(task) ?? 0) }))
+      .filter(({ want }) => want > 0)
+      .sort((a, b) => (this.granted.get(a.task) ?? 0) - (this.granted.get(b.task) ?? 0) || a.task - b.task);
+    const changed: number[] = [];
+    let left = wanting.length;
+    let unmet = false;
+    for (const { task, want } of wanting) {
+      const give = Math.min(want, Math.ceil(pool / left));
+      left -= 1;
+      if (give < want) unmet = true;
+      if (give <= 0) continue;
+      pool -= give;
+      this.granted.set(task, (this.granted.get(task) ?? 0) + give);
+      changed.push(task);
+    }
+    this.recallChanged = this.recall !== unmet;
+    this.recall = unmet;
+    return changed;
+  }
+
+  /** Set by `allot`: every task has to be told whether grants are called back. */
+  recallChanged = false;
+}
+
+function addTo(sum: Tally, tally: Tally): void {
+  for (const name of Object.keys(sum) as (keyof Tally)[]) sum[name] += tally[name];
+}
+
+function evenAnswers(answers: ReadonlyMap<number, string>): boolean {
+  const sum = emptyTally();
+  for (const text of answers.values()) addTo(sum, JSON.parse(text) as Tally);
+  return sum.announced === sum.received && openOf(sum) === 0;
+}
+
+function same(a: ReadonlyMap<number, string>, b: ReadonlyMap<number, string>): boolean {
+  if (a.size !== b.size) return false;
+  for (const [task, text] of a) if (b.get(task) !== text) return false;
+  return true;
+}

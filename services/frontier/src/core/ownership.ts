@@ -1,0 +1,181 @@
+import { openOf, type Counters, type CrawlEvent, type FinishReason, type Job } from "@sluice/records";
+import type { StepContext } from "@sluice/topology";
+import { canonicalize, type CanonicalUrl } from "@sluice/web";
+import { saveOwner, saveView, sendEvent, sendGrant, sendStatus, type Effects } from "./effects.ts";
+import { sendSeeds, viewOf } from "./intake.ts";
+import { jobOf } from "./jobs.ts";
+import { JobOwner } from "./job-owner.ts";
+import type { FrontierState } from "./state.ts";
+
+const tickMs = 1000;
+const lane = (id: string): string => `job:${id}`;
+
+/**
+ * Brings the owner's knowledge in line with the job's record: a run that has not begun begins, with its
+ * seeds. Comparing instead of reacting makes it harmless to be called at any time, and after any crash.
+ */
+export function reconcile(state: FrontierState, job: Job, out: Effects, nowMs: number, context: StepContext): void {
+  if (context.partitionOf(job.id) !== context.task) return;
+  const known = state.owners.get(job.id);
+  if (known !== undefined && known.run >= job.run) {
+    if (known.run === job.run && !known.ended) sendStatus(out, known.status(stateOf(known, job), nowMs));
+    return;
+  }
+  const owner = new JobOwner(job.id, job.run, nowMs);
+  state.owners.set(job.id, owner);
+  const view = viewOf(state, job, out);
+  const seeds = new Map<string, CanonicalUrl>();
+  for (const raw of job.seeds) {
+    const url = canonicalize(raw);
+    if (url.kind === "url") seeds.set(url.urlId, url);
+    else sendEvent(out, refusedSeed(owner, raw, `${url.reason}: ${url.detail}`, nowMs));
+  }
+  if (seeds.size === 0 && job.seeds.length > 0) owner.error = "none of the job's seeds is a URL that can be crawled";
+  sendSeeds(view, [...seeds.values()], out);
+  saveView(out, view, context.task, context.partitionOf);
+  saveOwner(out, owner);
+  sendStatus(out, owner.status("running", nowMs));
+  out.push({ kind: "wake", lane: lane(job.id), atMs: nowMs + tickMs });
+}
+
+/** Counters of a task have come: grants, limits and the end of the job follow from the sums. */
+export function foldCounters(state: FrontierState, counters: Counters, out: Effects, nowMs: number, context: StepContext): void {
+  if (counters.kind !== "task") return;
+  const owner = ownerOf(state, counters.job, nowMs, context);
+  if (owner === undefined || owner.run !== counters.run || owner.ended) return;
+  owner.report(counters);
+  advance(owner, out, nowMs, context);
+}
+
+/** The job `default` has no record that would make its owner begin; its first counters do. */
+function ownerOf(state: FrontierState, id: string, nowMs: number, context: StepContext): JobOwner | undefined {
+  const known = state.owners.get(id);
+  const job = jobOf(context, id);
+  if (known !== undefined || job?.open !== true) return known;
+  const owner = new JobOwner(id, job.run, nowMs);
+  state.owners.set(id, owner);
+  return owner;
+}
+
+function advance(owner: JobOwner, out: Effects, nowMs: number, context: StepContext): void {
+  const job = jobOf(context, owner.id);
+  if (job === undefined || job.run !== owner.run) return;
+  const everyone = Array.from({ length: context.tasks }, (_, task) => task);
+  if (job.limits.maxPages !== null) {
+    const { done, failed } = owner.sum();
+    if (done + failed >= job.limits.maxPages && owner.halt === null) {
+      owner.halt = "max_pages";
+      for (const task of everyone) sendGrant(out, owner, task);
+    } else if (owner.halt === null) {
+      const granted = owner.allot(job.limits.maxPages);
+      for (const task of owner.recallChanged ? everyone : granted) sendGrant(out, owner, task);
+    }
+  }
+  if (!job.open) {
+    const found = owner.detect(context.tasks);
+    if (found === "probe") for (const task of everyone) sendGrant(out, owner, task);
+    if (found === "ended") end(owner, job, out, nowMs, everyone);
+  }
+  saveOwner(out, owner);
+  sendStatus(out, owner.status(stateOf(owner, job), nowMs));
+}
+
+/** Every second while the job runs: its deadline, progress for those who watch, and a look at the sums. */
+export function tick(state: FrontierState, id: string, out: Effects, nowMs: number, context: StepContext): void {
+  const owner = state.owners.get(id);
+  const job = jobOf(context, id);
+  if (owner === undefined || owner.ended || job === undefined || job.run !== owner.run) return;
+  const { maxDurationMs } = job.limits;
+  if (maxDurationMs !== null && owner.halt === null && nowMs - owner.startedAtMs >= maxDurationMs) {
+    owner.halt = "timeout";
+    for (let task = 0; task < context.tasks; task += 1) sendGrant(out, owner, task);
+  }
+  progress(owner, out, nowMs);
+  advance(owner, out, nowMs, context);
+  if (!owner.ended) out.push({ kind: "wake", lane: lane(id), atMs: nowMs + tickMs });
+}
+
+function end(owner: JobOwner, job: Job, out: Effects, nowMs: number, everyone: readonly number[]): void {
+  owner.endedAtMs = nowMs;
+  owner.finishReason = reasonOf(owner, job);
+  progress(owner, out, nowMs);
+  const sum = owner.sum();
+  const base = {
+    job: owner.id,
+    run: owner.run,
+    atMs: nowMs,
+    admitted: sum.admitted,
+    done: sum.done,
+    failed: sum.failed,
+    skipped: sum.skipped,
+    durationMs: nowMs - owner.startedAtMs,
+  };
+  sendEvent(out, terminalEvent(owner, base));
+  for (const task of everyone) sendGrant(out, owner, task);
+}
+
+function reasonOf(owner: JobOwner, job: Job): FinishReason {
+  if (job.desired === "cancelled") return "cancelled";
+  if (owner.error !== null) return "failed";
+  if (owner.halt === "timeout") return "timeout";
+  return owner.halt === "max_pages" && owner.sum().limited > 0 ? "max_pages" : "completed";
+}
+
+function terminalEvent(
+  owner: JobOwner,
+  base: Omit<Extract<CrawlEvent, { type: "job_timeout" }>, "type">,
+): CrawlEvent {
+  switch (owner.finishReason) {
+    case "failed":
+      return { ...base, type: "job_failed", error: owner.error ?? "failed" };
+    case "timeout":
+      return { ...base, type: "job_timeout" };
+    case "max_pages":
+    case "cancelled":
+      return { ...base, type: "job_completed", finishReason: owner.finishReason };
+    default:
+      return { ...base, type: "job_completed", finishReason: "completed" };
+  }
+}
+
+function progress(owner: JobOwner, out: Effects, nowMs: number): void {
+  const sum = owner.sum();
+  const inFlight = owner.inFlight();
+  const base = { job: owner.id, run: owner.run, atMs: nowMs };
+  const figures = {
+    totalProcessed: sum.done + sum.failed,
+    totalDiscovered: sum.admitted,
+    queueSize: Math.max(0, openOf(sum) - inFlight),
+    pendingCount: inFlight,
+  };
+  const elapsed = Math.max(0, Math.floor((nowMs - owner.startedAtMs) / 1000));
+  sendEvent(out, { ...base, type: "progress", ...figures, done: sum.done, failed: sum.failed, skipped: sum.skipped });
+  sendEvent(out, { ...base, type: "time_update", elapsed, formatted: minutesAndSeconds(elapsed), ...figures });
+}
+
+/** `0:05`, `1:00`, `61:09`. */
+export function minutesAndSeconds(seconds: number): string {
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
+function stateOf(owner: JobOwner, job: Job): "running" | "paused" | "ending" | "ended" {
+  if (owner.ended) return "ended";
+  if (owner.halt !== null || job.desired === "cancelled") return "ending";
+  return job.desired === "paused" ? "paused" : "running";
+}
+
+function refusedSeed(owner: JobOwner, url: string, detail: string, nowMs: number): CrawlEvent {
+  return {
+    type: "url_failed",
+    job: owner.id,
+    run: owner.run,
+    atMs: nowMs,
+    url,
+    depth: 0,
+    category: "invalid_url",
+    detail,
+    refused: true,
+    attempt: 1,
+    final: true,
+  };
+}

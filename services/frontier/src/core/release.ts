@@ -1,0 +1,114 @@
+import { topics, type Due, type Job } from "@sluice/records";
+import type { StepContext } from "@sluice/topology";
+import { saveUrl, saveView, type Effects } from "./effects.ts";
+import type { HostQueue } from "./host-queue.ts";
+import { jobOf } from "./jobs.ts";
+import type { JobView } from "./job-view.ts";
+import type { FrontierState } from "./state.ts";
+
+/** URLs that one domain releases before the next has its turn. */
+const turn = 8;
+
+/**
+ * Releases as much as is asked for and not one more: each domain up to its window, all together up to the
+ * total, in turns, so that a domain with a million URLs never starves one with ten.
+ */
+export function release(state: FrontierState, out: Effects, nowMs: number, context: StepContext): void {
+  if (isHeld(context)) return;
+  const changed = new Set<JobView>();
+  while (state.total.demand() > 0) {
+    const domain = state.ready.values().next().value;
+    if (domain === undefined) break;
+    state.ready.delete(domain);
+    const host = state.hosts.get(domain);
+    if (host === undefined) continue;
+    const more = releaseFrom(state, host, out, nowMs, context, changed);
+    if (more) state.ready.add(domain);
+    else if (host.idle) state.hosts.delete(domain);
+  }
+  for (const view of changed) saveView(out, view, context.task, context.partitionOf);
+}
+
+/** One turn of one domain; true where it could go on. */
+function releaseFrom(
+  state: FrontierState,
+  host: HostQueue,
+  out: Effects,
+  nowMs: number,
+  context: StepContext,
+  changed: Set<JobView>,
+): boolean {
+  for (let released = 0; released < turn; ) {
+    if (host.window.demand() === 0) return false;
+    const next = host.next((job) => mayRelease(state, job, context, changed));
+    if (next === null) return false;
+    const view = state.views.get(next.job);
+    const entry = view?.urls.get(next.urlId);
+    // Left over in the queue by a halt, or there twice because its depth fell.
+    if (view === undefined || entry?.kind !== "open" || entry.releaseId !== null || entry.dueAtMs > nowMs) continue;
+    const job = jobOf(context, view.id);
+    if (job === undefined) continue;
+    if (!entry.granted && job.limits.maxPages !== null) {
+      view.tally.taken += 1;
+      entry.granted = true;
+    }
+    entry.releases += 1;
+    entry.releaseId = `${view.id}/${view.run}/${entry.urlId}/${entry.releases}`;
+    entry.leaseUntilMs = nowMs + state.options.leaseMs;
+    view.waiting -= 1;
+    view.inFlight += 1;
+    host.window.release(entry.releaseId, entry.leaseUntilMs);
+    saveUrl(out, view, entry.urlId, entry);
+    changed.add(view);
+    out.push({
+      kind: "send",
+      topic: topics.due.name,
+      key: entry.domain,
+      value: {
+        releaseId: entry.releaseId,
+        job: view.id,
+        run: view.run,
+        url: entry.url,
+        urlId: entry.urlId,
+        depth: entry.depth,
+        root: entry.root,
+        parent: entry.parent,
+        redirects: entry.redirects,
+        attempt: entry.attempt,
+        releasedAtMs: nowMs,
+        leaseUntilMs: entry.leaseUntilMs,
+      } satisfies Due,
+    });
+    released += 1;
+  }
+  return host.waiting > 0;
+}
+
+/** A job may release while it runs and, where its pages are limited, while it has a grant in hand. */
+function mayRelease(state: FrontierState, jobId: string, context: StepContext, changed: Set<JobView>): boolean {
+  const view = state.views.get(jobId);
+  const job = jobOf(context, jobId);
+  if (view === undefined || job === undefined || view.halt !== null) return false;
+  if (job.run !== view.run || job.desired !== "running") return false;
+  if (job.limits.maxPages === null || view.grantsHeld > 0) return true;
+  // Ask the owner for as many grants as could be used at once.
+  const wanted = view.tally.granted + Math.min(view.waiting, state.options.grantsAtOnce);
+  if (wanted > view.tally.wanted) {
+    view.tally.wanted = wanted;
+    changed.add(view);
+  }
+  return false;
+}
+
+/** Something downstream lags too far behind: nothing is released until it has caught up. */
+function isHeld(context: StepContext): boolean {
+  return context.tables["flow"]?.get("release") !== undefined;
+}
+
+/** The window of a domain follows its pace, so that about `windowSpanMs` of work lies downstream. */
+export function windowFor(state: FrontierState, job: Job, crawlDelayMs: number | null): number {
+  const paceMs = Math.max(job.politeness.delayMs, Math.min(crawlDelayMs ?? 0, job.politeness.delayMaxMs));
+  if (paceMs <= 0) return state.options.windowMax;
+  const fitting = Math.ceil((state.options.windowSpanMs * job.politeness.concurrencyPerHost) / paceMs);
+  return Math.max(2, Math.min(state.options.windowMax, fitting));
+}

@@ -1,0 +1,27 @@
+/** What an operator may set of the frontier's own behaviour. */
+export interface FrontierOptions {
+  /** Most URLs of one domain released and unanswered. */
+  readonly windowMax: number;
+  /** Most URLs of one task released and unanswered, over all its domains. */
+  readonly releasedMax: number;
+  /** A release not started by then is answered `expired`. */
+  readonly leaseMs: number;
+  /** A domain's window holds about this much time of its pace, so that few URLs wait downstream. */
+  readonly windowSpanMs: number;
+  /** How long a record waits for the job it names before it is given up. */
+  readonly unknownJobMs: number;
+  /** Most redirects in a row. */
+  readonly redirectsMax: number;
+  /** Most page grants that a task asks for at once. */
+  readonly grantsAtOnce: number;
+}
+
+export const defaultFrontierOptions: FrontierOptions = {
+  windowMax: 100,
+  releasedMax: 1000,
+  leaseMs: 600_000,
+  windowSpanMs: 30_000,
+  unknownJobMs: 10_000,
+  redirectsMax: 10,
+  grantsAtOnce: 50,
+};

@@ -1,0 +1,111 @@
+import { topics, type Counters, type Grant, type Job, type Link, type Outcome, type Seed } from "@sluice/records";
+import type { InputRecord, Step, StepContext } from "@sluice/topology";
+import type { Effects } from "./core/effects.ts";
+import { receiveLinks, receiveSeed, retryPending } from "./core/intake.ts";
+import { haltIfCancelled, receiveGrant, resumeJob } from "./core/halting.ts";
+import { jobIds } from "./core/jobs.ts";
+import { foldCounters, reconcile, tick } from "./core/ownership.ts";
+import { release } from "./core/release.ts";
+import { receiveOutcome, wakeDelayed } from "./core/outcomes.ts";
+import { loadFrontier, type FrontierState } from "./core/state.ts";
+import { defaultFrontierOptions, type FrontierOptions } from "./options.ts";
+
+export type FrontierRecord = InputRecord<Seed | Link | Outcome | Grant | Counters>;
+
+export const frontierInputs = [
+  topics.seeds.name,
+  topics.links.name,
+  topics.outcomes.name,
+  topics.grants.name,
+  topics.counters.name,
+];
+export const frontierTables = [topics.jobs.name];
+
+/** Lanes that wakes come back on; records have one lane each topic, for the frontier finishes them at once. */
+export const lanes = {
+  delayed: "delayed",
+  pending: "pending",
+  job: (id: string) => `job:${id}`,
+};
+
+/**
+ * The frontier: owns every known URL of its domains. It never waits: links and outcomes are always read, and
+ * what it sends on is bounded by the credits that outcomes bring back.
+ */
+export function frontierStep(options: FrontierOptions = defaultFrontierOptions): Step<FrontierState, FrontierRecord> {
+  return {
+    name: "frontier",
+    load: (entries) => loadFrontier(options, entries),
+    laneOf: (record) => record.topic,
+    step: (state, input, nowMs, context) => {
+      const out: Effects = [];
+      switch (input.kind) {
+        case "record":
+          receive(state, input.record, out, nowMs, context);
+          break;
+        case "wake":
+          if (input.lane === lanes.delayed) wakeDelayed(state, nowMs);
+          else if (input.lane === lanes.pending) retryPending(state, null, out, nowMs, context);
+          else tick(state, input.lane.slice("job:".length), out, nowMs, context);
+          break;
+        case "table":
+          if (input.table === topics.jobs.name) jobChanged(state, input.key, out, nowMs, context);
+          break;
+        case "restored":
+          for (const id of jobIds(context)) jobChanged(state, id, out, nowMs, context);
+          for (const id of state.owners.keys()) out.push({ kind: "wake", lane: lanes.job(id), atMs: nowMs });
+          wakeDelayed(state, nowMs);
+          break;
+        case "started":
+        case "settled":
+          throw new Error("the frontier makes no calls");
+        default:
+          input satisfies never;
+      }
+      release(state, out, nowMs, context);
+      askForWakes(state, out);
+      return out;
+    },
+  };
+}
+
+function receive(state: FrontierState, record: FrontierRecord, out: Effects, nowMs: number, context: StepContext): void {
+  switch (record.topic) {
+    case topics.seeds.name:
+      return receiveSeed(state, record as InputRecord<Seed>, out, nowMs, context);
+    case topics.links.name:
+      return receiveLinks(state, record as InputRecord<Link>, out, nowMs, context);
+    case topics.outcomes.name:
+      receiveOutcome(state, record.value as Outcome, out, nowMs, context);
+      break;
+    case topics.grants.name:
+      receiveGrant(state, record.value as Grant, out, context);
+      break;
+    case topics.counters.name:
+      foldCounters(state, record.value as Counters, out, nowMs, context);
+      break;
+    default:
+      throw new Error(`the frontier does not read ${record.topic}`);
+  }
+  out.push({ kind: "finish", id: record.id });
+}
+
+/** The job's record was set or changed: all that follows from it is found by comparing, not by the change. */
+function jobChanged(state: FrontierState, id: string, out: Effects, nowMs: number, context: StepContext): void {
+  const job = context.tables[topics.jobs.name]?.get(id) as Job | undefined;
+  if (job === undefined) return;
+  reconcile(state, job, out, nowMs, context);
+  haltIfCancelled(state, job, out, context);
+  resumeJob(state, job);
+  retryPending(state, id, out, nowMs, context);
+}
+
+function askForWakes(state: FrontierState, out: Effects): void {
+  const dueAtMs = state.delayed.nextAtMs;
+  if (dueAtMs !== null) out.push({ kind: "wake", lane: lanes.delayed, atMs: dueAtMs });
+  let pendingAtMs = Infinity;
+  for (const records of state.pending.values()) {
+    for (const { untilMs } of records) pendingAtMs = Math.min(pendingAtMs, untilMs);
+  }
+  if (pendingAtMs !== Infinity) out.push({ kind: "wake", lane: lanes.pending, atMs: pendingAtMs });
+}

@@ -1,0 +1,104 @@
+import { createHash } from "node:crypto";
+import type { Outcome } from "@sluice/records";
+import type { PaceOptions } from "../options.ts";
+
+/** What rate-limit knows of the pace of one domain. Durable. */
+export interface Pace {
+  /** End of the last request that is known of; null where the domain was never asked. */
+  lastEndMs: number | null;
+  /** Failures in a row that speak of the host, not of the page. */
+  failuresInRow: number;
+  backOffUntilMs: number;
+  retryAfterUntilMs: number;
+  breakerUntilMs: number;
+  crawlDelayMs: number | null;
+  /** Smoothed time to first byte. */
+  latencyMs: number | null;
+}
+
+export const newPace = (): Pace => ({
+  lastEndMs: null,
+  failuresInRow: 0,
+  backOffUntilMs: 0,
+  retryAfterUntilMs: 0,
+  breakerUntilMs: 0,
+  crawlDelayMs: null,
+  latencyMs: null,
+});
+
+export interface Politeness {
+  readonly delayMs: number;
+  readonly concurrencyPerHost: number;
+  /** Longest crawl-delay that is obeyed as it is. */
+  readonly delayMaxMs: number;
+}
+
+/** The wait between two requests: the largest of what was configured, robots.txt, and the host's own pace. */
+export function delayOf(pace: Pace, politeness: Politeness, options: PaceOptions): number {
+  const crawlDelayMs = Math.min(pace.crawlDelayMs ?? 0, politeness.delayMaxMs);
+  // With a delay of 0 the operator has said that the host needs no care.
+  const adaptiveMs =
+    politeness.delayMs === 0 ? 0 : Math.min((pace.latencyMs ?? 0) * options.latencyFactor, options.latencyDelayMaxMs);
+  return Math.round(Math.max(politeness.delayMs, crawlDelayMs, adaptiveMs));
+}
+
+/** The earliest instant at which the domain may be asked again. */
+export function nextAtMs(pace: Pace, delayMs: number): number {
+  const spacedMs = pace.lastEndMs === null ? 0 : pace.lastEndMs + delayMs;
+  return Math.max(spacedMs, pace.backOffUntilMs, pace.retryAfterUntilMs, pace.breakerUntilMs);
+}
+
+/** Permits that may be out beyond the concurrency, so that a fast host need not wait for outcomes to return. */
+export function aheadOf(pace: Pace, delayMs: number, options: PaceOptions): number {
+  const perRequestMs = Math.max(delayMs, pace.latencyMs ?? options.aheadMs, 1);
+  // A host in trouble gets one request at a time.
+  if (pace.failuresInRow > 0) return 0;
+  return Math.min(options.aheadMax, Math.floor(options.aheadMs / perRequestMs));
+}
+
+const hostFailures = new Set(["dns", "connect", "tls", "timeout_connect", "timeout_headers", "timeout_body", "timeout_total", "reset", "http_429", "http_5xx"]);
+
+/** Moves the pace on by what an outcome says of the host. */
+export function learn(pace: Pace, outcome: Outcome, nowMs: number, options: PaceOptions): void {
+  if (outcome.endedAtMs !== null) pace.lastEndMs = Math.max(pace.lastEndMs ?? 0, outcome.endedAtMs);
+  if (outcome.crawlDelayMs !== null) pace.crawlDelayMs = outcome.crawlDelayMs;
+  if (outcome.latencyMs !== null) {
+    pace.latencyMs = pace.latencyMs === null ? outcome.latencyMs : pace.latencyMs * 0.8 + outcome.latencyMs * 0.2;
+  }
+  if (outcome.retryAfterMs !== null) {
+    const untilMs = (outcome.endedAtMs ?? nowMs) + Math.min(outcome.retryAfterMs, options.retryAfterMaxMs);
+    pace.retryAfterUntilMs = Math.max(pace.retryAfterUntilMs, untilMs);
+  }
+  if (outcome.breakerUntilMs !== null) pace.breakerUntilMs = Math.max(pace.breakerUntilMs, outcome.breakerUntilMs);
+  if (outcome.requests === 0) return;
+  if (hostFailures.has(outcome.category)) {
+    pace.failuresInRow += 1;
+    pace.backOffUntilMs = (outcome.endedAtMs ?? nowMs) + backOffMs(pace.failuresInRow, outcome.releaseId, options);
+  } else if (pace.failuresInRow > 0) {
+    // Forgiven slowly: one good answer takes back one failure.
+    pace.failuresInRow -= 1;
+  }
+}
+
+/** Exponential, with jitter drawn from the release's id: the same replay waits the same time. */
+export function backOffMs(failuresInRow: number, seedText: string, options: PaceOptions): number {
+  const fullMs = Math.min(options.backOffBaseMs * 2 ** (failuresInRow - 1), options.backOffMaxMs);
+  const fraction = createHash("sha256").update(`${seedText}\n${failuresInRow}`).digest().readUInt32BE(0) / 0x1_0000_0000;
+  return Math.round(fullMs * (0.5 + fraction / 2));
+}
+
+export type Hold = "none" | "retry_after" | "back_off" | "breaker" | "crawl_delay";
+
+/** Why the domain is asked later than configured, the longest reason first. */
+export function holdOf(pace: Pace, configuredMs: number, nowMs: number): { readonly hold: Hold; readonly untilMs: number | null } {
+  const candidates: readonly (readonly [Hold, number])[] = [
+    ["breaker", pace.breakerUntilMs],
+    ["retry_after", pace.retryAfterUntilMs],
+    ["back_off", pace.backOffUntilMs],
+  ];
+  let longest: readonly [Hold, number] = ["none", nowMs];
+  for (const candidate of candidates) if (candidate[1] > longest[1]) longest = candidate;
+  if (longest[0] !== "none") return { hold: longest[0], untilMs: longest[1] };
+  if ((pace.crawlDelayMs ?? 0) > configuredMs) return { hold: "crawl_delay", untilMs: null };
+  return { hold: "none", untilMs: null };
+}

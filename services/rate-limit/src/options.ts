@@ -1,0 +1,30 @@
+/** What an operator may set of the pace. */
+export interface PaceOptions {
+  /** A wait beyond this goes back to the frontier as `deferred`, with its due time. */
+  readonly waitMaxMs: number;
+  /** First back-off after a failure; it doubles with each further one in a row. */
+  readonly backOffBaseMs: number;
+  readonly backOffMaxMs: number;
+  /** Longest Retry-After that is believed. */
+  readonly retryAfterMaxMs: number;
+  /** A permit is issued this long before its instant, so that the way to the fetcher costs no pace. */
+  readonly leadMs: number;
+  /** Permits may run ahead of the outcomes by about this much time of a domain's own pace. */
+  readonly aheadMs: number;
+  readonly aheadMax: number;
+  /** The delay grows to this many times the host's own latency. 0: it does not follow the latency. */
+  readonly latencyFactor: number;
+  readonly latencyDelayMaxMs: number;
+}
+
+export const defaultPaceOptions: PaceOptions = {
+  waitMaxMs: 60_000,
+  backOffBaseMs: 1000,
+  backOffMaxMs: 300_000,
+  retryAfterMaxMs: 86_400_000,
+  leadMs: 150,
+  aheadMs: 250,
+  aheadMax: 32,
+  latencyFactor: 1,
+  latencyDelayMaxMs: 10_000,
+};

@@ -1,0 +1,28 @@
+import { join } from "node:path";
+import { readConfig, sinkSettings } from "@sluice/config";
+import { messageOf } from "@sluice/errors";
+import { runProcess } from "@sluice/process";
+import { JsonlFile } from "./jsonl-file.ts";
+import { defaultSinkOptions } from "./options.ts";
+import { sinkInputs, sinkStep, type SinkCall, type SinkOutcome } from "./step.ts";
+
+await runProcess("result-sink", async ({ log }) => {
+  const settings = readConfig(sinkSettings, process.env);
+  const file = await JsonlFile.open(join(settings.dir, "results.jsonl"));
+  return {
+    step: sinkStep({ ...defaultSinkOptions, batchMax: settings.batchMax, lingerMs: settings.lingerMs }),
+    inputs: sinkInputs,
+    tables: [],
+    changelog: null,
+    perform: async ({ rows }: SinkCall): Promise<SinkOutcome> => {
+      try {
+        await file.append(rows);
+        return { kind: "written" };
+      } catch (error) {
+        log.warn({ message: messageOf(error), rows: rows.length }, "write_failed");
+        return { kind: "failed", message: messageOf(error) };
+      }
+    },
+    close: () => file.close(),
+  };
+});
