@@ -84,6 +84,10 @@ function topicMessages({ records }: Transaction) {
 function offsetTopics({ offsets }: Transaction) {
   return [...Map.groupBy(offsets, ({ topic }) => topic)].map(([topic, of]) => ({
     topic,
-    partitions: of.map(({ partition, offset, metadata }) => ({ partition, offset: String(offset), metadata })),
+    partitions: of.map(({ partition, offset, metadata }) => ({
+      partition,
+      offset: String(offset),
+      metadata,
+    })),
   }));
 }

@@ -2,7 +2,15 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { kafkajsBroker, type KafkajsBrokerOptions } from "@sluice/broker";
-import type { AssignTasks, Batch, Broker, GroupConsumer, Join, OutRecord, TopicPartition } from "@sluice/runtime";
+import type {
+  AssignTasks,
+  Batch,
+  Broker,
+  GroupConsumer,
+  Join,
+  OutRecord,
+  TopicPartition,
+} from "@sluice/runtime";
 import kafkajs from "kafkajs";
 import type { Kafka, Producer } from "kafkajs";
 import { testBrokers } from "./brokers.ts";
@@ -29,7 +37,11 @@ export class Bench {
     return `traps.${this.#run}.${kind}${this.#names++}`;
   }
 
-  async topic(broker: Broker, partitions = 1, configs: Readonly<Record<string, string>> = {}): Promise<string> {
+  async topic(
+    broker: Broker,
+    partitions = 1,
+    configs: Readonly<Record<string, string>> = {},
+  ): Promise<string> {
     const name = this.name("topic");
     await broker.admin.createTopics([{ name, partitions, configs }]);
     return name;
@@ -148,7 +160,9 @@ export class Member {
 const inTurn: AssignTasks = (members, tasks) => {
   const order = [...members].sort((a, b) => ((a.claim?.instance ?? "") < (b.claim?.instance ?? "") ? -1 : 1));
   const all = Array.from({ length: tasks }, (_, task) => task);
-  return new Map(order.map(({ memberId }, at) => [memberId, all.filter((task) => task % order.length === at)]));
+  return new Map(
+    order.map(({ memberId }, at) => [memberId, all.filter((task) => task % order.length === at)]),
+  );
 };
 
 export function records(topic: string, values: readonly string[], partition = 0): OutRecord[] {

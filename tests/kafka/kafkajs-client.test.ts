@@ -36,7 +36,8 @@ describe("connections", () => {
   });
 
   it("are all gone when the broker is closed", async () => {
-    const sockets = (): number => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length;
+    const sockets = (): number =>
+      process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length;
     const before = sockets();
     const broker = bench.connect();
     const topic = await bench.topic(broker);
@@ -48,7 +49,11 @@ describe("connections", () => {
       onBatch: () => undefined,
       onFailed: () => undefined,
     });
-    const member = await new Member(broker, { group: bench.name("group"), inputs: [topic], tasks: 1 }).start();
+    const member = await new Member(broker, {
+      group: bench.name("group"),
+      inputs: [topic],
+      tasks: 1,
+    }).start();
     await until(() => member.joins.length > 0, "the join");
     expect(sockets()).toBeGreaterThan(before);
     await broker.close();
@@ -83,7 +88,13 @@ describe("groups", () => {
       bench.topic(broker, 4, { "cleanup.policy": "compact" }),
       bench.topic(broker, 2, { "cleanup.policy": "compact" }),
     ]);
-    const options = { group: bench.name("group"), inputs: [left, right], changelog, tables: [table], tasks: 4 };
+    const options = {
+      group: bench.name("group"),
+      inputs: [left, right],
+      changelog,
+      tables: [table],
+      tasks: 4,
+    };
     const members = [
       new Member(broker, { ...options, instance: "a" }),
       new Member(bench.connect(), { ...options, instance: "b" }),
@@ -94,7 +105,9 @@ describe("groups", () => {
       [0, 2],
       [1, 3],
     ]);
-    const all = [left, right, changelog].flatMap((topic) => [0, 1, 2, 3].map((partition) => ({ topic, partition })));
+    const all = [left, right, changelog].flatMap((topic) =>
+      [0, 1, 2, 3].map((partition) => ({ topic, partition })),
+    );
     await send(broker, [
       ...all.map(({ topic, partition }) => ({ topic, partition, key: "k", value: `${partition}` })),
       ...records(table, ["t"], 0),
@@ -109,7 +122,9 @@ describe("groups", () => {
     await until(() => members.every(({ batches }) => batches.length === 8), "all batches");
     for (const member of members) {
       for (const topic of [left, right, changelog]) {
-        const found = member.batches.filter((batch) => batch.topic === topic).map(({ partition }) => partition);
+        const found = member.batches
+          .filter((batch) => batch.topic === topic)
+          .map(({ partition }) => partition);
         expect(found.toSorted()).toEqual(member.joins.at(-1)?.tasks);
       }
       const [partition = -1] = [0, 1, 2, 3].filter((task) => !member.joins.at(-1)?.tasks.includes(task));
@@ -147,7 +162,11 @@ describe("groups", () => {
     const onJoined = (self: Member, { tasks }: { readonly tasks: readonly number[] }): void => {
       for (const partition of tasks) {
         // What the runtime reads from the broker's offsets: here, what any member has been given.
-        self.read(topic, partition, Math.max(0, ...members.map((member) => member.position(topic, partition))));
+        self.read(
+          topic,
+          partition,
+          Math.max(0, ...members.map((member) => member.position(topic, partition))),
+        );
         from.set(partition, 0);
       }
     };
@@ -181,9 +200,15 @@ describe("administration", () => {
 
   it("finds every difference between a topic and its spec, and none where there is none", async () => {
     const { admin } = bench.connect();
-    const spec = { name: bench.name("topic"), partitions: 2, configs: { "cleanup.policy": "compact,delete" } };
+    const spec = {
+      name: bench.name("topic"),
+      partitions: 2,
+      configs: { "cleanup.policy": "compact,delete" },
+    };
     await admin.createTopics([spec]);
-    expect(await admin.topicDrift([{ ...spec, configs: { "cleanup.policy": "delete,compact" } }])).toEqual([]);
+    expect(await admin.topicDrift([{ ...spec, configs: { "cleanup.policy": "delete,compact" } }])).toEqual(
+      [],
+    );
     const configs = { "cleanup.policy": "delete", "retention.ms": "1000" };
     const drift = await admin.topicDrift([
       { ...spec, partitions: 3, replicationFactor: 2, configs },
@@ -216,7 +241,11 @@ describe("administration", () => {
     const topic = await bench.topic(broker);
     const group = bench.name("group");
     const producer = await broker.transactionalProducer(bench.name("id"));
-    await producer.commit({ group, records: [], offsets: [{ topic, partition: 0, offset: 3, metadata: "x" }] });
+    await producer.commit({
+      group,
+      records: [],
+      offsets: [{ topic, partition: 0, offset: 3, metadata: "x" }],
+    });
     await broker.admin.deleteGroup(group);
     expect(await broker.admin.committedOffsets(group, [topic])).toEqual([]);
     await broker.admin.deleteGroup(group);

@@ -17,7 +17,11 @@ describe("positions", () => {
     const group = bench.name("group");
     await send(broker, records(topic, ["a", "b", "c"]));
     const producer = await broker.transactionalProducer(bench.name("id"));
-    await producer.commit({ group, records: [], offsets: [{ topic, partition: 0, offset: 1, metadata: "" }] });
+    await producer.commit({
+      group,
+      records: [],
+      offsets: [{ topic, partition: 0, offset: 1, metadata: "" }],
+    });
     const member = await new Member(broker, { group, inputs: [topic], tasks: 1 }).start();
     await until(() => member.heartbeats >= 4, "heartbeats while all is paused");
     expect(member.batches).toEqual([]);
@@ -52,9 +56,15 @@ describe("positions", () => {
     const broker = bench.connect();
     const topic = await bench.topic(broker);
     const values = Array.from({ length: 500 }, (_, index) => String(index).repeat(50));
-    for (let at = 0; at < values.length; at += 25) await send(broker, records(topic, values.slice(at, at + 25)));
+    for (let at = 0; at < values.length; at += 25)
+      await send(broker, records(topic, values.slice(at, at + 25)));
     const group = bench.name("group");
-    const member = await new Member(broker, { group, inputs: [topic], tasks: 1, partitionBytesMax: 4_096 }).start();
+    const member = await new Member(broker, {
+      group,
+      inputs: [topic],
+      tasks: 1,
+      partitionBytesMax: 4_096,
+    }).start();
     await until(() => member.joins.length === 1, "the join");
     for (let round = 0; round < 40; round++) {
       const target = (round * 37) % 450;
@@ -180,15 +190,65 @@ describe("holes", () => {
     await right.abort();
     await send(broker, records(topic, ["seen"]));
     const end = await high(broker, { topic, partition: 0 });
-    const member = await new Member(broker, { group: bench.name("group"), inputs: [topic], tasks: 1 }).start();
+    const member = await new Member(broker, {
+      group: bench.name("group"),
+      inputs: [topic],
+      tasks: 1,
+    }).start();
     await until(() => member.joins.length > 0, "the join");
     for (let from = 0; from < 5; from++) {
       const before = member.batches.length;
       member.read(topic, 0, from);
       await until(() => member.batches.length > before && member.position(topic) === end, "the end");
-      const values = member.batches.slice(before).flatMap((batch) => batch.records.map(({ value }) => `${value}`));
+      const values = member.batches
+        .slice(before)
+        .flatMap((batch) => batch.records.map(({ value }) => `${value}`));
       expect(values).toEqual(["seen"]);
     }
+  });
+
+  it("passes batches that compaction has emptied, though a fetch brings nothing else", async () => {
+    const broker = bench.connect();
+    const topic = await bench.topic(broker, 1, {
+      "cleanup.policy": "compact",
+      "segment.ms": "50",
+      "min.cleanable.dirty.ratio": "0.01",
+      "min.compaction.lag.ms": "0",
+      "max.compaction.lag.ms": "100",
+    });
+    const at = { topic, partition: 0 };
+    // Each by a producer of its own, whose last batch the cleaner keeps as an empty one.
+    for (let version = 0; version < 5; version++) {
+      await send(broker, records(topic, [`${version}`]));
+      await delay(60);
+    }
+    const values = async (): Promise<number> => {
+      const end = await high(broker, at);
+      const seen: string[] = [];
+      let position = 0;
+      const tail = await broker.tail({
+        from: [{ ...at, offset: "start" }],
+        onBatch: (batch) => {
+          position = batch.nextOffset;
+          seen.push(...batch.records.map(({ value }) => `${value}`));
+        },
+        onFailed: () => undefined,
+      });
+      await until(() => position >= end, "the tail's end");
+      await tail.close();
+      return seen.length;
+    };
+    await until(async () => {
+      // Rolls the segment, for the cleaner leaves the active one alone.
+      await send(broker, [{ ...at, key: "other", value: "roll" }]);
+      return (await values()) <= 3;
+    }, "the compaction");
+    const end = await high(broker, at);
+    const options = { group: bench.name("group"), inputs: [topic], tasks: 1, partitionBytesMax: 1 };
+    const member = await new Member(broker, { ...options, onJoined: (self) => self.read(topic, 0, 0) }).start();
+    await until(() => member.position(topic) === end, "the end of the log");
+    expect(member.values(topic)).toContain("4");
+    expect(member.batches.some((batch) => batch.records.length === 0)).toBe(true);
   });
 
   it("waits behind an open transaction and goes on when it ends", async () => {
@@ -262,7 +322,10 @@ describe("tails", () => {
     const broker = bench.connect();
     const topic = await bench.topic(broker, 3);
     const all = ["a", "b", "c"];
-    await send(broker, [0, 1, 2].flatMap((partition) => records(topic, all, partition)));
+    await send(
+      broker,
+      [0, 1, 2].flatMap((partition) => records(topic, all, partition)),
+    );
     const admin = bench.kafka().admin();
     await admin.connect();
     const groupsBefore = (await admin.listGroups()).groups.length;
@@ -273,7 +336,8 @@ describe("tails", () => {
         { topic, partition: 1, offset: 2 },
         { topic, partition: 2, offset: "end" },
       ],
-      onBatch: ({ partition, records: found }) => seen.push(...found.map(({ value }) => `${partition}${value}`)),
+      onBatch: ({ partition, records: found }) =>
+        seen.push(...found.map(({ value }) => `${partition}${value}`)),
       onFailed: () => undefined,
     });
     await until(() => seen.length === 4, "what is there");
@@ -299,7 +363,9 @@ function snappyLiterals(buffer: Buffer): Buffer {
     parts.push(Buffer.from([(literal.length - 1) << 2]), literal);
   }
   const block = Buffer.concat([Buffer.from(length), ...parts]);
-  const header = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0]);
+  const header = Buffer.from([
+    0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0,
+  ]);
   header.writeInt32BE(block.length, 16);
   return Buffer.concat([header, block]);
 }

@@ -68,11 +68,15 @@ describe("transactions", () => {
     const older = await old.transactionalProducer(id);
     await older.fence();
     const offsets = [{ topic, partition: 0, offset: 5, metadata: "" }];
-    let outcome = await older.commit({ group, records: records(topic, ["one"]), offsets }).catch((error: unknown) => error);
+    let outcome = await older
+      .commit({ group, records: records(topic, ["one"]), offsets })
+      .catch((error: unknown) => error);
     await Promise.all(fencing);
     // The race may let the first one through; the next can't pass.
     if (!(outcome instanceof CommitFailed)) {
-      outcome = await older.commit({ group, records: records(topic, ["two"]), offsets }).catch((error: unknown) => error);
+      outcome = await older
+        .commit({ group, records: records(topic, ["two"]), offsets })
+        .catch((error: unknown) => error);
     }
     expect(outcome).toBeInstanceOf(CommitFailed);
     expect(outcome).toMatchObject({ fenced: true });
@@ -124,9 +128,9 @@ describe("transactions", () => {
       producer.commit({ group: "none", records: records(topic, ["x".repeat(20_000)]), offsets: [] }),
     );
     expect(error).toMatchObject({ fenced: false, cause: { code: "SLUICE_RECORD_TOO_LARGE" } });
-    await expect(producer.commit({ group: "none", records: records(topic, ["x"]), offsets: [] })).rejects.toThrow(
-      "spent",
-    );
+    await expect(
+      producer.commit({ group: "none", records: records(topic, ["x"]), offsets: [] }),
+    ).rejects.toThrow("spent");
   });
 
   it("with a partition that the topic does not have fail instead of losing its records", async () => {

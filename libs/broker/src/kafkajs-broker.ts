@@ -106,7 +106,9 @@ class KafkajsParts implements KafkajsBroker {
   }
 
   async tail(options: TailOptions): Promise<Tail> {
-    const tail: Tail & Part = await openTail(this.#connection, this.admin, options, () => this.#open.delete(tail));
+    const tail: Tail & Part = await openTail(this.#connection, this.admin, options, () =>
+      this.#open.delete(tail),
+    );
     this.#open.add(tail);
     return tail;
   }

@@ -83,7 +83,8 @@ export async function runProcess<State, Rec extends InputRecord, Call, Outcome>(
       clientId: `${config.prefix}${name}-${instance}`,
       ...securityOf(config),
       ...(onFailpoint === undefined ? {} : { onFailpoint }),
-      log: (event, fields) => log.info(fields, event),
+      // The client reports what it goes on to retry; it matters only when something is looked for.
+      log: (event, fields) => (event === "kafka_client_error" ? log.debug(fields, event) : log.info(fields, event)),
     });
     log.info({ settings: shown(commonSettings, config) }, "starting");
     await prepareTopics(broker, layout, config.createTopics);

@@ -190,7 +190,17 @@ function contains(block: Cidr, octets: readonly number[]): boolean {
 function octetsOf(ip: string): readonly number[] | null {
   if (ipaddr.IPv4.isValidFourPartDecimal(ip)) return ipaddr.IPv4.parse(ip).toByteArray();
   // A zone names a link, which a globally reachable address has no use for.
-  if (ip.includes(":") && !ip.includes("%") && ipaddr.IPv6.isValid(ip))
-    return ipaddr.IPv6.parse(ip).toByteArray();
-  return null;
+  if (!ip.includes(":") || ip.includes("%")) return null;
+  const hex = withHexTail(ip);
+  return hex !== null && ipaddr.IPv6.isValid(hex) ? ipaddr.IPv6.parse(hex).toByteArray() : null;
+}
+
+/** An IPv6 address whose last four octets may be dotted in hexadecimal alone: ipaddr.js reads ::1.2.3.4 as mapped. */
+function withHexTail(ip: string): string | null {
+  const tailAt = ip.lastIndexOf(":") + 1;
+  const tail = ip.slice(tailAt);
+  if (!tail.includes(".")) return ip;
+  if (!ipaddr.IPv4.isValidFourPartDecimal(tail)) return null;
+  const [a = 0, b = 0, c = 0, d = 0] = ipaddr.IPv4.parse(tail).toByteArray();
+  return `${ip.slice(0, tailAt)}${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
 }

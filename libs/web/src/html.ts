@@ -129,8 +129,11 @@ class Scanner {
   #attribute: string | null = null;
   #value = "";
 
-  /** The element whose hidden text is being read. */
+  /** The element whose hidden text is being read, and where that began. */
   #hidden: string | null = null;
+  #hiddenFrom = 0;
+  /** The script being read has had the end tag that does not end it: see `isScriptInComment`. */
+  #isScriptReopened = false;
   #anchor: RawLink | null = null;
   #isInTitle = false;
   #title: string | null = null;
@@ -148,7 +151,7 @@ class Scanner {
     this.callbacks = {
       ...ignoreAll,
       isInForeignContext: () => this.#foreign.isForeign,
-      onopentagname: (start, end) => this.#startTag(this.#html.slice(start, end).toLowerCase()),
+      onopentagname: (start, end) => this.#startTag(this.#html.slice(start, end).toLowerCase(), end),
       onattribname: (start, end) => this.#attributeName(start, end),
       onattribdata: (start, end) => this.#attributeData(start, end),
       onattribend: (quote) => this.#attributeEnd(quote),
@@ -157,7 +160,7 @@ class Scanner {
         this.#startTagEnd();
         if (this.#openedContext) this.#foreign.selfClosed();
       },
-      onclosetag: (start, end) => this.#endTag(this.#html.slice(start, end).toLowerCase()),
+      onclosetag: (start, end) => this.#endTag(this.#html.slice(start, end).toLowerCase(), start),
       ontext: (start, end) => this.#text(start, end),
       oncdata: (start, end, endOffset) => this.#text(start, end - endOffset),
     };
@@ -188,9 +191,10 @@ class Scanner {
     };
   }
 
-  #startTag(name: string): void {
+  #startTag(name: string, end: number): void {
+    if (this.#hidden !== null) return;
     this.#openedContext = this.#foreign.opened(name);
-    if (!this.#foreign.isForeign || this.#openedContext) this.#htmlStartTag(name);
+    if (!this.#foreign.isForeign || this.#openedContext) this.#htmlStartTag(name, end);
     this.#element = this.#templateDepth === 0 && readElements.has(name) ? name : null;
     if (this.#linksTruncated && linkElements.has(name)) {
       this.#element = null;
@@ -199,23 +203,29 @@ class Scanner {
     if (this.#element !== null && this.#attributes.size > 0) this.#attributes.clear();
   }
 
-  #htmlStartTag(name: string): void {
+  #htmlStartTag(name: string, end: number): void {
     if (name === "template") this.#templateDepth++;
     if (!hiddenText.has(name) || this.#openedContext) return;
     this.#hidden = name;
+    this.#hiddenFrom = end;
     if (name === "title" && this.#title === null && this.#templateDepth === 0) {
       this.#isInTitle = true;
       this.#title = "";
     }
   }
 
-  #endTag(name: string): void {
-    this.#foreign.closed(name);
+  #endTag(name: string, start: number): void {
     if (this.#hidden !== null) {
       if (name !== this.#hidden) return;
+      if (name === "script" && !this.#isScriptReopened) {
+        this.#isScriptReopened = isScriptInComment(this.#html.slice(this.#hiddenFrom, start));
+        if (this.#isScriptReopened) return;
+      }
+      this.#isScriptReopened = false;
       this.#hidden = null;
       this.#isInTitle = false;
     }
+    this.#foreign.closed(name);
     if (name === "template" && this.#templateDepth > 0) this.#templateDepth--;
     if (name === "a") this.#anchor = null;
   }
@@ -342,6 +352,15 @@ function refreshTarget(content: string): string | null {
   const quote = url[0];
   if (quote !== '"' && quote !== "'") return url.trim();
   return url.slice(1).split(quote, 1)[0] ?? null;
+}
+
+/**
+ * Whether a script's text up to its end tag is inside "<!-- <script>", so that the tag ends only what looks like a
+ * script there (HTML §13.2.5.29, double escaped). The tokenizer knows no such state and ends the script.
+ */
+function isScriptInComment(text: string): boolean {
+  const open = text.lastIndexOf("<!--");
+  return open >= 0 && !text.includes("-->", open) && /<script[\s/>]/i.test(text.slice(open));
 }
 
 function appended(text: string, more: string): string {

@@ -8,7 +8,7 @@ import { isIP } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { ConnectionOptions } from "node:tls";
 import kafkajs from "kafkajs";
-import type { ISocketFactory, Kafka, RetryOptions, SASLOptions } from "kafkajs";
+import type { ISocketFactory, Kafka, LogEntry, RetryOptions, SASLOptions } from "kafkajs";
 import { registerCodecs } from "./codecs.ts";
 import { patchKafkajs } from "./patches.ts";
 
@@ -78,12 +78,7 @@ export function openClient(
     retry,
     socketFactory,
     logLevel: kafkajs.logLevel.ERROR,
-    logCreator:
-      () =>
-      ({ namespace, log }) => {
-        const { message, error } = log as { message: string; error?: unknown };
-        settings.log("kafka_client_error", { namespace, message, error });
-      },
+    logCreator: () => sparingly(settings.log),
   });
   return {
     kafka,
@@ -91,6 +86,25 @@ export function openClient(
       destroyed = true;
       for (const socket of sockets) socket.destroy();
     },
+  };
+}
+
+/** kafkajs says the same thing twenty times a second while a broker is away. */
+const sameEveryMs = 10_000;
+const messagesMax = 100;
+
+function sparingly(log: Log): (entry: LogEntry) => void {
+  const said = new Map<string, { atMs: number; repeated: number }>();
+  return ({ namespace, log: { message, error } }) => {
+    const nowMs = performance.now();
+    const last = said.get(message);
+    if (last !== undefined && nowMs - last.atMs < sameEveryMs) {
+      last.repeated += 1;
+      return;
+    }
+    if (said.size >= messagesMax) said.clear();
+    said.set(message, { atMs: nowMs, repeated: 0 });
+    log("kafka_client_error", { namespace, message, error, repeated: last?.repeated ?? 0 });
   };
 }
 

@@ -89,9 +89,13 @@ export function isPassing(error: unknown): boolean {
 /** Gives an error about record size the product's own code; leaves the others as they are. */
 export function sendFailure(error: unknown): unknown {
   if (!isTooLarge(error)) return error;
-  return new SluiceError("SLUICE_RECORD_TOO_LARGE", `a record is larger than its topic allows: ${messageOf(error)}`, {
-    cause: error,
-  });
+  return new SluiceError(
+    "SLUICE_RECORD_TOO_LARGE",
+    `a record is larger than its topic allows: ${messageOf(error)}`,
+    {
+      cause: error,
+    },
+  );
 }
 
 export function commitFailed(during: string, error: unknown): CommitFailed {

@@ -63,7 +63,14 @@ export function assignMembers(
     const assignment = Object.fromEntries(
       [...(tasks.length > 0 ? inputs : []), ...tables].filter(([, partitions]) => partitions.length > 0),
     );
-    return { memberId, memberAssignment: MemberAssignment.encode({ version: claimVersion, assignment, userData: Buffer.alloc(0) }) };
+    return {
+      memberId,
+      memberAssignment: MemberAssignment.encode({
+        version: claimVersion,
+        assignment,
+        userData: Buffer.alloc(0),
+      }),
+    };
   });
 }
 

@@ -27,9 +27,7 @@ export interface InternalCluster {
       partitions: readonly { partition: number }[];
       fromBeginning: boolean;
     }[],
-  ): Promise<
-    readonly { topic: string; partitions: readonly { partition: number; offset: string }[] }[]
-  >;
+  ): Promise<readonly { topic: string; partitions: readonly { partition: number; offset: string }[] }[]>;
 }
 
 export interface InternalOffsetManager {
@@ -129,8 +127,9 @@ export const BatchClass = require("kafkajs/src/consumer/batch") as Constructor<
   }
 >;
 export const ConsumerGroupClass = require("kafkajs/src/consumer/consumerGroup") as Constructor<InternalGroup>;
-export const OffsetManagerClass = require("kafkajs/src/consumer/offsetManager") as Constructor<InternalOffsetManager> &
-  (new (options: Record<string, unknown>) => InternalOffsetManager);
+export const OffsetManagerClass =
+  require("kafkajs/src/consumer/offsetManager") as Constructor<InternalOffsetManager> &
+    (new (options: Record<string, unknown>) => InternalOffsetManager);
 
 export const DecoderClass = require("kafkajs/src/protocol/decoder") as new (buffer: Buffer) => Decoder;
 export const decodeRecordBatch = require("kafkajs/src/protocol/recordBatch/v0/decoder") as (

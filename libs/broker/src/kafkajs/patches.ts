@@ -134,9 +134,7 @@ function hookGroups(): void {
     const hooks = hooksByCluster.get(this.cluster);
     if (hooks === undefined) return joinAndSync.call(this);
     const done =
-      hooks.assignment === null
-        ? joinAndSync.call(this)
-        : assignWithoutGroup(this, hooks, hooks.assignment);
+      hooks.assignment === null ? joinAndSync.call(this) : assignWithoutGroup(this, hooks, hooks.assignment);
     hooks.onJoining(done);
     return done;
   };

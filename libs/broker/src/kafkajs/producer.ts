@@ -57,7 +57,11 @@ export class KafkajsIdempotentProducer implements Producer {
     const { producer } = await this.#connect();
     try {
       for (const topicMessages of chunksOf(records)) {
-        const confirmed = await producer.sendBatch({ acks: -1, compression: this.#compression, topicMessages });
+        const confirmed = await producer.sendBatch({
+          acks: -1,
+          compression: this.#compression,
+          topicMessages,
+        });
         lastOffsets(topicMessages, confirmed);
       }
     } catch (error) {
@@ -75,7 +79,10 @@ export class KafkajsIdempotentProducer implements Producer {
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,
       retry: patientRetry,
-      createPartitioner: () => ({ message }) => message.partition ?? -1,
+      createPartitioner:
+        () =>
+        ({ message }) =>
+          message.partition ?? -1,
     });
     try {
       await producer.connect();

@@ -37,10 +37,17 @@ export function decodeRecordBatches(original: DecodeMessages): DecodeMessages {
         // The broker cuts the answer at the byte limit, in the middle of a batch.
         if (error.name === "KafkaJSPartialMessageError") break;
         // Snappy and LZ4 are not built in; an inflated size beyond the limit is a bomb.
-        if (error.name === "KafkaJSNotImplemented" || "code" in error && error.code === "ERR_BUFFER_TOO_LARGE") {
-          throw new SluiceError("SLUICE_CONSUMER_DEAD", `a fetched record batch can't be read: ${error.message}`, {
-            cause: error,
-          });
+        if (
+          error.name === "KafkaJSNotImplemented" ||
+          ("code" in error && error.code === "ERR_BUFFER_TOO_LARGE")
+        ) {
+          throw new SluiceError(
+            "SLUICE_CONSUMER_DEAD",
+            `a fetched record batch can't be read: ${error.message}`,
+            {
+              cause: error,
+            },
+          );
         }
         throw error;
       }

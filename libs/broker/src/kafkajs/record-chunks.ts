@@ -37,7 +37,10 @@ export function lastOffsets(
   confirmed: readonly RecordMetadata[],
 ): (TopicPartition & { lastOffset: number })[] {
   const bases = new Map(
-    confirmed.map(({ topicName, partition, baseOffset }) => [`${topicName}:${partition}`, Number(baseOffset)]),
+    confirmed.map(({ topicName, partition, baseOffset }) => [
+      `${topicName}:${partition}`,
+      Number(baseOffset),
+    ]),
   );
   return chunk.flatMap(({ topic, messages }) => {
     const counts = new Map<number, number>();

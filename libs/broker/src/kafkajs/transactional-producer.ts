@@ -50,7 +50,12 @@ export class KafkajsTransactionalProducer implements TransactionalProducer {
   #failpointError: unknown = null;
   #committing = false;
 
-  constructor(connection: ConnectionSettings, settings: TransactionSettings, transactionalId: string, onClosed: () => void) {
+  constructor(
+    connection: ConnectionSettings,
+    settings: TransactionSettings,
+    transactionalId: string,
+    onClosed: () => void,
+  ) {
     this.#connection = connection;
     this.#settings = settings;
     this.#transactionalId = transactionalId;
@@ -70,7 +75,10 @@ export class KafkajsTransactionalProducer implements TransactionalProducer {
       transactionTimeout: transactionTimeoutMs,
       allowAutoTopicCreation: false,
       retry: promptRetry,
-      createPartitioner: () => ({ message }) => message.partition ?? -1,
+      createPartitioner:
+        () =>
+        ({ message }) =>
+          message.partition ?? -1,
     });
     this.#open = { client, producer };
     try {
@@ -165,7 +173,8 @@ export class KafkajsTransactionalProducer implements TransactionalProducer {
 
   /** EndTxn has been handed to the socket, its answer is on the way: a throw here must not reach the socket. */
   #onWrite(frame: Buffer): void {
-    if (!this.#committing || frame.length < apiKeyAt + 2 || frame.readInt16BE(apiKeyAt) !== endTxnApiKey) return;
+    if (!this.#committing || frame.length < apiKeyAt + 2 || frame.readInt16BE(apiKeyAt) !== endTxnApiKey)
+      return;
     try {
       this.#reach("after_commit_sent");
     } catch (error) {
