@@ -245,7 +245,10 @@ describe("holes", () => {
     }, "the compaction");
     const end = await high(broker, at);
     const options = { group: bench.name("group"), inputs: [topic], tasks: 1, partitionBytesMax: 1 };
-    const member = await new Member(broker, { ...options, onJoined: (self) => self.read(topic, 0, 0) }).start();
+    const member = await new Member(broker, {
+      ...options,
+      onJoined: (self) => self.read(topic, 0, 0),
+    }).start();
     await until(() => member.position(topic) === end, "the end of the log");
     expect(member.values(topic)).toContain("4");
     expect(member.batches.some((batch) => batch.records.length === 0)).toBe(true);

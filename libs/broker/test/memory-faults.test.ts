@@ -99,14 +99,18 @@ describe("faults of reading", () => {
     const at = { topic: await world.topic(1), partition: 0 };
     await world.send([{ ...at, key: "k", value: "v" }]);
     cluster.faults.repeatNextBatch();
-    const closed = await world.tail([{ ...at, offset: "start" }]);
-    await world.until(() => {
-      if (closed.batches.length > 0) void closed.close();
-      return closed.batches.length > 0;
-    }, "the first copy is there");
+    let copies = 0;
+    const tail = await world.shared.tail({
+      from: [{ ...at, offset: "start" }],
+      onBatch: () => {
+        copies++;
+        void tail.close();
+      },
+      onFailed: (error) => expect.unreachable(error.message),
+    });
     const other = await world.tail([{ ...at, offset: "start" }]);
     await world.until(() => other.position(at) === 1, "somebody else has read it");
-    expect(closed.batches).toHaveLength(1);
+    expect(copies).toBe(1);
     await world.close();
   });
 
@@ -195,6 +199,68 @@ describe("faults of the cluster", () => {
     await world.until(() => a.tasks.length === 2, "a has both tasks");
     expect(b.calls).toHaveLength(calls);
     await world.close();
+  });
+
+  it("breaks a join that waits for others when the broker goes", async () => {
+    const { world, cluster, client, clock } = simulation(9);
+    const topic = await world.topic(2);
+    const [a, b] = ["a", "b"].map(
+      (instance) =>
+        new Member(world, { instance, group: "g", inputs: [topic], tasks: 2, client: client(instance) }),
+    ) as [Member, Member];
+    await a.start();
+    await b.start();
+    await world.until(() => a.tasks.length === 1 && b.tasks.length === 1, "both have a task");
+    client("b").freeze();
+    cluster.rebalance("g");
+    await world.until(() => a.calls.at(-1) === "rebalancing", "a waits for b");
+    const stoppedAtMs = clock.nowMs() + 100;
+    await world.until(() => clock.nowMs() >= stoppedAtMs, "a's join is at the broker");
+    cluster.stopBroker();
+    await world.until(() => a.calls.at(-1) === "failed", "a has heard of it");
+    expect(clock.nowMs() - stoppedAtMs).toBeLessThan(1_000);
+    cluster.startBroker();
+    client("b").thaw();
+    await world.until(
+      () => a.calls.at(-1) === "heartbeat" && b.calls.at(-1) === "heartbeat",
+      "both are back",
+    );
+    await world.close();
+  });
+
+  it("fences the holder of a transaction that timed out", async () => {
+    const { world, clock } = simulation(1);
+    const at = { topic: await world.topic(1), partition: 0 };
+    const held = await world.openTransaction("id", transaction(at, "g", "too late", 1));
+    const sinceMs = clock.nowMs();
+    await world.until(() => clock.nowMs() > sinceMs + 11_000, "the transaction has timed out");
+    await expect(held.commit()).rejects.toMatchObject({ fenced: true });
+    await world.close();
+  });
+
+  it("makes a fence wait until the last marker of an earlier commit is written", async () => {
+    const { world, cluster } = simulation(2, {}, { markerDelayMsMax: 250 });
+    const at = { topic: await world.topic(1), partition: 0 };
+    const first = await world.shared.transactionalProducer("id");
+    await first.commit(transaction(at, "g", "v", 1));
+    expect(await world.shared.admin.committedOffsets("g", [at.topic])).toEqual([]);
+    expect(cluster.committed(at.topic)[0]).toEqual([]);
+    const second = await world.shared.transactionalProducer("id");
+    await second.fence();
+    expect((await world.shared.admin.committedOffsets("g", [at.topic]))[0]?.offset).toBe(1);
+    expect(cluster.committed(at.topic)[0]).toHaveLength(1);
+    await world.close();
+  });
+
+  it("serves the requests of one connection in the order they were sent, whatever their latency", async () => {
+    for (let seed = 0; seed < 30; seed++) {
+      const { world } = simulation(seed);
+      const { admin } = world.connect("a");
+      const created = admin.createTopics([{ name: "t", partitions: 1, configs: {} }]);
+      expect(await admin.watermarks("t")).toEqual([{ low: 0, high: 0 }]);
+      await created;
+      await world.close();
+    }
   });
 
   it("rebalances on demand", async () => {

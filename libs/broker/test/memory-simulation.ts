@@ -8,15 +8,20 @@ import {
   type FaultRates,
   MemoryClient,
   memoryBroker,
+  type MemoryBrokerOptions,
 } from "../src/memory.ts";
 
 export { type CommitFault, commitFaults } from "../src/memory.ts";
 
 const patienceMs = 120_000;
 
-export function simulation(seed: number, faults: Partial<FaultRates> = {}) {
+export function simulation(
+  seed: number,
+  faults: Partial<FaultRates> = {},
+  options: Partial<MemoryBrokerOptions> = {},
+) {
   const clock = new FakeClock();
-  const cluster = memoryBroker({ clock, seed, faults });
+  const cluster = memoryBroker({ clock, seed, faults, ...options });
   const stop = clock.drive();
   const clients = new Map<string, MemoryClient>();
   /** The client of the name, always the same one. */

@@ -1,4 +1,5 @@
 /** Globs with the meaning that micromatch gives them, matched without backtracking. */
+import { GlobMachine, type GlobState } from "./glob-machine.ts";
 import { GlobError, GlobReader, type GlobNode } from "./glob-syntax.ts";
 
 export { GlobError } from "./glob-syntax.ts";
@@ -25,10 +26,10 @@ export function compileGlob(pattern: string): Glob {
   const body = pattern.slice(bangs);
   if (body === "") throw new GlobError("empty glob");
   const nodes = new GlobReader(body).read();
-  const program = compile(nodes);
+  const machine = new GlobMachine(compile(nodes));
   const prefix = literalPrefix(nodes);
   const isNegated = bangs % 2 === 1;
-  return { matches: (text) => (text.startsWith(prefix) && run(program, text)) !== isNegated };
+  return { matches: (text) => (text.startsWith(prefix) && machine.accepts(text)) !== isNegated };
 }
 
 /** What every matching text starts with; saves most texts the run. */
@@ -41,14 +42,9 @@ function literalPrefix(nodes: readonly GlobNode[]): string {
   return prefix;
 }
 
-/** A machine of states, of which a set is active at a time (Thompson's construction). */
-type State =
-  | { readonly kind: "take"; readonly test: (char: string) => boolean; next: number }
-  | { readonly kind: "split"; next: number; other: number }
-  | { readonly kind: "accept" };
-
-function compile(nodes: readonly GlobNode[]): readonly State[] {
-  const states: State[] = [];
+/** Thompson's construction: a state for each character taken, splits where there is a choice. */
+function compile(nodes: readonly GlobNode[]): readonly GlobState[] {
+  const states: GlobState[] = [];
   const take = (test: (char: string) => boolean): void => {
     states.push({ kind: "take", test, next: states.length + 1 });
   };
@@ -124,36 +120,3 @@ function compile(nodes: readonly GlobNode[]): readonly State[] {
 const isSeparator = (char: string): boolean => char === "/";
 const isInSegment = (char: string): boolean => char !== "/";
 const isAnything = (): boolean => true;
-
-/** Whether the machine accepts `text`: one pass, with each state at most once in the active set. */
-function run(states: readonly State[], text: string): boolean {
-  const seenAt = new Int32Array(states.length).fill(-1);
-  let active: number[] = [];
-  let following: number[] = [];
-  const pending: number[] = [];
-  let isAccepted = false;
-  const enter = (into: number[], first: number, step: number): void => {
-    pending.push(first);
-    for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
-      if (seenAt[id] === step) continue;
-      seenAt[id] = step;
-      const state = states[id];
-      if (state?.kind === "take") into.push(id);
-      else if (state?.kind === "split") pending.push(state.other, state.next);
-      else isAccepted = true;
-    }
-  };
-  enter(active, 0, 0);
-  for (let i = 0; i < text.length; i++) {
-    const char = text[i] ?? "";
-    isAccepted = false;
-    following.length = 0;
-    for (const id of active) {
-      const state = states[id];
-      if (state?.kind === "take" && state.test(char)) enter(following, state.next, i + 1);
-    }
-    if (following.length === 0 && !isAccepted) return false;
-    [active, following] = [following, active];
-  }
-  return isAccepted;
-}

@@ -13,12 +13,12 @@ export {
 export { registrableDomain } from "./registrable-domain.ts";
 export {
   parseRobots,
-  robotsBytesMax,
   robotsForStatus,
   type Robots,
   type RobotsDecision,
   type RobotsStatusRule,
 } from "./robots.ts";
+export { robotsBytesMax } from "./robots-lines.ts";
 export { httpDateMs } from "./http-date.ts";
 export { retryAfterMs } from "./retry-after.ts";
 export { noRobotsFlags, robotsTag, unionOfFlags, type RobotsFlags } from "./robots-tag.ts";

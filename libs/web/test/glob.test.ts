@@ -94,3 +94,14 @@ test("no pattern makes a match long that a backtracking matcher would never end"
     expect(compileGlob(pattern).matches(text)).toBe(false);
   }
 });
+
+test("one glob keeps giving right answers when its texts need more sets of states than it remembers", () => {
+  const glob = compileGlob("x*a?????????x");
+  const text = fc.string({ unit: fc.constantFrom("a", "b", "ü", "/"), minLength: 9, maxLength: 60 });
+  fc.assert(
+    fc.property(text, (t) => {
+      expect(glob.matches(`x${t}x`)).toBe(/^x[^/]*a[^/]{9}x$/.test(`x${t}x`));
+    }),
+    { numRuns: 3000 },
+  );
+});

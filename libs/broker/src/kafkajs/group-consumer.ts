@@ -43,7 +43,12 @@ export class KafkajsGroupConsumer implements GroupConsumer {
       },
       { ...handlers, onJoined: (joined) => handlers.onJoined(this.#joinOf(joined)) },
     );
-    await this.#reader.open();
+    try {
+      await this.#reader.open();
+    } catch (error) {
+      this.#reader = null;
+      throw error;
+    }
   }
 
   seek(at: TopicPartition, offset: number): void {

@@ -74,6 +74,8 @@ export class Session {
   async open(): Promise<void> {
     await this.#consumer.subscribe({ topics: [...this.#options.topics], fromBeginning: true });
     if (this.#cluster !== null) this.#options.check(this.#cluster);
+    // Closed meanwhile: a consumer that runs now would join a group that nobody leaves.
+    if (this.#over) throw new Error("the reader was closed");
     // Not awaited: it settles with the first join, or with the crash, which has its own event.
     this.#consumer
       .run({

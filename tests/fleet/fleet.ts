@@ -1,0 +1,112 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { createWriteStream, mkdirSync, readFileSync, existsSync, type WriteStream } from "node:fs";
+import { join } from "node:path";
+
+export type ServiceName = "frontier" | "rate-limit" | "fetcher" | "result-sink";
+
+interface Member {
+  readonly service: ServiceName;
+  readonly index: number;
+  process: ChildProcess | null;
+  /** Environment of the next start only, e.g. a failpoint. */
+  once: Readonly<Record<string, string>>;
+  deaths: number;
+  log: WriteStream | null;
+}
+
+/**
+ * Services as processes of their own, started again when they die, as a supervisor would. What a test
+ * claims of Kafka is shown here and not in one process.
+ */
+export class Fleet {
+  readonly #env: Readonly<Record<string, string>>;
+  readonly #dir: string;
+  readonly #members: Member[] = [];
+  #stopping = false;
+
+  constructor(dir: string, env: Readonly<Record<string, string>>) {
+    this.#dir = dir;
+    this.#env = env;
+    mkdirSync(dir, { recursive: true });
+  }
+
+  /** `once` is the environment of its first life. */
+  start(service: ServiceName, index = 0, once: Readonly<Record<string, string>> = {}): void {
+    const member: Member = { service, index, process: null, once, deaths: 0, log: null };
+    this.#members.push(member);
+    this.#spawn(member);
+  }
+
+  kill(service: ServiceName, index: number, signal: NodeJS.Signals): void {
+    this.#member(service, index).process?.kill(signal);
+  }
+
+  deaths(service: ServiceName, index: number): number {
+    return this.#member(service, index).deaths;
+  }
+
+  pid(service: ServiceName, index: number): number | undefined {
+    return this.#member(service, index).process?.pid;
+  }
+
+  /** Ends one for good, gracefully. */
+  async retire(service: ServiceName, index: number): Promise<void> {
+    const member = this.#member(service, index);
+    this.#members.splice(this.#members.indexOf(member), 1);
+    await end(member.process);
+  }
+
+  /** Lines of the log of a member, over all its lives. */
+  log(service: ServiceName, index: number): readonly Readonly<Record<string, unknown>>[] {
+    const path = this.#path(service, index);
+    if (!existsSync(path)) return [];
+    return readFileSync(path, "utf8")
+      .split("\n")
+      .filter((line) => line.startsWith("{"))
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all(this.#members.map(({ process: child }) => end(child)));
+  }
+
+  #spawn(member: Member): void {
+    const child = spawn(process.execPath, [`services/${member.service}/src/main.ts`], {
+      env: { ...process.env, ...this.#env, SLUICE_INSTANCE: `${member.service}-${member.index}`, ...member.once },
+      stdio: ["ignore", "inherit", "pipe"],
+    });
+    member.once = {};
+    member.process = child;
+    member.log ??= createWriteStream(this.#path(member.service, member.index), { flags: "a" });
+    child.stderr?.pipe(member.log, { end: false });
+    child.once("exit", () => {
+      member.deaths += 1;
+      if (!this.#stopping && this.#members.includes(member)) setTimeout(() => this.#respawn(member), 250);
+    });
+  }
+
+  #respawn(member: Member): void {
+    if (!this.#stopping && this.#members.includes(member)) this.#spawn(member);
+  }
+
+  #member(service: ServiceName, index: number): Member {
+    const found = this.#members.find((each) => each.service === service && each.index === index);
+    if (found === undefined) throw new Error(`no ${service}-${index}`);
+    return found;
+  }
+
+  #path(service: ServiceName, index: number): string {
+    return join(this.#dir, `${service}-${index}.log`);
+  }
+}
+
+/** SIGTERM, and SIGKILL where that does not help in time. */
+async function end(child: ChildProcess | null): Promise<void> {
+  if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  child.kill("SIGTERM");
+  const timer = setTimeout(() => child.kill("SIGKILL"), 20_000);
+  await exited;
+  clearTimeout(timer);
+}

@@ -1,0 +1,123 @@
+import { kafkajsBroker } from "@sluice/broker";
+import { prepareTopics } from "@sluice/process";
+import {
+  jobSchema,
+  partitionOf,
+  topics,
+  type CrawlEvent,
+  type Job,
+  type JobInput,
+  type JobStatus,
+  type Result,
+  type TopicLayout,
+} from "@sluice/records";
+import type { Broker, Producer, Tail } from "@sluice/runtime";
+
+/** Reads what a user can read, with read_committed: results, events and the status of jobs. */
+export class Observer {
+  readonly broker: Broker;
+  readonly layout: TopicLayout;
+  readonly results: Result[] = [];
+  /** Partition of each result, in the order of `results`. */
+  readonly resultPartitions: number[] = [];
+  readonly events: CrawlEvent[] = [];
+  readonly #statuses = new Map<string, JobStatus>();
+  readonly #waiters = new Set<() => void>();
+  #producer: Producer | null = null;
+  readonly #tails: Tail[] = [];
+
+  private constructor(broker: Broker, layout: TopicLayout) {
+    this.broker = broker;
+    this.layout = layout;
+  }
+
+  static async open(brokers: readonly string[], prefix: string, partitions: number): Promise<Observer> {
+    const layout: TopicLayout = { prefix, partitions, retentionMs: null, replicationFactor: null };
+    const broker = kafkajsBroker({ brokers: [...brokers], clientId: `${prefix}observer` });
+    await prepareTopics(broker, layout, true);
+    const observer = new Observer(broker, layout);
+    observer.#producer = await broker.producer();
+    await observer.#tail(topics.results.name, (partition, value) => {
+      observer.results.push(value as Result);
+      observer.resultPartitions.push(partition);
+    });
+    await observer.#tail(topics.events.name, (_, value) => observer.events.push(value as CrawlEvent));
+    await observer.#tail(topics.counters.name, (_, value) => {
+      const status = value as JobStatus | { kind: "task" };
+      if (status.kind === "job") observer.#statuses.set(status.job, status);
+    });
+    return observer;
+  }
+
+  /** Writes a job record, as a user would. */
+  async submit(input: JobInput): Promise<Job> {
+    const job = jobSchema.parse(input);
+    await this.#producer?.send([
+      {
+        topic: this.layout.prefix + topics.jobs.name,
+        partition: partitionOf(job.id, this.layout.partitions),
+        key: job.id,
+        value: JSON.stringify(job),
+      },
+    ]);
+    return job;
+  }
+
+  status(job: string): JobStatus | undefined {
+    return this.#statuses.get(job);
+  }
+
+  /** Resolves when the condition holds; it is looked at whenever something was read. */
+  async until(what: string, condition: () => boolean, withinMs = 240_000): Promise<void> {
+    if (condition()) return;
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#waiters.delete(look);
+        reject(new Error(`waited ${withinMs} ms in vain for: ${what}; statuses ${JSON.stringify([...this.#statuses.values()])}`));
+      }, withinMs);
+      const look = (): void => {
+        if (!condition()) return;
+        clearTimeout(timer);
+        this.#waiters.delete(look);
+        resolve();
+      };
+      this.#waiters.add(look);
+    });
+  }
+
+  /** The job's last status. */
+  async ended(job: string, withinMs?: number): Promise<JobStatus> {
+    await this.until(`the end of ${job}`, () => this.status(job)?.state === "ended", withinMs);
+    const status = this.status(job);
+    if (status === undefined) throw new Error(`no status of ${job}`);
+    return status;
+  }
+
+  async close(): Promise<void> {
+    for (const tail of this.#tails) await tail.close();
+    await this.#producer?.close();
+    await this.broker.close();
+  }
+
+  async #tail(topic: string, take: (partition: number, value: unknown) => void): Promise<void> {
+    const from = Array.from({ length: this.layout.partitions }, (_, partition) => ({
+      topic: this.layout.prefix + topic,
+      partition,
+      offset: "start" as const,
+    }));
+    this.#tails.push(
+      await this.broker.tail({
+        from,
+        onBatch: (batch) => {
+          for (const { value } of batch.records) {
+            if (value !== null) take(batch.partition, JSON.parse(value.toString("utf8")));
+          }
+          for (const look of this.#waiters) look();
+        },
+        onFailed: (error, restarting) => {
+          if (!restarting) throw error;
+        },
+      }),
+    );
+  }
+}
