@@ -19,27 +19,31 @@ export const attemptsMaxDefault = 3;
 const minuteMs = 60_000;
 const never: RetryRule = { retry: false, baseDelayMs: 0, delayMaxMs: 0 };
 
+/**
+ * The first wait is short, since a job can't end before its last retry; a host in lasting trouble is slowed
+ * down by rate-limit's back-off and by the breaker, whatever the table says.
+ */
 export const retryRules: Readonly<Record<OutcomeCategory, RetryRule>> = {
   ok: never,
   redirect: never,
   // But for 408 and 425: the request itself is wrong, and stays so.
   http_4xx: never,
   // A host that is busy says when to come back (Retry-After); this is for one that does not.
-  http_429: { retry: true, baseDelayMs: minuteMs, delayMaxMs: 30 * minuteMs },
-  http_5xx: { retry: true, baseDelayMs: 10_000, delayMaxMs: 10 * minuteMs },
-  // A name server that fails now mostly answers a minute later; a name that does not exist costs two more queries.
-  dns: { retry: true, baseDelayMs: minuteMs, delayMaxMs: 30 * minuteMs },
-  connect: { retry: true, baseDelayMs: 30_000, delayMaxMs: 15 * minuteMs },
+  http_429: { retry: true, baseDelayMs: 30_000, delayMaxMs: 30 * minuteMs },
+  http_5xx: { retry: true, baseDelayMs: 5_000, delayMaxMs: 10 * minuteMs },
+  // A name server that fails now mostly answers a moment later; a name that does not exist costs two more queries.
+  dns: { retry: true, baseDelayMs: 5_000, delayMaxMs: 30 * minuteMs },
+  connect: { retry: true, baseDelayMs: 5_000, delayMaxMs: 15 * minuteMs },
   // Overloaded hosts cut handshakes, hence once more; a bad certificate is the same minutes later.
-  tls: { retry: true, baseDelayMs: 30_000, delayMaxMs: 15 * minuteMs, attemptsMax: 2 },
-  timeout_connect: { retry: true, baseDelayMs: 30_000, delayMaxMs: 15 * minuteMs },
-  timeout_headers: { retry: true, baseDelayMs: 30_000, delayMaxMs: 15 * minuteMs },
-  timeout_body: { retry: true, baseDelayMs: 30_000, delayMaxMs: 15 * minuteMs },
+  tls: { retry: true, baseDelayMs: 5_000, delayMaxMs: 15 * minuteMs, attemptsMax: 2 },
+  timeout_connect: { retry: true, baseDelayMs: 10_000, delayMaxMs: 15 * minuteMs },
+  timeout_headers: { retry: true, baseDelayMs: 10_000, delayMaxMs: 15 * minuteMs },
+  timeout_body: { retry: true, baseDelayMs: 10_000, delayMaxMs: 15 * minuteMs },
   // Each attempt holds a connection for the whole deadline, hence once more only.
-  timeout_total: { retry: true, baseDelayMs: minuteMs, delayMaxMs: 15 * minuteMs, attemptsMax: 2 },
-  reset: { retry: true, baseDelayMs: 5_000, delayMaxMs: 5 * minuteMs },
+  timeout_total: { retry: true, baseDelayMs: 10_000, delayMaxMs: 15 * minuteMs, attemptsMax: 2 },
+  reset: { retry: true, baseDelayMs: 2_000, delayMaxMs: 5 * minuteMs },
   // A proxy that restarts answers garbage for a moment; a server that can't speak HTTP does for ever.
-  protocol: { retry: true, baseDelayMs: 30_000, delayMaxMs: 5 * minuteMs, attemptsMax: 2 },
+  protocol: { retry: true, baseDelayMs: 5_000, delayMaxMs: 5 * minuteMs, attemptsMax: 2 },
   // The same body would come again, and be paid for again.
   too_large: never,
   // Wrongly labelled bytes are a setting of the server; damaged ones would have been a `reset`.
@@ -49,10 +53,10 @@ export const retryRules: Readonly<Record<OutcomeCategory, RetryRule>> = {
   // The caller wanted no answer; whether it asks again is its own affair.
   cancelled: never,
   // Most likely our own fault: once more shows whether it was chance.
-  unknown: { retry: true, baseDelayMs: minuteMs, delayMaxMs: minuteMs, attemptsMax: 2 },
+  unknown: { retry: true, baseDelayMs: 10_000, delayMaxMs: minuteMs, attemptsMax: 2 },
 };
 
-const transient4xx: RetryRule = { retry: true, baseDelayMs: 10_000, delayMaxMs: 10 * minuteMs };
+const transient4xx: RetryRule = { retry: true, baseDelayMs: 5_000, delayMaxMs: 10 * minuteMs };
 
 /** RFC 9110 §15.5.9, RFC 8470 §5.2, RFC 6585 §4, RFC 9110 §15.6: statuses that may differ next time. */
 const retriedStatuses = new Set([408, 425, 429, 500, 502, 503, 504]);

@@ -75,7 +75,7 @@ test("waits between half and all of a doubling delay, never above its limit, the
 test("spreads the URLs of one host evenly over the delay", () => {
   const tenths = Array.from({ length: 10 }, () => 0);
   for (let url = 0; url < 10_000; url += 1) {
-    const share = retryDelayMs("connect", 1, `https://a.test/${url}`) / 30_000;
+    const share = retryDelayMs("connect", 1, `https://a.test/${url}`) / retryRules.connect.baseDelayMs;
     const tenth = Math.min(9, Math.floor((share - 0.5) * 20));
     tenths[tenth] = (tenths[tenth] ?? 0) + 1;
   }
