@@ -62,7 +62,11 @@ const printable = (charsMax: number): RegExp => new RegExp(`^[\\x21-\\x7e][\\x20
  * @param folder what a relative `--out` is relative to
  * @throws SluiceError SLUICE_USAGE with one line for each problem
  */
-export function parseCrawlOptions(urls: readonly string[], raw: RawCrawlOptions, folder: string): CrawlOptions {
+export function parseCrawlOptions(
+  urls: readonly string[],
+  raw: RawCrawlOptions,
+  folder: string,
+): CrawlOptions {
   const problems = new Problems();
   const seeds = problems.seeds(urls);
   const kind: ScopeKind = problems.oneOf("--scope", raw.scope, scopeKinds) ?? "host";
@@ -89,8 +93,18 @@ export function parseCrawlOptions(urls: readonly string[], raw: RawCrawlOptions,
   const partitions = problems.wholeNumber("--partitions", raw.partitions, 1, 1000);
   const retentionMs = problems.wholeNumber("--retention", raw.retention, 60_000);
   const brokers = problems.brokers("--brokers", raw.brokers);
-  const userAgent = problems.matching("--user-agent", raw.userAgent, printable(256), "is not printable ASCII of 1 to 256 characters");
-  const contact = problems.matching("--contact", raw.contact, printable(200), "is not printable ASCII of 1 to 200 characters");
+  const userAgent = problems.matching(
+    "--user-agent",
+    raw.userAgent,
+    printable(256),
+    "is not printable ASCII of 1 to 256 characters",
+  );
+  const contact = problems.matching(
+    "--contact",
+    raw.contact,
+    printable(200),
+    "is not printable ASCII of 1 to 200 characters",
+  );
   const allowPrivate = raw.allowPrivate ?? [];
   const fixed = raw.resolve ?? [];
   problems.addressBlocks("--allow-private", allowPrivate);

@@ -23,16 +23,20 @@ export class JobLock {
    * and two writers of one file would be worse.
    * @throws SluiceError SLUICE_JOB_CONFLICT where another command crawls the job
    */
-  static async take(folder: string, job: string): Promise<JobLock> {
+  static async take(folder: string, job: { readonly id: string; readonly prefix: string }): Promise<JobLock> {
     mkdirSync(folder, { recursive: true });
-    const path = join(folder, `${job}.lock`);
+    const path = join(folder, `${job.prefix}lock`);
     const self = identityOf(process.pid);
     const lock = new JobLock(path, self);
     while (!lock.#tryTake()) {
       const holder = readHolder(path);
       if (holder === null) continue;
       if (isAlive(holder.command)) {
-        throw new SluiceError("SLUICE_JOB_CONFLICT", `--job: process ${holder.command.pid} is crawling ${job} now`, { field: "--job" });
+        throw new SluiceError(
+          "SLUICE_JOB_CONFLICT",
+          `--job: process ${holder.command.pid} is crawling ${job.id} now`,
+          { field: "--job" },
+        );
       }
       await Promise.all(holder.services.map(killAndAwait));
       rmSync(path, { force: true });

@@ -30,7 +30,10 @@ export function prefixOf(job: string): string {
 }
 
 function slug(text: string): string {
-  const plain = text.toLowerCase().replaceAll(/[^a-z0-9.]+/g, "-").slice(0, hostCharsMax);
+  const plain = text
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9.]+/g, "-")
+    .slice(0, hostCharsMax);
   return plain.replaceAll(/^[.-]+|[.-]+$/g, "") || "job";
 }
 

@@ -14,24 +14,34 @@ export type JobPlan =
   /** Unfinished, with the same options: the same run goes on. */
   | { readonly kind: "resume"; readonly job: Job }
   /** Finished: crawled afresh. */
-  | { readonly kind: "next"; readonly job: Job; readonly before: JobStatus }
+  | { readonly kind: "next"; readonly job: Job }
   /** Unfinished, with other options. */
   | { readonly kind: "conflict"; readonly differences: readonly Difference[] };
 
-/**
- * @param known the job's record; null where there is none
- * @param status what its owner last said of it; null where it never did
- */
-export function planJob(wanted: Job, known: Job | null, status: JobStatus | null, nowMs: number): JobPlan {
+/** What Kafka says of a job. */
+export interface KnownJob {
+  /** Its record; null where there is none. */
+  readonly job: Job | null;
+  /** What its owner last said of it; null where it never did. */
+  readonly status: JobStatus | null;
+  /** All its results are where they belong. A run that has ended without it is not finished. */
+  readonly written: boolean;
+}
+
+export function planJob(wanted: Job, { job: known, status, written }: KnownJob, nowMs: number): JobPlan {
   if (known === null) return { kind: "first", job: { ...wanted, run: 1, submittedAtMs: nowMs } };
-  if (status !== null && status.run >= known.run && status.state === "ended") {
-    return { kind: "next", job: { ...wanted, run: status.run + 1, submittedAtMs: nowMs }, before: status };
+  if (status !== null && hasEnded(known, status) && written) {
+    return { kind: "next", job: { ...wanted, run: status.run + 1, submittedAtMs: nowMs } };
   }
   const differences = differencesOf(known, wanted);
   if (differences.length > 0) return { kind: "conflict", differences };
   // A cancelled job has given URLs up already: it can only end, and then be crawled afresh.
   const desired = known.desired === "cancelled" ? "cancelled" : "running";
   return { kind: "resume", job: { ...known, desired } };
+}
+
+export function hasEnded(job: Job, status: JobStatus | null): boolean {
+  return status !== null && status.run >= job.run && status.state === "ended";
 }
 
 /** The differences that matter to a run, by the option that sets each. Order of seeds and globs does not count. */
@@ -73,4 +83,5 @@ function fieldsOf({ seeds, scope, limits, politeness, fetch }: Job): Readonly<Re
 }
 
 const limit = (value: number | null): string => (value === null ? "no limit" : String(value));
-const listed = (texts: readonly string[]): string => (texts.length === 0 ? "none" : [...new Set(texts)].sort().join(" "));
+const listed = (texts: readonly string[]): string =>
+  texts.length === 0 ? "none" : [...new Set(texts)].sort().join(" ");

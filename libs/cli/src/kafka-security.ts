@@ -5,7 +5,6 @@ import type { CommonConfig } from "@sluice/config";
 
 type Security = Pick<KafkajsBrokerOptions, "ssl" | "sasl">;
 
-
 export function kafkaSecurity(config: CommonConfig): Security {
   const { securityProtocol, saslUsername: username, saslPassword: password, sslCaFile } = config;
   const ssl: Security = securityProtocol.endsWith("SSL")

@@ -74,6 +74,7 @@ class Watched {
   recentDeathsMs: readonly number[] = [];
   stopping = false;
   cancelRestart: (() => void) | null = null;
+  ending: Promise<void> | null = null;
 
   constructor(spec: ServiceSpec) {
     this.spec = spec;
@@ -130,7 +131,10 @@ export class Launcher {
     const nowMs = clock.monotonicMs();
     if (nowMs - watched.sinceMs >= policy.stableMs) watched.deathsInRow = 0;
     watched.deathsInRow += 1;
-    watched.recentDeathsMs = [...watched.recentDeathsMs.filter((atMs) => nowMs - atMs < policy.deathsSpanMs), nowMs];
+    watched.recentDeathsMs = [
+      ...watched.recentDeathsMs.filter((atMs) => nowMs - atMs < policy.deathsSpanMs),
+      nowMs,
+    ];
     const deaths = watched.recentDeathsMs.length;
     if (death.code === configExitCode || deaths >= policy.deathsMax) {
       this.#givenUp = true;
@@ -139,7 +143,9 @@ export class Launcher {
     }
     // Killed from outside, it has done nothing wrong.
     const delayMs =
-      death.signal === "SIGKILL" ? 0 : Math.min(policy.backOffMaxMs, policy.backOffMs * 2 ** (watched.deathsInRow - 1));
+      death.signal === "SIGKILL"
+        ? 0
+        : Math.min(policy.backOffMaxMs, policy.backOffMs * 2 ** (watched.deathsInRow - 1));
     onRestart(watched.spec, death, delayMs);
     watched.cancelRestart = clock.after(delayMs, () => {
       watched.cancelRestart = null;
@@ -147,9 +153,14 @@ export class Launcher {
     });
   }
 
-  async #end(watched: Watched, graceMs: number): Promise<void> {
+  /** A second SIGTERM would end a service at once, so each gets one only, however often it is stopped. */
+  #end(watched: Watched, graceMs: number): Promise<void> {
     this.#forget(watched);
-    const { process } = watched;
+    watched.ending ??= this.#terminate(watched.process, graceMs);
+    return watched.ending;
+  }
+
+  async #terminate(process: ServiceProcess | null, graceMs: number): Promise<void> {
     if (process === null) return;
     process.kill("SIGTERM");
     const cancelKill = this.#options.clock.after(graceMs, () => process.kill("SIGKILL"));

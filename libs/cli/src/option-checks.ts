@@ -11,7 +11,12 @@ export class Problems {
   }
 
   /** Null where the option is not given; also where its value is at fault, which is then noted. */
-  wholeNumber(field: string, given: string | undefined, min: number, max = Number.MAX_SAFE_INTEGER): number | null {
+  wholeNumber(
+    field: string,
+    given: string | undefined,
+    min: number,
+    max = Number.MAX_SAFE_INTEGER,
+  ): number | null {
     if (given === undefined) return null;
     const value = /^[+-]?\d+$/.test(given) ? Number(given) : Number.NaN;
     if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
@@ -20,7 +25,11 @@ export class Problems {
     return null;
   }
 
-  oneOf<Choice extends string>(field: string, given: string | undefined, choices: readonly Choice[]): Choice | null {
+  oneOf<Choice extends string>(
+    field: string,
+    given: string | undefined,
+    choices: readonly Choice[],
+  ): Choice | null {
     if (given === undefined) return null;
     const choice = choices.find((each) => each === given);
     if (choice === undefined) this.add(field, given, `is none of ${choices.join(", ")}`);
@@ -58,14 +67,21 @@ export class Problems {
 
   addressBlocks(field: string, given: readonly string[]): void {
     for (const block of given) {
-      if (parseCidr(block) === null) this.add(field, block, "is no address block such as 127.0.0.0/8 or ::1/128");
+      if (parseCidr(block) === null)
+        this.add(field, block, "is no address block such as 127.0.0.0/8 or ::1/128");
     }
   }
 
   fixedAddresses(field: string, given: readonly string[]): void {
     for (const entry of given) {
       const [, port, address] = /^[^:,\s]+:(\d{1,5}):\[?([0-9a-fA-F.:]+)\]?$/.exec(entry) ?? [];
-      if (port === undefined || address === undefined || isIP(address) === 0 || Number(port) < 1 || Number(port) > 65_535) {
+      if (
+        port === undefined ||
+        address === undefined ||
+        isIP(address) === 0 ||
+        Number(port) < 1 ||
+        Number(port) > 65_535
+      ) {
         this.add(field, entry, "is not HOST:PORT:ADDRESS with an IP address, e.g. example.org:443:127.0.0.1");
       }
     }
@@ -73,7 +89,10 @@ export class Problems {
 
   brokers(field: string, given: string | undefined): readonly string[] | null {
     if (given === undefined) return null;
-    const brokers = given.split(",").map((each) => each.trim()).filter((each) => each !== "");
+    const brokers = given
+      .split(",")
+      .map((each) => each.trim())
+      .filter((each) => each !== "");
     const isAddress = (broker: string): boolean => {
       const port = /^(?:[^\s:/]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})$/.exec(broker)?.[1];
       return port !== undefined && Number(port) >= 1 && Number(port) <= 65_535;
@@ -86,7 +105,8 @@ export class Problems {
 
 /** Whether `raw` would do with `https://` before it: people leave the scheme out. */
 function faultOfSeed(raw: string, detail: string): string {
-  const lacksScheme = !/^[a-z][a-z0-9+.-]*:\/\//i.test(raw) && /^[^\s/:?#@]+\.[^\s/:?#@]+|^localhost\b/i.test(raw);
+  const lacksScheme =
+    !/^[a-z][a-z0-9+.-]*:\/\//i.test(raw) && /^[^\s/:?#@]+\.[^\s/:?#@]+|^localhost\b/i.test(raw);
   if (lacksScheme && canonicalize(`https://${raw}`).kind === "url") {
     return `has no scheme; did you mean https://${raw}`;
   }

@@ -54,7 +54,9 @@ export class OutFolder {
     const isOurs = owner !== null && owner.job === crawl.job && owner.prefix === crawl.prefix;
     if (crawl.kind === "resume") {
       if (!isOurs && crawl.hasWritten) {
-        throw conflict(`${this.path} does not have the results that ${crawl.job} has written so far; give the folder they are in`);
+        throw conflict(
+          `${this.path} does not have the results that ${crawl.job} has written so far; give the folder they are in`,
+        );
       }
       if (isOurs) {
         rmSync(this.summary, { force: true });
@@ -62,7 +64,9 @@ export class OutFolder {
       }
     }
     if (owner !== null && !isOurs && !this.#isFinished()) {
-      throw conflict(`${this.path} holds the results of ${owner.job}, which is not finished; choose another folder`);
+      throw conflict(
+        `${this.path} holds the results of ${owner.job}, which is not finished; choose another folder`,
+      );
     }
     this.#moveAside(owner);
     // Offsets go on only where the topics do.
@@ -70,6 +74,14 @@ export class OutFolder {
     else rmSync(this.#checkpoint, { force: true });
     const next: Owner = { version: 1, job: crawl.job, prefix: crawl.prefix, run: crawl.run };
     writeAtomically(this.#owner, JSON.stringify(next));
+  }
+
+  /** Whether the run ended here with all its results written: its summary is made only then. */
+  hasFinished({ job, prefix, run }: Pick<Crawl, "job" | "prefix" | "run">): boolean {
+    const owner = readJson(this.#owner) as Owner | null;
+    const summary = readJson(this.summary) as Summary | null;
+    if (owner?.job !== job || owner.prefix !== prefix || summary?.run !== run) return false;
+    return this.#isFinished();
   }
 
   /** Bytes of the results that are safely written. */
@@ -83,20 +95,24 @@ export class OutFolder {
 
   #isFinished(): boolean {
     const summary = readJson(this.summary) as Summary | null;
-    return summary !== null && summary.finish_reason !== "interrupted" && summary.waiting + summary.in_flight === 0;
+    return (
+      summary !== null && summary.finish_reason !== "interrupted" && summary.waiting + summary.in_flight === 0
+    );
   }
 
   #moveAside(owner: Owner | null): void {
     const run = owner?.run ?? 1;
     // A file without results tells nothing.
-    if (existsSync(this.results) && statSync(this.results).size > 0) renameSync(this.results, this.#free("results", run, "jsonl"));
+    if (existsSync(this.results) && statSync(this.results).size > 0)
+      renameSync(this.results, this.#free("results", run, "jsonl"));
     if (existsSync(this.summary)) renameSync(this.summary, this.#free("summary", run, "json"));
   }
 
   #free(name: string, run: number, ending: string): string {
     const first = join(this.path, `${name}.run-${run}.${ending}`);
     let free = first;
-    for (let copy = 2; existsSync(free); copy += 1) free = join(this.path, `${name}.run-${run}.${copy}.${ending}`);
+    for (let copy = 2; existsSync(free); copy += 1)
+      free = join(this.path, `${name}.run-${run}.${copy}.${ending}`);
     return free;
   }
 
@@ -106,7 +122,8 @@ export class OutFolder {
   }
 }
 
-const conflict = (fault: string): SluiceError => new SluiceError("SLUICE_JOB_CONFLICT", `--out: ${fault}`, { field: "--out" });
+const conflict = (fault: string): SluiceError =>
+  new SluiceError("SLUICE_JOB_CONFLICT", `--out: ${fault}`, { field: "--out" });
 
 function writeAtomically(path: string, text: string): void {
   const draft = `${path}.new`;

@@ -9,7 +9,10 @@ export class PageRate {
   note(nowMs: number, pages: number): void {
     this.#spots.push({ atMs: nowMs, pages });
     // One spot older than the span stays, so that the span is covered.
-    while (this.#spots.length > 2 && ((this.#spots[1]?.atMs ?? nowMs) <= nowMs - spanMs || this.#spots.length > spotsMax)) {
+    while (
+      this.#spots.length > 2 &&
+      ((this.#spots[1]?.atMs ?? nowMs) <= nowMs - spanMs || this.#spots.length > spotsMax)
+    ) {
       this.#spots.shift();
     }
   }

@@ -40,7 +40,8 @@ export function progressLine(view: ProgressView): string {
 function waitingText({ figures, hosts }: ProgressView): string {
   if (hosts.count === 0) return figures.waiting > 0 ? "waiting: delay between requests to a host" : "";
   const reasons = hosts.reasons.map(({ reason, count }) => `${count} ${reasonTexts[reason]}`).join(", ");
-  const longest = hosts.longest === null ? "" : `; longest ${hosts.longest.domain}, ${duration(hosts.longest.waitMs)} more`;
+  const longest =
+    hosts.longest === null ? "" : `; longest ${hosts.longest.domain}, ${duration(hosts.longest.waitMs)} more`;
   return `${hosts.count} ${hosts.count === 1 ? "host waits" : "hosts wait"}: ${reasons}${longest}`;
 }
 

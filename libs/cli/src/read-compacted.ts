@@ -14,7 +14,10 @@ export interface CompactedKey {
  * The latest valid value of the key, from the partition's start to its end as it is now; null where there is
  * none or where it was removed. Rejects where the reader fails for good.
  */
-export async function readCompacted(broker: Broker, { topic, prefix, partition, key }: CompactedKey): Promise<unknown> {
+export async function readCompacted(
+  broker: Broker,
+  { topic, prefix, partition, key }: CompactedKey,
+): Promise<unknown> {
   const name = prefix + topic;
   const marks = (await broker.admin.watermarks(name))[partition];
   if (marks === undefined) throw new Error(`${name} has no partition ${partition}`);

@@ -18,7 +18,11 @@ export function startServiceProcess({ script, env, logPath }: ServiceCommand): S
   mkdirSync(dirname(logPath), { recursive: true });
   const log = openSync(logPath, "a");
   try {
-    const child = spawn(process.execPath, [script], { env, detached: true, stdio: ["ignore", "ignore", log, "ipc"] });
+    const child = spawn(process.execPath, [script], {
+      env,
+      detached: true,
+      stdio: ["ignore", "ignore", log, "ipc"],
+    });
     const ended = new Promise<Death>((resolve) => {
       child.once("error", () => {
         if (child.pid === undefined) resolve({ code: null, signal: null });
@@ -35,10 +39,13 @@ const tailBytes = 64 * 1024;
 
 /** The last error that a service logged, else its last line; null where the log has nothing. */
 export function lastCause(logPath: string): string | null {
-  const lines = readTail(logPath).split("\n").filter((line) => line.trim() !== "");
+  const lines = readTail(logPath)
+    .split("\n")
+    .filter((line) => line.trim() !== "");
   for (const line of lines.toReversed()) {
     const entry = parseLine(line);
-    if (entry?.level === "error" || entry?.level === "fatal") return [entry.event, entry.message].filter((text) => text !== "").join(": ");
+    if (entry?.level === "error" || entry?.level === "fatal")
+      return [entry.event, entry.message].filter((text) => text !== "").join(": ");
   }
   return lines.at(-1)?.trim() ?? null;
 }
@@ -60,7 +67,9 @@ function readTail(path: string): string {
   }
 }
 
-function parseLine(line: string): { readonly level: string; readonly event: string; readonly message: string } | null {
+function parseLine(
+  line: string,
+): { readonly level: string; readonly event: string; readonly message: string } | null {
   try {
     const entry: unknown = JSON.parse(line);
     if (typeof entry !== "object" || entry === null) return null;

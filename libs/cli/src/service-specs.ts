@@ -18,7 +18,12 @@ export const sinkService = "result-sink";
 
 export function serviceSpecs(input: SpecInput): readonly ServiceSpec[] {
   const { options } = input;
-  const counts = { frontier: options.frontiers, "rate-limit": 1, fetcher: options.fetchers, [sinkService]: 1 };
+  const counts = {
+    frontier: options.frontiers,
+    "rate-limit": 1,
+    fetcher: options.fetchers,
+    [sinkService]: 1,
+  };
   const failpoints = parseFailpoints(input.env["SLUICE_FAILPOINTS"] ?? "");
   return Object.entries(counts).flatMap(([service, count]) =>
     Array.from({ length: count }, (_, index) => {
@@ -35,7 +40,19 @@ export function serviceSpecs(input: SpecInput): readonly ServiceSpec[] {
   );
 }
 
-function commonEnv({ options, brokers, givenBrokers, partitions }: SpecInput, instance: string): Record<string, string> {
+/** Beyond the deadline of a request: its outcome has to be committed too. */
+const drainMarginMs = 5000;
+
+/** How long services may take to end in order. */
+export function drainMsOf(options: CrawlOptions, env: NodeJS.ProcessEnv): number {
+  const set = Number(env["SLUICE_DRAIN_MS"] || Number.NaN);
+  return Number.isNaN(set) ? options.job.fetch.totalTimeoutMs + drainMarginMs : set;
+}
+
+function commonEnv(
+  { options, brokers, givenBrokers, partitions, env }: SpecInput,
+  instance: string,
+): Record<string, string> {
   return {
     KAFKA_BROKERS: brokers.join(","),
     ...(givenBrokers ? {} : { KAFKA_SECURITY_PROTOCOL: "PLAINTEXT" }),
@@ -43,6 +60,7 @@ function commonEnv({ options, brokers, givenBrokers, partitions }: SpecInput, in
     SLUICE_PARTITIONS: String(partitions),
     ...(options.retentionMs === null ? {} : { SLUICE_RETENTION_MS: String(options.retentionMs) }),
     SLUICE_CREATE_TOPICS: "false",
+    SLUICE_DRAIN_MS: String(Math.min(600_000, drainMsOf(options, env))),
     SLUICE_INSTANCE: instance,
     // Several services would want the same port.
     SLUICE_ADMIN_PORT: "0",
@@ -55,7 +73,9 @@ function ownEnv(service: string, index: number, options: CrawlOptions): Record<s
   if (service !== "fetcher") return {};
   const { maxConcurrency, fetchers, userAgent, contact, allowPrivate, resolve } = options;
   return {
-    ...(maxConcurrency === null ? {} : { SLUICE_FETCHER_CONCURRENCY: String(shareOf(maxConcurrency, fetchers, index)) }),
+    ...(maxConcurrency === null
+      ? {}
+      : { SLUICE_FETCHER_CONCURRENCY: String(shareOf(maxConcurrency, fetchers, index)) }),
     ...(userAgent === null ? {} : { SLUICE_FETCHER_USER_AGENT: userAgent }),
     ...(contact === null ? {} : { SLUICE_FETCHER_CONTACT: contact }),
     ...(allowPrivate.length === 0 ? {} : { SLUICE_FETCHER_ALLOW_PRIVATE: allowPrivate.join(",") }),

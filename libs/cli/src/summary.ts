@@ -54,10 +54,14 @@ const reasonTexts: Readonly<Record<FinishReason, string>> = {
   failed: "failed",
 };
 
-export function summaryText(summary: Summary, paths: { readonly results: string; readonly summary: string }, error: string | null): string {
+export function summaryText(
+  summary: Summary,
+  paths: { readonly results: string; readonly summary: string },
+  error: string | null,
+): string {
   const seconds = (summary.duration_ms / 1000).toFixed(1);
   const lines = [
-    `finished  ${reasonTexts[summary.finish_reason]}${error === null ? "" : `: ${error}`}`,
+    `finish    ${reasonTexts[summary.finish_reason]}${error === null ? "" : `: ${error}`}`,
     `job       ${summary.job}, run ${summary.run}`,
     `pages     ${summary.done} done, ${summary.failed} failed, ${summary.skipped} skipped of ${summary.admitted} found`,
     `time      ${seconds} s, ${summary.pages_per_second.toFixed(2)} pages a second`,

@@ -35,7 +35,9 @@ export class HostBook {
       const waitMs = (holdUntilMs ?? nowMs) - nowMs;
       if (waitMs > (longest?.waitMs ?? 0)) longest = { domain, waitMs };
     }
-    const reasons = [...counts].map(([reason, count]) => ({ reason, count })).sort((a, b) => b.count - a.count);
+    const reasons = [...counts]
+      .map(([reason, count]) => ({ reason, count }))
+      .sort((a, b) => b.count - a.count);
     return { count: reasons.reduce((sum, { count }) => sum + count, 0), reasons, longest };
   }
 }

@@ -75,7 +75,7 @@ describe("an assignment", () => {
       return options.assign(given, tasks);
     };
     assignMembers(members, { ...options, assign }, () => []);
-    assignMembers([...members].reverse(), { ...options, assign }, () => []);
+    assignMembers(members.toReversed(), { ...options, assign }, () => []);
     expect(asked).toEqual([
       ["m1", "m2"],
       ["m1", "m2"],

@@ -1,0 +1,33 @@
+/** The command line program `sluice`. */
+import { SluiceError, messageOf } from "@sluice/errors";
+import { Command, CommanderError } from "commander";
+import { crawlCommand } from "./crawl-command.ts";
+import { exitCodes, exitOfError, type Exit } from "./exit-codes.ts";
+
+process.exit(exitCodes[await run(process.argv.slice(2))].code);
+
+async function run(args: readonly string[]): Promise<Exit> {
+  let exit: Exit = "done";
+  const program = new Command("sluice")
+    .description("A streaming web crawler whose services talk through Apache Kafka.")
+    .exitOverride();
+  const crawl = crawlCommand(process.env, (ended) => {
+    exit = ended;
+  });
+  program.addCommand(crawl.copyInheritedSettings(program));
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return exit;
+  } catch (error) {
+    // commander has said what is wrong by then; help that was asked for is no error.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? "done" : "usage";
+    process.stderr.write(`${textOf(error)}\n`);
+    return error instanceof SluiceError ? exitOfError(error.code) : "fatal";
+  }
+}
+
+/** What is to be told: of a bug also where it is. */
+function textOf(error: unknown): string {
+  if (error instanceof SluiceError) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : messageOf(error);
+}
