@@ -2,7 +2,7 @@
 import { SluiceError } from "@sluice/errors";
 import type { BrokerAdmin, CommittedOffset, TopicDrift, TopicSpec } from "@sluice/runtime";
 import kafkajs from "kafkajs";
-import type { Admin } from "kafkajs";
+import type { Admin, ITopicConfig } from "kafkajs";
 import { openClient, patientRetry } from "./client.ts";
 import type { Client, ConnectionSettings } from "./client.ts";
 import { typeOf } from "./failures.ts";
@@ -23,12 +23,9 @@ export class KafkajsAdmin implements BrokerAdmin {
   async createTopics(specs: readonly TopicSpec[]): Promise<readonly string[]> {
     const { admin } = await this.#connect();
     const present = new Set(await admin.listTopics());
-    const created: string[] = [];
-    for (const spec of specs) {
-      if (present.has(spec.name)) continue;
-      if (await retrying(retries, () => createTopic(admin, spec))) created.push(spec.name);
-    }
-    const missing = specs.filter(({ name }) => !present.has(name)).map(({ name }) => name);
+    const absent = specs.filter(({ name }) => !present.has(name));
+    const missing = absent.map(({ name }) => name);
+    const created = (await createAtOnce(admin, absent)) ? missing : await createOneByOne(admin, absent);
     await within(topicWaitMs, "the creation of topics", untilLed(admin, missing));
     return created;
   }
@@ -140,19 +137,34 @@ export class KafkajsAdmin implements BrokerAdmin {
 }
 
 /** False where another creator was first. */
+/** One request is many times quicker than one a topic. False where any of them could not be created. */
+async function createAtOnce(admin: Admin, specs: readonly TopicSpec[]): Promise<boolean> {
+  if (specs.length === 0) return true;
+  try {
+    return await admin.createTopics({ waitForLeaders: false, topics: specs.map(topicConfig) });
+  } catch {
+    // Which of them failed, and why, is found by asking for each.
+    return false;
+  }
+}
+
+/** Somebody else may be creating the same topics: those are left out of what is returned. */
+async function createOneByOne(admin: Admin, specs: readonly TopicSpec[]): Promise<readonly string[]> {
+  const created: string[] = [];
+  for (const spec of specs) if (await retrying(retries, () => createTopic(admin, spec))) created.push(spec.name);
+  return created;
+}
+
+const topicConfig = (spec: TopicSpec): ITopicConfig => ({
+  topic: spec.name,
+  numPartitions: spec.partitions,
+  ...(spec.replicationFactor === undefined ? {} : { replicationFactor: spec.replicationFactor }),
+  configEntries: Object.entries(spec.configs).map(([name, value]) => ({ name, value })),
+});
+
 async function createTopic(admin: Admin, spec: TopicSpec): Promise<boolean> {
   try {
-    return await admin.createTopics({
-      waitForLeaders: false,
-      topics: [
-        {
-          topic: spec.name,
-          numPartitions: spec.partitions,
-          ...(spec.replicationFactor === undefined ? {} : { replicationFactor: spec.replicationFactor }),
-          configEntries: Object.entries(spec.configs).map(([name, value]) => ({ name, value })),
-        },
-      ],
-    });
+    return await admin.createTopics({ waitForLeaders: false, topics: [topicConfig(spec)] });
   } catch (error) {
     const [first] = (error as { errors?: readonly unknown[] }).errors ?? [];
     throw first ?? error;

@@ -45,6 +45,8 @@ const passing = new Set([
   "NOT_COORDINATOR_FOR_GROUP",
   "UNKNOWN_TOPIC_OR_PARTITION",
   "LEADER_NOT_AVAILABLE",
+  // Right after a broker is back: it has not heard yet that it leads.
+  "NOT_LEADER_FOR_PARTITION",
   "REQUEST_TIMED_OUT",
 ]);
 
