@@ -12,7 +12,12 @@ import { runTests } from "./test-run.mjs";
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const bin = path.join(root, "node_modules", ".bin");
 const node = path.join(bin, "node");
-const env = { ...process.env, PATH: `${bin}${path.delimiter}${process.env.PATH ?? ""}` };
+const env = {
+  ...process.env,
+  PATH: `${bin}${path.delimiter}${process.env.PATH ?? ""}`,
+  // Compiled code is kept: it halves the time that each service's process needs to start.
+  NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? path.join(root, "node_modules", ".cache", "sluice-compiled"),
+};
 
 const tool = (name) => path.join(bin, name);
 const inRoot = (command, args) => runChild(command, args, { cwd: root, env });
