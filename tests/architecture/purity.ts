@@ -31,11 +31,32 @@ const impureGlobals: ReadonlySet<string> = new Set([
   "FinalizationRegistry",
 ]);
 
-/** The only thing pure code has from Node: hashes, the same on every machine. */
-const pureNodeImports: Readonly<Record<string, readonly string[]>> = { "node:crypto": ["createHash", "hash"] };
+/** What pure code may take from modules that are not pure as a whole. */
+const pureNamesOf: Readonly<Record<string, readonly string[]>> = {
+  // Hashes, the same on every machine.
+  "node:crypto": ["createHash", "hash"],
+  // libs/http/src/retry-policy.ts, which is held to the same rules.
+  "@sluice/http": ["categoryOf", "retryDelayMs", "shouldRetry"],
+};
 
-const impureOwnPackages: ReadonlySet<string> = new Set(["broker", "cli", "config", "http", "local-kafka", "process", "telemetry"]);
-const impurePackages: ReadonlySet<string> = new Set(["kafkajs", "undici", "opossum", "fastify", "pino", "prom-client"]);
+const impurePackages: ReadonlySet<string> = new Set([
+  "@sluice/broker",
+  "@sluice/cli",
+  "@sluice/config",
+  "@sluice/http",
+  "@sluice/local-kafka",
+  "@sluice/process",
+  "@sluice/telemetry",
+  "commander",
+  "fastify",
+  "kafkajs",
+  "opossum",
+  "pino",
+  "prom-client",
+  "testcontainers",
+  "undici",
+  "vitest",
+]);
 
 export function impuritiesOf(source: string): readonly Violation[] {
   const tokens = tokensOf(source);
@@ -44,8 +65,8 @@ export function impuritiesOf(source: string): readonly Violation[] {
     const what = token.kind === "word" ? impurityAt(tokens, index) : null;
     if (what !== null) found.push({ line: token.line, what });
   });
-  for (const { specifier, names, line } of importsOf(source)) {
-    if (!isPureImport(specifier, names)) found.push({ line, what: `import of ${specifier}` });
+  for (const { specifier, names, typeOnly, line } of importsOf(source)) {
+    if (!typeOnly && !isPureImport(specifier, names)) found.push({ line, what: `import of ${specifier}` });
   }
   return found.toSorted((a, b) => a.line - b.line);
 }
@@ -84,11 +105,7 @@ function isPropertyName(tokens: readonly Token[], index: number): boolean {
 }
 
 function isPureImport(specifier: string, names: readonly string[]): boolean {
-  if (specifier.startsWith("node:")) {
-    const allowed = pureNodeImports[specifier];
-    return allowed !== undefined && names.length > 0 && names.every((name) => allowed.includes(name));
-  }
   const name = packageOf(specifier);
-  if (name === null) return true;
-  return name.startsWith("@sluice/") ? !impureOwnPackages.has(name.slice("@sluice/".length)) : !impurePackages.has(name);
+  if (!specifier.startsWith("node:") && (name === null || !impurePackages.has(name))) return true;
+  return names.every((each) => (pureNamesOf[specifier] ?? []).includes(each));
 }

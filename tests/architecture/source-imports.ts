@@ -3,8 +3,10 @@ import { tokensOf, type Token } from "./source-tokens.ts";
 
 export interface Import {
   readonly specifier: string;
-  /** Names bound by the import, as the module calls them; empty where all of it is taken. */
+  /** Values taken, as the module calls them; `*` for all of it. Types are not among them. */
   readonly names: readonly string[];
+  /** Nothing is loaded: only types are taken. */
+  readonly typeOnly: boolean;
   readonly line: number;
 }
 
@@ -18,11 +20,16 @@ export function importsOf(source: string): readonly Import[] {
     const called = next?.text === "(" ? tokens[index + 2] : undefined;
     const isMember = tokens[index - 1]?.text === ".";
     if ((token.text === "import" || token.text === "require") && !isMember && called?.kind === "string") {
-      imports.push({ specifier: called.text, names: [], line: token.line });
+      imports.push({ specifier: called.text, names: ["*"], typeOnly: false, line: token.line });
     } else if (token.text === "require" && next?.text === "." && tokens[index + 4]?.kind === "string") {
-      imports.push({ specifier: tokens[index + 4]?.text ?? "", names: [], line: token.line });
+      imports.push({
+        specifier: tokens[index + 4]?.text ?? "",
+        names: ["*"],
+        typeOnly: false,
+        line: token.line,
+      });
     } else if (token.text === "import" && next?.kind === "string") {
-      imports.push({ specifier: next.text, names: [], line: token.line });
+      imports.push({ specifier: next.text, names: ["*"], typeOnly: false, line: token.line });
     } else if ((token.text === "import" || token.text === "export") && !isMember) {
       const found = fromClause(tokens, index + 1);
       if (found !== null) imports.push({ ...found, line: token.line });
@@ -32,18 +39,28 @@ export function importsOf(source: string): readonly Import[] {
 }
 
 /** `{ a, type b as c } from "x"`, `* as x from "x"`, `x from "x"`; null where it is another statement. */
-function fromClause(tokens: readonly Token[], from: number): { specifier: string; names: readonly string[] } | null {
+function fromClause(tokens: readonly Token[], from: number): Omit<Import, "line"> | null {
   const names: string[] = [];
-  for (let index = from; index < tokens.length; index += 1) {
+  const onlyTypes =
+    tokens[from]?.text === "type" && tokens[from + 1]?.text !== "from" && tokens[from + 1]?.text !== ",";
+  for (let index = onlyTypes ? from + 1 : from; index < tokens.length; index += 1) {
     const token = tokens[index];
-    if (token === undefined) return null;
     const next = tokens[index + 1];
-    if (token.text === "from" && token.kind === "word" && next?.kind === "string") return { specifier: next.text, names };
-    const inClause = token.kind === "word" || (token.kind === "punctuation" && "{},*".includes(token.text));
-    if (!inClause) return null;
-    const renamed = tokens[index - 1]?.text === "as";
-    const isKeyword = ["type", "as"].includes(token.text) && next?.text !== "," && next?.text !== "}";
-    if (token.kind === "word" && !renamed && !isKeyword) names.push(token.text);
+    if (token === undefined) return null;
+    if (token.text === "from" && token.kind === "word" && next?.kind === "string") {
+      return {
+        specifier: next.text,
+        names: onlyTypes ? [] : names,
+        typeOnly: onlyTypes || names.length === 0,
+      };
+    }
+    if (token.text === "*") names.push("*");
+    else if (token.kind === "word") {
+      // `type Name` and `name as other` are two and three words that bind one name.
+      if (token.text === "as") index += 1;
+      else if (token.text === "type" && next?.kind === "word" && next.text !== "as") index += 1;
+      else names.push(token.text);
+    } else if (!(token.kind === "punctuation" && "{},".includes(token.text))) return null;
   }
   return null;
 }

@@ -125,7 +125,8 @@ export function tokensOf(source: string): readonly Token[] {
     } else if (char === "/" && regexMayBegin()) {
       readRegex();
     } else if (/[0-9]/.test(char)) {
-      const number = /^[0-9][0-9a-zA-Z_]*(\.[0-9_]+([eE][+-]?[0-9]+)?)?/.exec(source.slice(at, at + 80))?.[0] ?? char;
+      const number =
+        /^[0-9][0-9a-zA-Z_]*(\.[0-9_]+([eE][+-]?[0-9]+)?)?/.exec(source.slice(at, at + 80))?.[0] ?? char;
       at += number.length;
       push("number", number, line);
     } else if (identifierStart.test(char)) {

@@ -55,13 +55,18 @@ export function manifestOf(folder: string): Manifest {
 /** Files below `folder` that fit the glob, in order, from the root of the repository. */
 export function filesOf(folder: string, glob: string): readonly string[] {
   return globSync(glob, { cwd: join(root, folder) })
-    .map((file) => relative(root, join(root, folder, file)).split(sep).join("/"))
+    .map((file) =>
+      relative(root, join(root, folder, file))
+        .split(sep)
+        .join("/"),
+    )
     .filter((file) => !file.includes("node_modules"))
     .toSorted();
 }
 
 const isForTests = (path: string): boolean =>
-  /^(libs|services)\/[^/]+\/(test\/|src\/(testing|conformance)(\.ts$|\/))/.test(path) || path.startsWith("tests/");
+  /^(libs|services)\/[^/]+\/(test\/|src\/(testing|conformance)(\.ts$|\/))/.test(path) ||
+  path.startsWith("tests/");
 
 function sourcesOf(folder: string, glob: string): readonly SourceFile[] {
   return filesOf(folder, glob)
@@ -91,7 +96,10 @@ export const rootSources: readonly SourceFile[] = ["tests", "scripts", "bench"].
   sourcesOf(folder, "**/*.ts"),
 );
 
-export const allSources: readonly SourceFile[] = [...packages.flatMap((each) => each.sources), ...rootSources];
+export const allSources: readonly SourceFile[] = [
+  ...packages.flatMap((each) => each.sources),
+  ...rootSources,
+];
 
 /** Names of the external packages that any package.json declares, each with the places. */
 export function externalDependencies(): ReadonlyMap<string, readonly string[]> {
