@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 export interface AccessLine {
   readonly host: string;
   readonly path: string;
+  readonly userAgent: string;
   readonly startMs: number;
   endMs: number;
   /** The client went away before the answer was complete. */
@@ -74,7 +75,7 @@ export class Origin {
 }
 
 function answer(request: IncomingMessage, response: ServerResponse, host: string, site: Site, log: AccessLine[]): void {
-  const line: AccessLine = { host, path: request.url ?? "/", startMs: performance.now(), endMs: Number.NaN, aborted: false };
+  const line: AccessLine = { host, path: request.url ?? "/", userAgent: request.headers["user-agent"] ?? "", startMs: performance.now(), endMs: Number.NaN, aborted: false };
   log.push(line);
   response.once("close", () => {
     line.endMs = performance.now();

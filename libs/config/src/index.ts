@@ -2,7 +2,7 @@ import { SluiceError } from "@sluice/errors";
 import type { z } from "zod";
 import { commonSettings, type Setting } from "./settings.ts";
 
-export { commonSettings, fetcherSettings, frontierSettings, settingsByService, sinkSettings, type Setting } from "./settings.ts";
+export { apiSettings, commonSettings, fetcherSettings, frontierSettings, settingsByService, sinkSettings, type Setting } from "./settings.ts";
 
 type Settings = Readonly<Record<string, Setting>>;
 export type Values<All extends Settings> = { readonly [Name in keyof All]: z.output<All[Name]["schema"]> };

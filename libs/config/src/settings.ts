@@ -192,10 +192,35 @@ export const sinkSettings = {
   }),
 } as const;
 
+export const apiSettings = {
+  port: setting({
+    env: "SLUICE_API_PORT",
+    schema: integer(0, 65_535).default(7400),
+    about: "Port of the API; 0: any that is free.",
+  }),
+  host: setting({
+    env: "SLUICE_API_HOST",
+    schema: z.string().min(1).default("127.0.0.1"),
+    about: "Address the API is bound to. One beyond loopback needs SLUICE_API_TOKEN.",
+  }),
+  token: setting({
+    env: "SLUICE_API_TOKEN",
+    schema: z.string().regex(/^[A-Za-z0-9._~+/=-]{16,512}$/, "16 to 512 characters of a bearer token (RFC 6750)").optional(),
+    about: "Bearer token that every route but /livez asks for; unset: none is asked for.",
+    secret: true,
+  }),
+  streamsMax: setting({
+    env: "SLUICE_API_STREAMS_MAX",
+    schema: integer(1, 100_000).default(256),
+    about: "Most event and result streams open at once; one more is answered 429.",
+  }),
+} as const;
+
 /** Every setting by service, for the reference page. */
 export const settingsByService = {
   "every service": commonSettings,
   frontier: frontierSettings,
   fetcher: fetcherSettings,
   "result-sink": sinkSettings,
+  api: apiSettings,
 } as const;

@@ -44,14 +44,23 @@ export type FetchOutcome =
   | {
       readonly kind: "robots";
       readonly answer:
-        | { readonly kind: "response"; readonly status: number; readonly location: string | null; readonly body: Uint8Array; readonly retryAfterMs: number | null }
+        | {
+            readonly kind: "response";
+            readonly status: number;
+            readonly location: string | null;
+            readonly body: Uint8Array;
+            readonly retryAfterMs: number | null;
+          }
         | Extract<FetchAnswer, { kind: "failed" }>
         | { readonly kind: "breaker_open"; readonly retryAtMs: number };
       readonly breaker: BreakerView;
     }
   | {
       readonly kind: "page";
-      readonly answer: Headed | Extract<FetchAnswer, { kind: "failed" }> | { readonly kind: "breaker_open"; readonly retryAtMs: number };
+      readonly answer:
+        | Headed
+        | Extract<FetchAnswer, { kind: "failed" }>
+        | { readonly kind: "breaker_open"; readonly retryAtMs: number };
       /** With a 2xx response. */
       readonly content: PageContent | null;
       readonly retryAfterMs: number | null;

@@ -31,9 +31,13 @@ await runProcess("fetcher", ({ clock }) => {
 function cidrOf(text: string): Cidr {
   const cidr = parseCidr(text);
   if (cidr !== null) return cidr;
-  throw new SluiceError("SLUICE_CONFIG_INVALID", `SLUICE_FETCHER_ALLOW_PRIVATE: ${JSON.stringify(text)} is no address block`, {
-    field: "SLUICE_FETCHER_ALLOW_PRIVATE",
-  });
+  throw new SluiceError(
+    "SLUICE_CONFIG_INVALID",
+    `SLUICE_FETCHER_ALLOW_PRIVATE: ${JSON.stringify(text)} is no address block`,
+    {
+      field: "SLUICE_FETCHER_ALLOW_PRIVATE",
+    },
+  );
 }
 
 /** `host:port:address`; the address may be IPv6, so only the first two colons part. */
@@ -43,9 +47,13 @@ function resolveOverrides(entries: readonly string[]): ReadonlyMap<string, strin
     const match = /^([^:]+):([0-9]+):\[?([0-9a-fA-F.:]+)\]?$/.exec(entry);
     const [, host, port, address] = match ?? [];
     if (host === undefined || port === undefined || address === undefined) {
-      throw new SluiceError("SLUICE_CONFIG_INVALID", `SLUICE_FETCHER_RESOLVE: ${JSON.stringify(entry)} is not host:port:address`, {
-        field: "SLUICE_FETCHER_RESOLVE",
-      });
+      throw new SluiceError(
+        "SLUICE_CONFIG_INVALID",
+        `SLUICE_FETCHER_RESOLVE: ${JSON.stringify(entry)} is not host:port:address`,
+        {
+          field: "SLUICE_FETCHER_RESOLVE",
+        },
+      );
     }
     overrides.set(`${host.toLowerCase()}:${port}`, address);
   }

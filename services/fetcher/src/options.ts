@@ -10,9 +10,11 @@ export interface FetcherOptions {
   /** First wait before a robots.txt that could not be had is asked for again; it doubles. */
   readonly robotsRetryMs: number;
   readonly robotsRetryMaxMs: number;
+  /** Longest Retry-After that is believed. */
+  readonly retryAfterMaxMs: number;
   /** Domains remembered; beyond it the idle ones are forgotten. */
   readonly hostsMax: number;
-  /** A domain is forgotten only after it has been quiet for this long: longer than any delay. */
+  /** A domain is forgotten only after it has been quiet for this long, and for its own delay. */
   readonly forgetAfterMs: number;
 }
 
@@ -23,6 +25,7 @@ export const defaultFetcherOptions: FetcherOptions = {
   robotsTtlMs: 86_400_000,
   robotsRetryMs: 5000,
   robotsRetryMaxMs: 600_000,
+  retryAfterMaxMs: 86_400_000,
   hostsMax: 10_000,
   forgetAfterMs: 120_000,
 };

@@ -7,7 +7,10 @@ import { readPage } from "./core/page-links.ts";
 const empty = new Uint8Array();
 
 /** Makes the fetcher's requests: through the breaker of the domain, the guard of addresses, and the limits. */
-export function performFetches(breakers: Breakers, nowMs: () => number): PerformCall<FetchCall, FetchOutcome> {
+export function performFetches(
+  breakers: Breakers,
+  nowMs: () => number,
+): PerformCall<FetchCall, FetchOutcome> {
   return async (call, signal) => {
     const { answer, breaker } = await breakers.fetch(call.domain, requestOf(call), signal);
     const asked = answer.kind === "response" && (answer.status === 429 || answer.status === 503);
@@ -18,13 +21,21 @@ export function performFetches(breakers: Breakers, nowMs: () => number): Perform
         breaker,
         answer:
           answer.kind === "response"
-            ? { kind: "response", status: answer.status, location: answer.location, body: answer.status < 300 ? answer.body : empty, retryAfterMs: wait }
+            ? {
+                kind: "response",
+                status: answer.status,
+                location: answer.location,
+                body: answer.status < 300 ? answer.body : empty,
+                retryAfterMs: wait,
+              }
             : answer,
       };
     }
-    if (answer.kind !== "response") return { kind: "page", answer, content: null, retryAfterMs: null, breaker };
+    if (answer.kind !== "response")
+      return { kind: "page", answer, content: null, retryAfterMs: null, breaker };
     const { body, ...headed } = answer;
-    const content = answer.status >= 200 && answer.status < 300 ? readPage(call.url, answer.headers, body) : null;
+    const content =
+      answer.status >= 200 && answer.status < 300 ? readPage(call.url, answer.headers, body) : null;
     return { kind: "page", answer: headed, content, retryAfterMs: wait, breaker };
   };
 }

@@ -28,14 +28,19 @@ export class FetcherState {
 
 const builtIn = defaultJob();
 
-/** The job as its record has it now; null where the record is not here yet. */
-function knownJob(context: StepContext, id: string): Job | null {
+function recordOf(context: StepContext, id: string): Job | null {
   const found = context.tables[topics.jobs.name]?.get(id) as Job | undefined;
   return found ?? (id === defaultJobId ? builtIn : null);
 }
 
+/** The job of a permit as its record has it now; null where the record, or that of its run, is not here yet. */
+function knownJob(context: StepContext, permit: Permit): Job | null {
+  const job = recordOf(context, permit.job);
+  return job === null || job.run < permit.run ? null : job;
+}
+
 /** The job of a permit that was let through by `knownJob`; a record deleted since leaves the defaults. */
-const jobOf = (context: StepContext, id: string): Job => knownJob(context, id) ?? builtIn;
+const jobOf = (context: StepContext, id: string): Job => recordOf(context, id) ?? builtIn;
 
 const admissions = new WeakMap<Job, Admission>();
 function admissionOf(job: Job): Admission {
@@ -98,7 +103,8 @@ export function fetcherStep(
           break;
         }
         case "table":
-          if (input.table === topics.jobs.name) for (const host of state.hosts.values()) jobChanged(turnOf(host), input.key);
+          if (input.table === topics.jobs.name)
+            for (const host of state.hosts.values()) jobChanged(turnOf(host), input.key);
           break;
         case "restored":
           break;
@@ -123,7 +129,10 @@ function pump(turn: Turn): void {
       continue;
     }
     // Its scope and limits are not known yet; the table will say so when they are.
-    if (knownJob(turn.context, permit.job) === null) return;
+    if (knownJob(turn.context, permit) === null) {
+      out.push({ kind: "wake", lane: host.domain, atMs: permit.leaseUntilMs + 1 });
+      return;
+    }
     if (host.running.size >= permit.concurrency) return;
     const origin = originOf(permit.url);
     const entry = host.robots.get(origin);
@@ -132,7 +141,12 @@ function pump(turn: Turn): void {
       const decision = known.robots?.decide(robotsToken, pathOf(permit.url)) ?? null;
       if (decision?.allowed === false) {
         host.queue.shift();
-        refuse(turn, head, "robots", `${decision.rule ?? "disallow"} (line ${decision.line ?? "?"} of robots.txt)`);
+        refuse(
+          turn,
+          head,
+          "robots",
+          `${decision.rule ?? "disallow"} (line ${decision.line ?? "?"} of robots.txt)`,
+        );
         continue;
       }
     } else if (entry?.kind === "unreachable" && entry.untilMs > nowMs) {
@@ -152,13 +166,23 @@ function pump(turn: Turn): void {
     const job = jobOf(turn.context, permit.job);
     if (known === null) {
       const url = entry?.kind === "redirected" ? entry.url : `${origin}/robots.txt`;
-      begin(turn, { kind: "robots", domain: host.domain, url, totalTimeoutMs: options.robotsTimeoutMs }, { kind: "robots", origin, job: permit.job, queued: null, askedAtMs: nowMs });
+      begin(
+        turn,
+        { kind: "robots", domain: host.domain, url, totalTimeoutMs: options.robotsTimeoutMs },
+        { kind: "robots", origin, job: permit.job, queued: null, askedAtMs: nowMs },
+      );
       return;
     }
     host.queue.shift();
     begin(
       turn,
-      { kind: "page", domain: host.domain, url: permit.url, totalTimeoutMs: job.fetch.totalTimeoutMs, bodyBytesMax: job.fetch.bodyBytesMax },
+      {
+        kind: "page",
+        domain: host.domain,
+        url: permit.url,
+        totalTimeoutMs: job.fetch.totalTimeoutMs,
+        bodyBytesMax: job.fetch.bodyBytesMax,
+      },
       { kind: "page", origin, job: permit.job, queued: head, askedAtMs: nowMs },
     );
   }
@@ -167,17 +191,21 @@ function pump(turn: Turn): void {
 /** Answers a permit that will not be fetched whatever the clock says; false where it may be. */
 function answerUnasked(turn: Turn, head: QueuedPermit): boolean {
   const { host, nowMs, options } = turn;
-  const job = jobOf(turn.context, head.permit.job);
+  const job = knownJob(turn.context, head.permit);
   if (isCancelled(job, head.permit)) {
     refuse(turn, head, "cancelled", "the job was cancelled");
     return true;
   }
-  if (job.desired === "paused" && job.id === head.permit.job) {
+  if (job?.desired === "paused") {
     defer(turn, head, nowMs, "paused");
     return true;
   }
   if (head.permit.leaseUntilMs < nowMs) {
-    sendOutcome(turn.out, host, head.permit, { kind: "expired", category: "expired", detail: "the lease is over" });
+    sendOutcome(turn.out, host, head.permit, {
+      kind: "expired",
+      category: "expired",
+      detail: "the lease is over",
+    });
     turn.out.push({ kind: "finish", id: head.recordId });
     return true;
   }
@@ -194,6 +222,7 @@ function earliest(turn: Turn, head: QueuedPermit): number {
   const { permit } = head;
   const job = jobOf(context, permit.job);
   const delayMs = Math.max(permit.delayMs, Math.min(host.crawlDelayMs ?? 0, job.politeness.delayMaxMs));
+  host.delayMaxMs = Math.max(host.delayMaxMs, delayMs);
   // The clock of rate-limit may differ from ours: no more than its lead is believed of it.
   const permittedAtMs = Math.min(permit.notBeforeMs, head.receivedAtMs + 1000);
   if (delayMs === 0) return Math.max(host.holdUntilMs, permittedAtMs);
@@ -223,12 +252,20 @@ function settle(turn: Turn, callId: string, outcome: FetchOutcome): void {
   if (running === undefined) throw new Error(`call ${callId} settled and is not known`);
   host.running.delete(callId);
   host.unbegun.delete(callId);
-  const asked = outcome.answer.kind !== "breaker_open" && !(outcome.answer.kind === "failed" && !outcome.answer.requestSent && outcome.answer.category === "address_refused");
+  const asked =
+    outcome.answer.kind !== "breaker_open" &&
+    !(
+      outcome.answer.kind === "failed" &&
+      !outcome.answer.requestSent &&
+      outcome.answer.category === "address_refused"
+    );
   if (asked) host.lastEndMs = nowMs;
   if (outcome.answer.kind === "breaker_open") hold(host, outcome.answer.retryAtMs, "breaker");
   else if (outcome.breaker.retryAtMs !== null) hold(host, outcome.breaker.retryAtMs, "breaker");
   if (outcome.kind === "robots") {
     if (asked) host.robotsRequests += 1;
+    // Aborted by a shutdown: it says nothing, and whoever owns the domain next asks again.
+    if (outcome.answer.kind === "failed" && outcome.answer.category === "cancelled") return;
     host.robots.set(running.origin, robotsEntry(turn, running, outcome));
     return;
   }
@@ -243,12 +280,23 @@ function hold(host: Host, untilMs: number, reason: string): void {
 }
 
 /** What an answer to robots.txt means (RFC 9309 §2.3.1). */
-function robotsEntry(turn: Turn, running: RunningCall, outcome: Extract<FetchOutcome, { kind: "robots" }>): RobotsEntry {
+function robotsEntry(
+  turn: Turn,
+  running: RunningCall,
+  outcome: Extract<FetchOutcome, { kind: "robots" }>,
+): RobotsEntry {
   const { host, nowMs, options, context } = turn;
   const { answer } = outcome;
   const before = host.robots.get(running.origin);
-  const failures = before?.kind === "unreachable" ? before.failures + 1 : 1;
-  const unreachable = (category: string, code: string | null, message: string, waitMs: number): RobotsEntry => ({
+  const failuresBefore =
+    before?.kind === "unreachable" || before?.kind === "redirected" ? before.failures : 0;
+  const failures = failuresBefore + 1;
+  const unreachable = (
+    category: string,
+    code: string | null,
+    message: string,
+    waitMs: number,
+  ): RobotsEntry => ({
     kind: "unreachable",
     category,
     code,
@@ -256,29 +304,54 @@ function robotsEntry(turn: Turn, running: RunningCall, outcome: Extract<FetchOut
     untilMs: nowMs + waitMs,
     failures,
   });
-  if (answer.kind === "breaker_open") return unreachable("breaker_open", null, "the breaker of the domain is open", Math.max(0, answer.retryAtMs - nowMs));
+  if (answer.kind === "breaker_open")
+    return unreachable(
+      "breaker_open",
+      null,
+      "the breaker of the domain is open",
+      Math.max(0, answer.retryAtMs - nowMs),
+    );
   const waitMs = Math.min(options.robotsRetryMaxMs, options.robotsRetryMs * 2 ** (failures - 1));
   if (answer.kind === "failed") return unreachable(answer.category, answer.code, answer.message, waitMs);
   const hops = before?.kind === "redirected" ? before.hops : 0;
   if (answer.status >= 300 && answer.status < 400 && answer.location !== null && hops < 5) {
-    const target = redirectTarget(answer.location, before?.kind === "redirected" ? before.url : `${running.origin}/robots.txt`);
-    if (target !== null) return { kind: "redirected", url: target.url, hops: hops + 1 };
+    const target = redirectTarget(
+      answer.location,
+      before?.kind === "redirected" ? before.url : `${running.origin}/robots.txt`,
+    );
+    if (target !== null)
+      return { kind: "redirected", url: target.url, hops: hops + 1, failures: failuresBefore };
   }
   const rule = robotsForStatus(answer.status);
   if (rule === "disallow_all") {
-    const retryAfterMs = answer.retryAfterMs ?? 0;
+    const retryAfterMs = Math.min(answer.retryAfterMs ?? 0, options.retryAfterMaxMs);
     if (retryAfterMs > 0) hold(host, nowMs + retryAfterMs, "retry_after");
     const category = answer.status === 429 ? "http_429" : "http_5xx";
-    return unreachable(category, `HTTP ${answer.status}`, `robots.txt answered ${answer.status}`, Math.max(waitMs, retryAfterMs));
+    return unreachable(
+      category,
+      `HTTP ${answer.status}`,
+      `robots.txt answered ${answer.status}`,
+      Math.max(waitMs, retryAfterMs),
+    );
   }
   const robots = rule === "parse" ? parseRobots(answer.body) : null;
   const crawlDelayMs = robots?.crawlDelayMs(robotsToken) ?? null;
-  host.crawlDelayMs = crawlDelayMs === null ? null : Math.min(crawlDelayMs, jobOf(context, running.job).politeness.delayMaxMs);
-  return { kind: "known", robots, status: rule === "parse" ? "parsed" : "allow_all", expiresAtMs: nowMs + options.robotsTtlMs };
+  host.crawlDelayMs =
+    crawlDelayMs === null ? null : Math.min(crawlDelayMs, jobOf(context, running.job).politeness.delayMaxMs);
+  return {
+    kind: "known",
+    robots,
+    status: rule === "parse" ? "parsed" : "allow_all",
+    expiresAtMs: nowMs + options.robotsTtlMs,
+  };
 }
 
 /** robots.txt can't be had: nothing of the origin may be fetched, so the URL is tried again later, or given up. */
-function robotsFailed(turn: Turn, head: QueuedPermit, entry: Extract<RobotsEntry, { kind: "unreachable" }>): void {
+function robotsFailed(
+  turn: Turn,
+  head: QueuedPermit,
+  entry: Extract<RobotsEntry, { kind: "unreachable" }>,
+): void {
   const { host, out, nowMs, context } = turn;
   const { permit } = head;
   if (entry.category === "breaker_open") return defer(turn, head, entry.untilMs, "breaker");
@@ -286,33 +359,65 @@ function robotsFailed(turn: Turn, head: QueuedPermit, entry: Extract<RobotsEntry
   const detail = `robots.txt: ${entry.message}`;
   if (permit.attempt < job.fetch.attemptsMax && entry.category !== "address_refused") {
     sendEvent(out, failedEvent(permit, entry.category, detail, nowMs, { refused: false, final: false }));
-    sendOutcome(out, host, permit, { kind: "retry", category: entry.category, dueAtMs: Math.ceil(entry.untilMs), detail });
+    sendOutcome(out, host, permit, {
+      kind: "retry",
+      category: entry.category,
+      dueAtMs: Math.ceil(entry.untilMs),
+      detail,
+    });
     out.push({ kind: "finish", id: head.recordId });
     return;
   }
   // The host answers and says nothing about its rules: that is a refusal. No answer at all is a failed fetch.
-  if (entry.category === "http_5xx" || entry.category === "http_429") return refuse(turn, head, "robots_unreachable", detail);
+  if (entry.category === "http_5xx" || entry.category === "http_429")
+    return refuse(turn, head, "robots_unreachable", detail);
   sendEvent(out, failedEvent(permit, entry.category, detail, nowMs, { refused: false, final: true }));
-  sendResult(out, host, permit, { outcome: entry.category, errorCode: entry.code, errorMessage: detail, response: null, content: null, redirectTo: null, linksAdmitted: 0, robots: null, robotsStatus: "unreachable", durationMs: null, nowMs }, context);
+  sendResult(
+    out,
+    host,
+    permit,
+    {
+      outcome: entry.category,
+      errorCode: entry.code,
+      errorMessage: detail,
+      response: null,
+      content: null,
+      redirectTo: null,
+      linksAdmitted: 0,
+      robots: null,
+      robotsStatus: "unreachable",
+      durationMs: null,
+      nowMs,
+    },
+    context,
+  );
   sendOutcome(out, host, permit, { kind: "settled", category: entry.category, detail });
   out.push({ kind: "finish", id: head.recordId });
 }
 
-function settlePage(turn: Turn, queued: QueuedPermit, running: RunningCall, outcome: Extract<FetchOutcome, { kind: "page" }>): void {
-  const { host, out, nowMs, context } = turn;
+function settlePage(
+  turn: Turn,
+  queued: QueuedPermit,
+  running: RunningCall,
+  outcome: Extract<FetchOutcome, { kind: "page" }>,
+): void {
+  const { host, out, nowMs, context, options } = turn;
   const { permit } = queued;
   const job = jobOf(context, permit.job);
   const { answer } = outcome;
   if (answer.kind === "breaker_open") return defer(turn, queued, answer.retryAtMs, "breaker");
   if (answer.kind === "failed" && answer.category === "cancelled") {
     // Aborted by a cancel, or by a shutdown: then the record stays unfinished and comes again.
-    if (isCancelled(job, permit)) refuse(turn, queued, "cancelled", "the job was cancelled");
+    if (isCancelled(knownJob(context, permit), permit))
+      refuse(turn, queued, "cancelled", "the job was cancelled");
     return;
   }
-  if (isCancelled(job, permit)) return refuse(turn, queued, "cancelled", "the job was cancelled while it was fetched");
+  if (isCancelled(knownJob(context, permit), permit))
+    return refuse(turn, queued, "cancelled", "the job was cancelled while it was fetched");
   const response = answer.kind === "response" ? answer : null;
   const category = categoryOf(answer as FetchAnswer);
-  const { retryAfterMs } = outcome;
+  const retryAfterMs =
+    outcome.retryAfterMs === null ? null : Math.min(outcome.retryAfterMs, options.retryAfterMaxMs);
   if (retryAfterMs !== null) hold(host, nowMs + retryAfterMs, "retry_after");
   const base = {
     category,
@@ -324,8 +429,15 @@ function settlePage(turn: Turn, queued: QueuedPermit, running: RunningCall, outc
     detail: answer.kind === "failed" ? `${answer.code}: ${answer.message}`.slice(0, 500) : null,
   };
   if (shouldRetry(answer as FetchAnswer, permit.attempt, job.fetch.attemptsMax)) {
-    const dueAtMs = nowMs + Math.max(retryDelayMs(category, permit.attempt, permit.urlId), retryAfterMs ?? 0);
-    sendEvent(out, failedEvent(permit, category, base.detail ?? statusText(response), nowMs, { refused: false, final: false }));
+    // Before the end of a hold it would only be deferred.
+    const dueAtMs = Math.max(nowMs + retryDelayMs(category, permit.attempt, permit.urlId), host.holdUntilMs);
+    sendEvent(
+      out,
+      failedEvent(permit, category, base.detail ?? statusText(response), nowMs, {
+        refused: false,
+        final: false,
+      }),
+    );
     sendOutcome(out, host, permit, { kind: "retry", dueAtMs: Math.ceil(dueAtMs), ...base });
     out.push({ kind: "finish", id: queued.recordId });
     return;
@@ -353,18 +465,52 @@ function settlePage(turn: Turn, queued: QueuedPermit, running: RunningCall, outc
   sendEvent(
     out,
     ok
-      ? { type: "url_crawled", job: permit.job, run: permit.run, atMs: nowMs, url: permit.url, status: response?.status ?? null, depth: permit.depth, outcome: category, title: outcome.content?.title ?? null, durationMs: Math.round(answer.durationMs) }
-      : failedEvent(permit, category, base.detail ?? statusText(response), nowMs, { refused: false, final: true }),
+      ? {
+          type: "url_crawled",
+          job: permit.job,
+          run: permit.run,
+          atMs: nowMs,
+          url: permit.url,
+          status: response?.status ?? null,
+          depth: permit.depth,
+          outcome: category,
+          title: outcome.content?.title ?? null,
+          durationMs: Math.round(answer.durationMs),
+        }
+      : failedEvent(permit, category, base.detail ?? statusText(response), nowMs, {
+          refused: false,
+          final: true,
+        }),
   );
   if (sent.links > 0) {
-    sendEvent(out, { type: "urls_discovered", job: permit.job, run: permit.run, atMs: nowMs, url: permit.url, count: outcome.content?.links.length ?? sent.links, admitted: sent.links });
+    sendEvent(out, {
+      type: "urls_discovered",
+      job: permit.job,
+      run: permit.run,
+      atMs: nowMs,
+      url: permit.url,
+      count: outcome.content?.links.length ?? sent.links,
+      admitted: sent.links,
+    });
   }
-  sendOutcome(out, host, permit, { kind: "settled", ok, linkRecords: sent.records, links: sent.links, ...base });
+  sendOutcome(out, host, permit, {
+    kind: "settled",
+    ok,
+    linkRecords: sent.records,
+    links: sent.links,
+    ...base,
+  });
   out.push({ kind: "finish", id: queued.recordId });
 }
 
 /** What a page leads to, sent on to the frontier: its links, or where it redirects to. */
-function followUp(turn: Turn, permit: Permit, job: Job, response: Headed | null, outcome: Extract<FetchOutcome, { kind: "page" }>): { records: number; links: number; redirectTo: string | null } {
+function followUp(
+  turn: Turn,
+  permit: Permit,
+  job: Job,
+  response: Headed | null,
+  outcome: Extract<FetchOutcome, { kind: "page" }>,
+): { records: number; links: number; redirectTo: string | null } {
   const { out } = turn;
   if (response === null) return { records: 0, links: 0, redirectTo: null };
   const admission = admissionOf(job);
@@ -375,7 +521,13 @@ function followUp(turn: Turn, permit: Permit, job: Job, response: Headed | null,
     if (target === null) return { records: 0, links: 0, redirectTo: response.location.slice(0, 2083) };
     // A seed's redirect takes the scope along.
     const root = permit.depth === 0 && permit.root === permit.url ? target.url : permit.root;
-    const found = { ...base, kind: "redirect" as const, depth: permit.depth, root, redirects: permit.redirects + 1 };
+    const found = {
+      ...base,
+      kind: "redirect" as const,
+      depth: permit.depth,
+      root,
+      redirects: permit.redirects + 1,
+    };
     const sent = sendLinks(out, found, [target], admission);
     return { ...sent, redirectTo: target.url };
   }
@@ -383,10 +535,17 @@ function followUp(turn: Turn, permit: Permit, job: Job, response: Headed | null,
   return { ...sendLinks(out, found, outcome.content?.links ?? [], admission), redirectTo: null };
 }
 
-function robotsOf(host: Host, origin: string, permit: Permit): { robots: RobotsDecision | null; robotsStatus: string | null } {
+function robotsOf(
+  host: Host,
+  origin: string,
+  permit: Permit,
+): { robots: RobotsDecision | null; robotsStatus: string | null } {
   const entry = host.robots.get(origin);
   if (entry?.kind !== "known") return { robots: null, robotsStatus: null };
-  return { robots: entry.robots?.decide(robotsToken, pathOf(permit.url)) ?? null, robotsStatus: entry.status };
+  return {
+    robots: entry.robots?.decide(robotsToken, pathOf(permit.url)) ?? null,
+    robotsStatus: entry.status,
+  };
 }
 
 function refuse(turn: Turn, head: QueuedPermit, category: string, detail: string): void {
@@ -409,9 +568,9 @@ function defer(turn: Turn, head: QueuedPermit, dueAtMs: number, reason: string):
 
 /** A job changed: what runs for a cancelled one is aborted, what waits is answered. */
 function jobChanged(turn: Turn, id: string): void {
-  const job = jobOf(turn.context, id);
   for (const [callId, running] of turn.host.running) {
-    if (running.kind === "page" && running.queued !== null && running.job === id && isCancelled(job, running.queued.permit)) {
+    const permit = running.job === id ? running.queued?.permit : undefined;
+    if (permit !== undefined && isCancelled(knownJob(turn.context, permit), permit)) {
       turn.out.push({ kind: "abort", callId });
     }
   }
@@ -420,16 +579,18 @@ function jobChanged(turn: Turn, id: string): void {
   pump(turn);
 }
 
-function isCancelled(job: Job, permit: Permit): boolean {
-  return job.id === permit.job && (job.desired === "cancelled" || job.run > permit.run);
+function isCancelled(job: Job | null, permit: Permit): boolean {
+  return job !== null && (job.desired === "cancelled" || job.run > permit.run);
 }
 
 function isAskingRobots(host: Host, origin: string): boolean {
-  for (const running of host.running.values()) if (running.kind === "robots" && running.origin === origin) return true;
+  for (const running of host.running.values())
+    if (running.kind === "robots" && running.origin === origin) return true;
   return false;
 }
 
-const statusText = (response: Headed | null): string | null => (response === null ? null : `HTTP ${response.status}`);
+const statusText = (response: Headed | null): string | null =>
+  response === null ? null : `HTTP ${response.status}`;
 
 /** Canonical URLs: the origin is what stands before the first slash of the path. */
 function originOf(url: string): string {
@@ -440,16 +601,23 @@ function pathOf(url: string): string {
   return url.slice(url.indexOf("/", url.indexOf("://") + 3));
 }
 
+/** Hosts looked at in one step when there are too many: more would make each step as slow as the table is long. */
+const forgetLooks = 16;
+
 /**
- * Hosts that have been quiet for longer than any wait are forgotten, oldest first, when there are too many.
- * A host that is forgotten starts again like one just taken over.
+ * Hosts that have been quiet for longer than any wait are forgotten when there are too many. One that is
+ * forgotten starts again like one just taken over; one that is not quiet goes to the end of the order.
  */
 function forgetIdle(state: FetcherState, nowMs: number, options: FetcherOptions): void {
-  if (state.hosts.size <= options.hostsMax) return;
-  for (const [domain, host] of state.hosts) {
-    if (host.queue.length > 0 || host.running.size > 0 || host.holdUntilMs > nowMs) continue;
-    if (nowMs - (host.lastEndMs ?? 0) < options.forgetAfterMs) continue;
-    state.hosts.delete(domain);
-    if (state.hosts.size <= options.hostsMax) return;
+  for (let looks = 0; looks < forgetLooks && state.hosts.size > options.hostsMax; looks += 1) {
+    const host = state.hosts.values().next().value;
+    if (host === undefined) return;
+    state.hosts.delete(host.domain);
+    if (!isForgettable(host, nowMs, options)) state.hosts.set(host.domain, host);
   }
+}
+
+function isForgettable(host: Host, nowMs: number, options: FetcherOptions): boolean {
+  if (host.queue.length > 0 || host.running.size > 0 || host.holdUntilMs > nowMs) return false;
+  return nowMs - (host.lastEndMs ?? 0) >= Math.max(options.forgetAfterMs, host.delayMaxMs);
 }

@@ -10,6 +10,8 @@ export interface FrontierOptions {
   readonly windowSpanMs: number;
   /** How long a record waits for the job it names before it is given up. */
   readonly unknownJobMs: number;
+  /** Records of one topic that may wait for their jobs at once; then the topic waits. */
+  readonly pendingMax: number;
   /** Most redirects in a row. */
   readonly redirectsMax: number;
   /** Most page grants that a task asks for at once. */
@@ -22,6 +24,7 @@ export const defaultFrontierOptions: FrontierOptions = {
   leaseMs: 600_000,
   windowSpanMs: 30_000,
   unknownJobMs: 10_000,
+  pendingMax: 1000,
   redirectsMax: 10,
   grantsAtOnce: 50,
 };

@@ -1,4 +1,12 @@
-import { topics, type Counters, type Grant, type Job, type Link, type Outcome, type Seed } from "@sluice/records";
+import {
+  topics,
+  type Counters,
+  type Grant,
+  type Job,
+  type Link,
+  type Outcome,
+  type Seed,
+} from "@sluice/records";
 import type { InputRecord, Step, StepContext } from "@sluice/topology";
 import type { Effects } from "./core/effects.ts";
 import { receiveLinks, receiveSeed, retryPending } from "./core/intake.ts";
@@ -32,11 +40,15 @@ export const lanes = {
  * The frontier: owns every known URL of its domains. It never waits: links and outcomes are always read, and
  * what it sends on is bounded by the credits that outcomes bring back.
  */
-export function frontierStep(options: FrontierOptions = defaultFrontierOptions): Step<FrontierState, FrontierRecord> {
+export function frontierStep(
+  options: FrontierOptions = defaultFrontierOptions,
+): Step<FrontierState, FrontierRecord> {
   return {
     name: "frontier",
     load: (entries) => loadFrontier(options, entries),
     laneOf: (record) => record.topic,
+    // Only a record that waits for its job stays unfinished: it must not hold up those of other jobs.
+    laneWidth: () => options.pendingMax,
     step: (state, input, nowMs, context) => {
       const out: Effects = [];
       switch (input.kind) {
@@ -69,7 +81,13 @@ export function frontierStep(options: FrontierOptions = defaultFrontierOptions):
   };
 }
 
-function receive(state: FrontierState, record: FrontierRecord, out: Effects, nowMs: number, context: StepContext): void {
+function receive(
+  state: FrontierState,
+  record: FrontierRecord,
+  out: Effects,
+  nowMs: number,
+  context: StepContext,
+): void {
   switch (record.topic) {
     case topics.seeds.name:
       return receiveSeed(state, record as InputRecord<Seed>, out, nowMs, context);
@@ -91,7 +109,13 @@ function receive(state: FrontierState, record: FrontierRecord, out: Effects, now
 }
 
 /** The job's record was set or changed: all that follows from it is found by comparing, not by the change. */
-function jobChanged(state: FrontierState, id: string, out: Effects, nowMs: number, context: StepContext): void {
+function jobChanged(
+  state: FrontierState,
+  id: string,
+  out: Effects,
+  nowMs: number,
+  context: StepContext,
+): void {
   const job = context.tables[topics.jobs.name]?.get(id) as Job | undefined;
   if (job === undefined) return;
   reconcile(state, job, out, nowMs, context);

@@ -15,6 +15,8 @@ export interface PaceOptions {
   /** The delay grows to this many times the host's own latency. 0: it does not follow the latency. */
   readonly latencyFactor: number;
   readonly latencyDelayMaxMs: number;
+  /** A domain with nothing waiting and nothing out is forgotten after this: what it taught no longer holds. */
+  readonly forgetAfterMs: number;
 }
 
 export const defaultPaceOptions: PaceOptions = {
@@ -27,4 +29,5 @@ export const defaultPaceOptions: PaceOptions = {
   aheadMax: 32,
   latencyFactor: 1,
   latencyDelayMaxMs: 10_000,
+  forgetAfterMs: 6 * 3_600_000,
 };

@@ -1,6 +1,24 @@
-import { defaultJob, topics, type Due, type Host, type Job, type Outcome, type Permit } from "@sluice/records";
+import {
+  defaultJob,
+  topics,
+  type Due,
+  type Host,
+  type Job,
+  type Outcome,
+  type Permit,
+} from "@sluice/records";
 import type { Effect, InputRecord, Step, StepContext } from "@sluice/topology";
-import { aheadOf, delayOf, holdOf, learn, newPace, nextAtMs, type Hold, type Pace, type Politeness } from "./core/pace.ts";
+import {
+  aheadOf,
+  delayOf,
+  forgetAtMs,
+  holdOf,
+  learn,
+  newPace,
+  nextAtMs,
+  type Pace,
+  type Politeness,
+} from "./core/pace.ts";
 import { defaultPaceOptions, type PaceOptions } from "./options.ts";
 
 export type RateLimitRecord = InputRecord<Due | Outcome>;
@@ -58,7 +76,12 @@ function load(entries: Iterable<readonly [string, unknown]>): RateLimitState {
       continue;
     }
     const stored = value as StoredDomain;
-    const domain = { pace: { ...stored.pace }, waiting: new Map(), out: new Set(stored.out), told: stored.told };
+    const domain = {
+      pace: { ...stored.pace },
+      waiting: new Map(),
+      out: new Set(stored.out),
+      told: stored.told,
+    };
     state.domains.set(name, domain);
   }
   waiting.sort(([, a], [, b]) => a.seq - b.seq);
@@ -75,7 +98,9 @@ type Effects = Effect<never>[];
  * rate-limit: owns the clock of its domains and turns due URLs into permits. It finishes every record at
  * once; what has to wait lies in its state, at most a window of the frontier for each domain.
  */
-export function rateLimitStep(options: PaceOptions = defaultPaceOptions): Step<RateLimitState, RateLimitRecord> {
+export function rateLimitStep(
+  options: PaceOptions = defaultPaceOptions,
+): Step<RateLimitState, RateLimitRecord> {
   return {
     name: "rate-limit",
     load,
@@ -100,6 +125,11 @@ export function rateLimitStep(options: PaceOptions = defaultPaceOptions): Step<R
           for (const name of state.domains.keys()) out.push({ kind: "wake", lane: name, atMs: nowMs });
           break;
         case "table":
+          // A pace may have been changed, or its job was not known before.
+          if (input.table === topics.jobs.name) {
+            for (const [name, domain] of state.domains)
+              if (hasWaiting(domain, input.key)) issue(state, name, out, nowMs, context, options);
+          }
           break;
         case "started":
         case "settled":
@@ -112,24 +142,37 @@ export function rateLimitStep(options: PaceOptions = defaultPaceOptions): Step<R
   };
 }
 
-function receiveDue(state: RateLimitState, name: string, due: Due, out: Effects, nowMs: number, context: StepContext, options: PaceOptions): void {
+function receiveDue(
+  state: RateLimitState,
+  name: string,
+  due: Due,
+  out: Effects,
+  nowMs: number,
+  context: StepContext,
+  options: PaceOptions,
+): void {
   const domain = state.domain(name);
   if (due.leaseUntilMs < nowMs) {
     answer(out, name, due, "expired", null, nowMs, "the lease is over");
-    return;
+    return issue(state, name, out, nowMs, context, options);
   }
   const politeness = politenessOf(context, due.job);
+  domain.pace.configuredMs = Math.max(domain.pace.configuredMs, politeness.delayMs);
   const delayMs = delayOf(domain.pace, politeness, options);
   const queuedMs = (domain.waiting.size * delayMs) / politeness.concurrencyPerHost;
   const startAtMs = Math.max(nowMs, nextAtMs(domain.pace, delayMs)) + queuedMs;
   if (startAtMs - nowMs > options.waitMaxMs) {
-    answer(out, name, due, "deferred", startAtMs, nowMs, holdOf(domain.pace, politeness.delayMs, nowMs).hold);
+    answer(out, name, due, "deferred", startAtMs, nowMs, whyDeferred(domain.pace, politeness, nowMs));
     tell(name, domain, politeness, out, nowMs, options);
     save(name, domain, out);
-    return;
+    return issue(state, name, out, nowMs, context, options);
   }
   domain.waiting.set(due.releaseId, due);
-  out.push({ kind: "put", key: keys.due(name, due.releaseId), value: { seq: state.seq, due } satisfies StoredDue });
+  out.push({
+    kind: "put",
+    key: keys.due(name, due.releaseId),
+    value: { seq: state.seq, due } satisfies StoredDue,
+  });
   state.seq += 1;
   issue(state, name, out, nowMs, context, options);
 }
@@ -153,7 +196,14 @@ function receiveOutcome(
 }
 
 /** Permits for what may go now; a wake for what may go later. */
-function issue(state: RateLimitState, name: string, out: Effects, nowMs: number, context: StepContext, options: PaceOptions): void {
+function issue(
+  state: RateLimitState,
+  name: string,
+  out: Effects,
+  nowMs: number,
+  context: StepContext,
+  options: PaceOptions,
+): void {
   const domain = state.domains.get(name);
   if (domain === undefined) return;
   let issued = 0;
@@ -168,11 +218,15 @@ function issue(state: RateLimitState, name: string, out: Effects, nowMs: number,
     }
     if (startAtMs - nowMs > options.waitMaxMs) {
       drop(name, domain, due, out);
-      answer(out, name, due, "deferred", startAtMs, nowMs, holdOf(domain.pace, politeness.delayMs, nowMs).hold);
+      answer(out, name, due, "deferred", startAtMs, nowMs, whyDeferred(domain.pace, politeness, nowMs));
       continue;
     }
     const width = politeness.concurrencyPerHost + aheadOf(domain.pace, delayMs, options);
-    if (domain.out.size >= width) break;
+    if (domain.out.size >= width) {
+      // The next outcome looks again; without one, the end of the lease does.
+      out.push({ kind: "wake", lane: name, atMs: due.leaseUntilMs + 1 });
+      break;
+    }
     if (startAtMs > nowMs + options.leadMs) {
       out.push({ kind: "wake", lane: name, atMs: startAtMs - options.leadMs });
       break;
@@ -184,10 +238,47 @@ function issue(state: RateLimitState, name: string, out: Effects, nowMs: number,
       kind: "send",
       topic: topics.permits.name,
       key: name,
-      value: { ...due, notBeforeMs: Math.ceil(startAtMs), delayMs, concurrency: politeness.concurrencyPerHost } satisfies Permit,
+      value: {
+        ...due,
+        notBeforeMs: Math.ceil(startAtMs),
+        delayMs,
+        concurrency: politeness.concurrencyPerHost,
+      } satisfies Permit,
     });
   }
   if (issued > 0) save(name, domain, out);
+  if (domain.waiting.size === 0 && domain.out.size === 0) forget(state, name, domain, out, nowMs, options);
+}
+
+/** A domain that is idle for long is as one that was never asked. */
+function forget(
+  state: RateLimitState,
+  name: string,
+  domain: Domain,
+  out: Effects,
+  nowMs: number,
+  options: PaceOptions,
+): void {
+  const atMs = forgetAtMs(domain.pace, options);
+  if (atMs > nowMs) {
+    out.push({ kind: "wake", lane: name, atMs });
+    return;
+  }
+  state.domains.delete(name);
+  out.push({ kind: "put", key: keys.domain(name), value: null });
+  if (domain.told !== "")
+    out.push({ kind: "send", topic: topics.hosts.name, key: name, value: null, latest: true });
+}
+
+function hasWaiting(domain: Domain, job: string): boolean {
+  for (const due of domain.waiting.values()) if (due.job === job) return true;
+  return false;
+}
+
+/** The reason of a deferral: what holds the domain, or only that its queue is too long for its delay. */
+function whyDeferred(pace: Pace, politeness: Politeness, nowMs: number): string {
+  const { hold } = holdOf(pace, politeness.delayMs, nowMs);
+  return hold === "none" ? "queue" : hold;
 }
 
 function drop(name: string, domain: Domain, due: Due, out: Effects): void {
@@ -201,7 +292,14 @@ function save(name: string, domain: Domain, out: Effects): void {
 }
 
 /** Tells `crawl.hosts` when the reason changed for which the domain waits. */
-function tell(name: string, domain: Domain, politeness: Politeness, out: Effects, nowMs: number, options: PaceOptions): void {
+function tell(
+  name: string,
+  domain: Domain,
+  politeness: Politeness,
+  out: Effects,
+  nowMs: number,
+  options: PaceOptions,
+): void {
   const { hold, untilMs } = holdOf(domain.pace, politeness.delayMs, nowMs);
   const told = `${hold} ${untilMs ?? ""}`;
   if (told === domain.told || (hold === "none" && domain.told === "")) return;
@@ -218,7 +316,15 @@ function tell(name: string, domain: Domain, politeness: Politeness, out: Effects
   out.push({ kind: "send", topic: topics.hosts.name, key: name, value: host, latest: true });
 }
 
-function answer(out: Effects, name: string, due: Due, kind: "deferred" | "expired", dueAtMs: number | null, nowMs: number, detail: Hold | string): void {
+function answer(
+  out: Effects,
+  name: string,
+  due: Due,
+  kind: "deferred" | "expired",
+  dueAtMs: number | null,
+  nowMs: number,
+  detail: string,
+): void {
   const outcome: Outcome = {
     releaseId: due.releaseId,
     job: due.job,

@@ -1,6 +1,6 @@
-import { open, mkdir, readFile, rename, type FileHandle } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { SluiceError } from "@sluice/errors";
+import { realDisk, type Disk, type DiskFile } from "./disk.ts";
 import type { SinkRow } from "./step.ts";
 
 /** How far the file is: what is beyond `bytes` was never acknowledged. */
@@ -9,6 +9,12 @@ interface Checkpoint {
   readonly bytes: number;
   /** Next offset of each partition that is not in the file. */
   readonly next: Readonly<Record<string, number>>;
+}
+
+interface Waiting {
+  readonly rows: readonly SinkRow[];
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
 }
 
 /**
@@ -21,65 +27,90 @@ interface Checkpoint {
  */
 export class JsonlFile {
   readonly path: string;
-  readonly #file: FileHandle;
-  readonly #checkpointPath: string;
-  readonly #next: Map<string, number>;
-  #bytes: number;
-  #queue: { readonly rows: readonly SinkRow[]; readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
-  #flushing = false;
+  readonly #disk: Disk;
+  readonly #file: DiskFile;
+  #checkpoint: Checkpoint;
+  /**
+   * Whether the checkpoint that is seen on the disk would survive a loss of power is unknown: a write failed,
+   * or the process that wrote it died meanwhile.
+   */
+  #uncertain = true;
+  #queue: Waiting[] = [];
+  #flushing: Promise<void> | null = null;
   #closed = false;
 
-  private constructor(path: string, checkpointPath: string, file: FileHandle, checkpoint: Checkpoint) {
+  private constructor(path: string, disk: Disk, file: DiskFile, checkpoint: Checkpoint) {
     this.path = path;
-    this.#checkpointPath = checkpointPath;
+    this.#disk = disk;
     this.#file = file;
-    this.#bytes = checkpoint.bytes;
-    this.#next = new Map(Object.entries(checkpoint.next));
+    this.#checkpoint = checkpoint;
   }
 
-  static async open(path: string): Promise<JsonlFile> {
-    await mkdir(dirname(path), { recursive: true });
-    const checkpointPath = join(dirname(path), `.${path.slice(dirname(path).length + 1)}.checkpoint`);
-    const checkpoint = await readCheckpoint(checkpointPath);
-    const file = await open(path, "a+");
-    const { size } = await file.stat();
-    if (size < checkpoint.bytes) {
+  static async open(path: string, disk: Disk = realDisk()): Promise<JsonlFile> {
+    const file = await disk.open(path);
+    try {
+      const checkpoint = await readCheckpoint(disk, path);
+      const size = await file.size();
+      if (size < checkpoint.bytes) {
+        throw new SluiceError(
+          "SLUICE_SINK_FAILED",
+          `${path} has ${size} bytes where ${checkpoint.bytes} were written: it was changed by someone else. ` +
+            `Move it away together with ${checkpointPath(path)} to start a new file.`,
+        );
+      }
+      if (size > checkpoint.bytes) await file.truncate(checkpoint.bytes);
+      return new JsonlFile(path, disk, file, checkpoint);
+    } catch (error) {
       await file.close();
-      throw new SluiceError(
-        "SLUICE_SINK_FAILED",
-        `${path} has ${size} bytes where ${checkpoint.bytes} were written: it was changed by someone else. ` +
-          `Move it away together with ${checkpointPath} to start a new file.`,
-      );
+      throw error;
     }
-    if (size > checkpoint.bytes) await file.truncate(checkpoint.bytes);
-    return new JsonlFile(path, checkpointPath, file, checkpoint);
   }
 
   /** Bytes of the file that are safe. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#checkpoint.bytes;
   }
 
-  /** Resolves when the rows are on disk. Writes that wait meanwhile share one sync. */
+  /**
+   * Compares the checkpoint with where the partitions of the topic end. A partition that ends below what was
+   * read of it is another one of the same name: the topic was made anew, its offsets start again, and rows
+   * must not be taken for known ones. True where that is so; then all offsets are forgotten, rows are kept.
+   */
+  async forgetIfRecreated(ends: readonly number[]): Promise<boolean> {
+    const { bytes, next } = this.#checkpoint;
+    const recreated = Object.entries(next).some(
+      ([partition, offset]) => offset > (ends[Number(partition)] ?? 0),
+    );
+    if (!recreated) return false;
+    this.#checkpoint = { version: 1, bytes, next: {} };
+    await this.#disk.replace(checkpointPath(this.path), JSON.stringify(this.#checkpoint));
+    return true;
+  }
+
+  /**
+   * Resolves when the rows are on disk; where it rejects, the same rows have to come again before any later
+   * ones of their partition. Writes that wait meanwhile share one sync.
+   */
   append(rows: readonly SinkRow[]): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ rows, resolve, reject });
-      void this.#flush();
+      this.#flushing ??= this.#flush();
     });
   }
 
+  /** Ends the write under way; what waits behind it is rejected. */
   async close(): Promise<void> {
     this.#closed = true;
+    await this.#flushing;
     await this.#file.close();
   }
 
   async #flush(): Promise<void> {
-    if (this.#flushing) return;
-    this.#flushing = true;
-    while (this.#queue.length > 0 && !this.#closed) {
+    while (this.#queue.length > 0) {
       const batch = this.#queue;
       this.#queue = [];
       try {
+        if (this.#closed) throw new SluiceError("SLUICE_SINK_FAILED", `${this.path} is closed`);
         await this.#write(batch.flatMap(({ rows }) => rows));
         for (const { resolve } of batch) resolve();
       } catch (error) {
@@ -87,49 +118,50 @@ export class JsonlFile {
         for (const { reject } of batch) reject(failure);
       }
     }
-    this.#flushing = false;
+    this.#flushing = null;
   }
 
   async #write(rows: readonly SinkRow[]): Promise<void> {
-    const next = new Map(this.#next);
+    const again = this.#uncertain;
+    if (again) this.#checkpoint = merged(this.#checkpoint, await readCheckpoint(this.#disk, this.path));
+    const { bytes, next } = this.#checkpoint;
+    const grown = new Map(Object.entries(next));
     let text = "";
     for (const { partition, offset, result } of rows) {
       const key = String(partition);
-      if (offset < (next.get(key) ?? 0)) continue;
+      if (offset < (grown.get(key) ?? 0)) continue;
       text += `${JSON.stringify(result)}\n`;
-      next.set(key, offset + 1);
+      grown.set(key, offset + 1);
     }
-    if (text === "") return;
-    const bytes = Buffer.from(text, "utf8");
+    // Even rows that are known must not be acknowledged before their checkpoint is sure to survive.
+    if (text === "" && !again) return;
+    const appended = Buffer.from(text, "utf8");
+    const checkpoint: Checkpoint = {
+      version: 1,
+      bytes: bytes + appended.length,
+      next: Object.fromEntries(grown),
+    };
+    this.#uncertain = true;
     // What an earlier write that failed may have left half done goes first.
-    await this.#file.truncate(this.#bytes);
-    await this.#file.appendFile(bytes);
-    await this.#file.datasync();
-    await this.#saveCheckpoint({ version: 1, bytes: this.#bytes + bytes.length, next: Object.fromEntries(next) });
-    this.#bytes += bytes.length;
-    for (const [key, offset] of next) this.#next.set(key, offset);
-  }
-
-  async #saveCheckpoint(checkpoint: Checkpoint): Promise<void> {
-    const temporary = `${this.#checkpointPath}.new`;
-    const file = await open(temporary, "w");
-    try {
-      await file.writeFile(JSON.stringify(checkpoint));
-      await file.datasync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, this.#checkpointPath);
+    await this.#file.truncate(bytes);
+    await this.#file.append(appended);
+    await this.#file.sync();
+    await this.#disk.replace(checkpointPath(this.path), JSON.stringify(checkpoint));
+    this.#checkpoint = checkpoint;
+    this.#uncertain = false;
   }
 }
 
-async function readCheckpoint(path: string): Promise<Checkpoint> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return { version: 1, bytes: 0, next: {} };
-    throw error;
-  }
-  return JSON.parse(text) as Checkpoint;
+/** The one on the disk, where a write that seemed to fail had come so far; otherwise the one in memory. */
+function merged(inMemory: Checkpoint, onDisk: Checkpoint): Checkpoint {
+  return onDisk.bytes > inMemory.bytes ? onDisk : inMemory;
+}
+
+function checkpointPath(path: string): string {
+  return join(dirname(path), `.${basename(path)}.checkpoint`);
+}
+
+async function readCheckpoint(disk: Disk, path: string): Promise<Checkpoint> {
+  const text = await disk.readText(checkpointPath(path));
+  return text === null ? { version: 1, bytes: 0, next: {} } : (JSON.parse(text) as Checkpoint);
 }

@@ -16,7 +16,9 @@ export interface SinkCall {
   readonly rows: readonly SinkRow[];
 }
 
-export type SinkOutcome = { readonly kind: "written" } | { readonly kind: "failed"; readonly message: string };
+export type SinkOutcome =
+  | { readonly kind: "written" }
+  | { readonly kind: "failed"; readonly message: string };
 
 export class SinkState {
   /** Read and not being written. */
@@ -38,7 +40,9 @@ const lane = "results";
  * The sink: gathers results into batches and writes one batch at a time. A record is finished when it is
  * written; when writing fails, the same batch is tried again, and what piles up pauses the partition.
  */
-export function sinkStep(options: SinkOptions = defaultSinkOptions): Step<SinkState, ResultRecord, SinkCall, SinkOutcome> {
+export function sinkStep(
+  options: SinkOptions = defaultSinkOptions,
+): Step<SinkState, ResultRecord, SinkCall, SinkOutcome> {
   return {
     name: options.group,
     load: () => new SinkState(),
@@ -59,7 +63,8 @@ export function sinkStep(options: SinkOptions = defaultSinkOptions): Step<SinkSt
             state.failures = 0;
           } else {
             state.failures += 1;
-            state.retryAtMs = nowMs + Math.min(options.retryMaxMs, options.retryBaseMs * 2 ** (state.failures - 1));
+            state.retryAtMs =
+              nowMs + Math.min(options.retryMaxMs, options.retryBaseMs * 2 ** (state.failures - 1));
           }
           break;
         case "wake":
@@ -98,6 +103,8 @@ function write(state: SinkState, out: Effects, nowMs: number, options: SinkOptio
     kind: "call",
     lane,
     callId: `write-${state.calls}`,
-    request: { rows: state.batch.map(({ partition, offset, value }) => ({ partition, offset, result: value })) },
+    request: {
+      rows: state.batch.map(({ partition, offset, value }) => ({ partition, offset, result: value })),
+    },
   });
 }

@@ -39,7 +39,13 @@ export function sendEvent(out: Effects, event: CrawlEvent): void {
   out.push({ kind: "send", topic: topics.events.name, key: event.job, value: event });
 }
 
-export function failedEvent(permit: Permit, category: string, detail: string | null, nowMs: number, flags: { refused: boolean; final: boolean }): CrawlEvent {
+export function failedEvent(
+  permit: Permit,
+  category: string,
+  detail: string | null,
+  nowMs: number,
+  flags: { refused: boolean; final: boolean },
+): CrawlEvent {
   return {
     type: "url_failed",
     job: permit.job,
@@ -69,7 +75,13 @@ export interface Settled {
 }
 
 /** The result record of a settled fetch, to the partition of its domain under its URL id. */
-export function sendResult(out: Effects, host: Host, permit: Permit, settled: Settled, context: StepContext): void {
+export function sendResult(
+  out: Effects,
+  host: Host,
+  permit: Permit,
+  settled: Settled,
+  context: StepContext,
+): void {
   const { response, content } = settled;
   const fetchedAtMs = Math.round(settled.nowMs);
   const value: Result = {
@@ -112,6 +124,7 @@ export function sendResult(out: Effects, host: Host, permit: Permit, settled: Se
     delay_ms: permit.delayMs,
     ttfb_ms: response === null ? null : Math.round(response.ttfbMs),
     duration_ms: settled.durationMs === null ? null : Math.round(settled.durationMs),
+    // oxlint-disable-next-line no-restricted-globals -- only writes down an instant that it is given
     fetched_at: new Date(fetchedAtMs).toISOString(),
     fetched_at_ms: fetchedAtMs,
   };

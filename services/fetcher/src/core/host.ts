@@ -27,7 +27,7 @@ export type RobotsEntry =
       readonly failures: number;
     }
   /** A redirect to follow, with the number of hops so far. */
-  | { readonly kind: "redirected"; readonly url: string; readonly hops: number };
+  | { readonly kind: "redirected"; readonly url: string; readonly hops: number; readonly failures: number };
 
 export interface RunningCall {
   readonly kind: "robots" | "page";
@@ -49,6 +49,8 @@ export class Host {
   holdUntilMs = 0;
   holdReason = "";
   crawlDelayMs: number | null = null;
+  /** Longest delay that a permit or robots.txt asked for. */
+  delayMaxMs = 0;
   readonly queue: QueuedPermit[] = [];
   readonly running = new Map<string, RunningCall>();
   /** Calls asked for that have not begun. */

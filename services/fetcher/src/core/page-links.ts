@@ -1,4 +1,12 @@
-import { canonicalize, decodeBody, isHtml, robotsTag, scanHtml, unionOfFlags, type CanonicalUrl } from "@sluice/web";
+import {
+  canonicalize,
+  decodeBody,
+  isHtml,
+  robotsTag,
+  scanHtml,
+  unionOfFlags,
+  type CanonicalUrl,
+} from "@sluice/web";
 import { createHash } from "node:crypto";
 import type { PageContent } from "../calls.ts";
 
@@ -12,7 +20,11 @@ export interface PageLink {
 export const robotsToken = "sluice";
 
 /** Reads a page: text, links and what it says of itself. Linear in the body; never fails. */
-export function readPage(url: string, headers: Readonly<Record<string, string>>, body: Uint8Array): PageContent {
+export function readPage(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  body: Uint8Array,
+): PageContent {
   const contentType = headers["content-type"] ?? null;
   const bodySha256 = createHash("sha256").update(body).digest("hex");
   const tag = robotsTag(headers["x-robots-tag"] ?? "", robotsToken);
@@ -46,7 +58,9 @@ export function readPage(url: string, headers: Readonly<Record<string, string>>,
 }
 
 /** Links of a and area without rel=nofollow, canonical, each once, in the order of the page. */
-function followable(links: readonly { readonly kind: string; readonly url: string; readonly nofollow: boolean }[]): PageLink[] {
+function followable(
+  links: readonly { readonly kind: string; readonly url: string; readonly nofollow: boolean }[],
+): PageLink[] {
   const seenRaw = new Set<string>();
   const found = new Map<string, PageLink>();
   for (const link of links) {

@@ -9,7 +9,12 @@ import { keys } from "./state.ts";
 export type Effects = Effect<never>[];
 
 /** Stores what the task knows of the job and tells the owner, in the same transaction. */
-export function saveView(out: Effects, view: JobView, task: number, partitionOf: (key: string) => number): void {
+export function saveView(
+  out: Effects,
+  view: JobView,
+  task: number,
+  partitionOf: (key: string) => number,
+): void {
   out.push({ kind: "put", key: keys.view(view.id), value: view.stored() });
   out.push({
     kind: "send",
@@ -17,11 +22,24 @@ export function saveView(out: Effects, view: JobView, task: number, partitionOf:
     key: `${view.id}/${task}`,
     partition: partitionOf(view.id),
     latest: true,
-    value: { kind: "task", job: view.id, run: view.run, task, wave: view.wave, inFlight: view.inFlight, tally: view.tally },
+    value: {
+      kind: "task",
+      job: view.id,
+      run: view.run,
+      task,
+      wave: view.wave,
+      inFlight: view.inFlight,
+      tally: view.tally,
+    },
   });
 }
 
-export function saveUrl(out: Effects, view: JobView, urlId: string, entry: OpenEntry | ClosedEntry | null): void {
+export function saveUrl(
+  out: Effects,
+  view: JobView,
+  urlId: string,
+  entry: OpenEntry | ClosedEntry | null,
+): void {
   out.push({
     kind: "put",
     key: keys.url(view.id, urlId),
@@ -55,7 +73,7 @@ export function sendGrant(out: Effects, owner: JobOwner, task: number): void {
       granted: owner.granted.get(task) ?? 0,
       recall: owner.recall,
       wave: owner.wave,
-      halt: owner.ended ? "ended" : owner.halt,
+      halt: owner.closing ? "ended" : owner.halt,
     },
   });
 }

@@ -13,15 +13,26 @@ export function halt(state: FrontierState, view: JobView, reason: Halt, out: Eff
   for (const [urlId, entry] of view.urls) {
     if (entry.kind !== "open" || entry.releaseId !== null) continue;
     state.delayed.delete(`${view.id}|${urlId}`);
+    view.waitsNoMore(entry);
     skip(view, urlId, entry.depth, entry.granted, reason, out);
-    view.waiting -= 1;
   }
-  for (const domain of view.hosts) state.hosts.get(domain)?.drop(view.id);
+  for (const domain of view.hosts) {
+    state.hosts.get(domain)?.drop(view.id);
+    // Its turn comes once more: other jobs may go on there, and where nothing is left it is forgotten.
+    state.ready.add(domain);
+  }
   view.hosts.clear();
 }
 
 /** An admitted URL ends without a result. */
-export function skip(view: JobView, urlId: string, depth: number, granted: boolean, reason: string, out: Effects): void {
+export function skip(
+  view: JobView,
+  urlId: string,
+  depth: number,
+  granted: boolean,
+  reason: string,
+  out: Effects,
+): void {
   const closed = { kind: "skipped", depth } as const;
   view.urls.set(urlId, closed);
   view.tally.skipped += 1;
@@ -33,7 +44,8 @@ export function skip(view: JobView, urlId: string, depth: number, granted: boole
 export function haltIfCancelled(state: FrontierState, job: Job, out: Effects, context: StepContext): void {
   if (job.desired !== "cancelled") return;
   const view = viewOf(state, job, out);
-  if (view.halt !== null) return;
+  // The owner may be ahead of the table: then this record speaks of a run that is over.
+  if (view.run !== job.run || view.halt !== null) return;
   halt(state, view, "cancelled", out);
   saveView(out, view, context.task, context.partitionOf);
 }
@@ -42,7 +54,7 @@ export function haltIfCancelled(state: FrontierState, job: Job, out: Effects, co
 export function resumeJob(state: FrontierState, job: Job): void {
   const view = state.views.get(job.id);
   if (view === undefined || job.desired !== "running") return;
-  for (const domain of view.hosts) state.ready.add(domain);
+  state.readyAll(view);
 }
 
 /** From the owner of the job: grants, a probe, or the word to stop. All are totals, so any may come twice. */
@@ -57,10 +69,14 @@ export function receiveGrant(state: FrontierState, grant: Grant, out: Effects, c
   view.wave = Math.max(view.wave, grant.wave);
   if (grant.halt !== null) halt(state, view, grant.halt, out);
   giveBack(view);
-  // The run is over and will not be asked about again: its URLs need no room any more.
-  if (grant.halt === "ended") dropUrls(state, view, out);
-  for (const domain of view.hosts) state.ready.add(domain);
+  forgetEnded(state, view, out);
+  state.readyAll(view);
   saveView(out, view, context.task, context.partitionOf);
+}
+
+/** The run takes nothing in any more: once nothing of it is out, its URLs need no room. */
+export function forgetEnded(state: FrontierState, view: JobView, out: Effects): void {
+  if (view.halt === "ended" && view.inFlight === 0) dropUrls(state, view, out);
 }
 
 function viewAhead(state: FrontierState, grant: Grant, out: Effects): JobView {
@@ -70,6 +86,6 @@ function viewAhead(state: FrontierState, grant: Grant, out: Effects): JobView {
 /** Where others want grants, those that nothing waits for here go back. */
 export function giveBack(view: JobView): void {
   if (!view.recall) return;
-  const spare = view.grantsHeld - view.waiting;
+  const spare = view.grantsHeld - view.grantsNeeded;
   if (spare > 0) view.tally.returned += spare;
 }

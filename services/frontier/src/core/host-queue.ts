@@ -27,7 +27,9 @@ class Fifo {
 
 /** Waiting URL ids of one job on one domain, shallow ones first, in order of admission within a depth. */
 export class DepthQueue {
-  readonly #byDepth: (Fifo | undefined)[] = [];
+  #byDepth = new Map<number, Fifo>();
+  /** Nothing waits at a depth below this one. */
+  #lowest = 0;
   #size = 0;
 
   get size(): number {
@@ -35,23 +37,47 @@ export class DepthQueue {
   }
 
   push(urlId: string, depth: number): void {
-    let fifo = this.#byDepth[depth];
+    let fifo = this.#byDepth.get(depth);
     if (fifo === undefined) {
       fifo = new Fifo();
-      this.#byDepth[depth] = fifo;
+      this.#byDepth.set(depth, fifo);
     }
     fifo.push(urlId);
+    this.#lowest = this.#size === 0 ? depth : Math.min(this.#lowest, depth);
     this.#size += 1;
   }
 
   shift(): string | undefined {
-    for (const fifo of this.#byDepth) {
-      const urlId = fifo?.shift();
-      if (urlId === undefined) continue;
-      this.#size -= 1;
-      return urlId;
+    if (this.#size === 0) return undefined;
+    const fifo = this.#byDepth.get(this.#lowest);
+    const urlId = fifo?.shift();
+    if (urlId === undefined) throw new Error(`nothing waits at depth ${this.#lowest}`);
+    this.#size -= 1;
+    if (fifo?.size === 0) {
+      this.#byDepth.delete(this.#lowest);
+      // Few depths are occupied at once, however deep they lie.
+      this.#lowest = this.#size === 0 ? 0 : Math.min(...this.#byDepth.keys());
     }
-    return undefined;
+    return urlId;
+  }
+}
+
+/** Which of a job's URLs may be released: those that hold a page grant need no other. */
+export type Releasable = "any" | "granted" | "none";
+
+/** What one job has waiting on one domain. */
+class JobQueue {
+  /** Released before, with a page grant that is still theirs. */
+  readonly granted = new Fifo();
+  readonly fresh = new DepthQueue();
+
+  get size(): number {
+    return this.granted.size + this.fresh.size;
+  }
+
+  shift(releasable: Releasable): string | undefined {
+    if (releasable === "none") return undefined;
+    return this.granted.shift() ?? (releasable === "any" ? this.fresh.shift() : undefined);
   }
 }
 
@@ -60,7 +86,9 @@ export class HostQueue {
   readonly domain: string;
   readonly window: CreditWindow;
   /** Jobs take turns, in this order. */
-  readonly #jobs = new Map<string, DepthQueue>();
+  readonly #jobs = new Map<string, JobQueue>();
+  /** Crawl-delay of robots.txt, as the last outcome told it; null where none did. */
+  crawlDelayMs: number | null = null;
   #windowHigh: number;
 
   constructor(domain: string, windowHigh: number, total: DemandTotal) {
@@ -80,13 +108,23 @@ export class HostQueue {
     return this.#jobs.size === 0 && this.window.outstanding === 0;
   }
 
-  push(job: string, urlId: string, depth: number): void {
+  /** Jobs with something waiting here. */
+  jobs(): Iterable<string> {
+    return this.#jobs.keys();
+  }
+
+  has(job: string): boolean {
+    return this.#jobs.has(job);
+  }
+
+  push(job: string, urlId: string, depth: number, granted: boolean): void {
     let queue = this.#jobs.get(job);
     if (queue === undefined) {
-      queue = new DepthQueue();
+      queue = new JobQueue();
       this.#jobs.set(job, queue);
     }
-    queue.push(urlId, depth);
+    if (granted) queue.granted.push(urlId);
+    else queue.fresh.push(urlId, depth);
   }
 
   /** Forgets what a job has waiting here. */
@@ -95,14 +133,14 @@ export class HostQueue {
   }
 
   /** The next URL id of the job whose turn it is, among jobs that may release; null where none has one. */
-  next(mayRelease: (job: string) => boolean): { readonly job: string; readonly urlId: string } | null {
+  next(releasable: (job: string) => Releasable): { readonly job: string; readonly urlId: string } | null {
     for (const [job, queue] of this.#jobs) {
-      if (!mayRelease(job)) continue;
-      const urlId = queue.shift();
+      const urlId = queue.shift(releasable(job));
+      if (urlId === undefined) continue;
       // To the end of the turn order, or out of it.
       this.#jobs.delete(job);
       if (queue.size > 0) this.#jobs.set(job, queue);
-      if (urlId !== undefined) return { job, urlId };
+      return { job, urlId };
     }
     return null;
   }

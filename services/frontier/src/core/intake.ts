@@ -6,7 +6,6 @@ import { saveUrl, saveView, type Effects } from "./effects.ts";
 import type { OpenEntry } from "./entry.ts";
 import { jobOf } from "./jobs.ts";
 import { JobView } from "./job-view.ts";
-import { windowFor } from "./release.ts";
 import { keys, type FrontierState } from "./state.ts";
 
 const admissions = new WeakMap<Job, Admission>();
@@ -41,15 +40,21 @@ export function dropUrls(state: FrontierState, view: JobView, out: Effects): voi
     state.delayed.delete(`${view.id}|${urlId}`);
     out.push({ kind: "put", key: keys.url(view.id, urlId), value: null });
   }
-  for (const domain of view.hosts) state.hosts.get(domain)?.drop(view.id);
-  view.urls.clear();
-  view.hosts.clear();
-  view.waiting = 0;
-  view.inFlight = 0;
+  for (const domain of view.hosts) {
+    state.hosts.get(domain)?.drop(view.id);
+    state.ready.add(domain);
+  }
+  view.clear();
 }
 
 /** A seed from outside: checked, made canonical, and sent on to the task of its domain. */
-export function receiveSeed(state: FrontierState, record: InputRecord<Seed>, out: Effects, nowMs: number, context: StepContext): void {
+export function receiveSeed(
+  state: FrontierState,
+  record: InputRecord<Seed>,
+  out: Effects,
+  nowMs: number,
+  context: StepContext,
+): void {
   const { url: raw, job: id = defaultJobId } = record.value;
   const job = jobOf(context, id);
   if (job === undefined) return wait(state, id, record, out, nowMs, `job: no job ${id}`);
@@ -86,7 +91,13 @@ export function sendSeeds(view: JobView, urls: readonly CanonicalUrl[], out: Eff
   }
 }
 
-export function receiveLinks(state: FrontierState, record: InputRecord<Link>, out: Effects, nowMs: number, context: StepContext): void {
+export function receiveLinks(
+  state: FrontierState,
+  record: InputRecord<Link>,
+  out: Effects,
+  nowMs: number,
+  context: StepContext,
+): void {
   const link = record.value;
   const job = jobOf(context, link.job);
   if (job === undefined || job.run < link.run) {
@@ -96,25 +107,32 @@ export function receiveLinks(state: FrontierState, record: InputRecord<Link>, ou
   // Links of a run that is over: nobody counts them any more.
   if (job.run > link.run) return;
   const view = viewOf(state, job, out);
+  // The owner may be ahead of the table.
+  if (view.run > link.run) return;
   view.tally.received += 1;
-  for (const raw of link.urls) admit(state, view, job, link, raw, out, nowMs);
+  for (const raw of link.urls) admit(state, view, job, record, raw, out, nowMs);
   saveView(out, view, context.task, context.partitionOf);
 }
 
-function admit(state: FrontierState, view: JobView, job: Job, link: Link, raw: string, out: Effects, nowMs: number): void {
+function admit(
+  state: FrontierState,
+  view: JobView,
+  job: Job,
+  record: InputRecord<Link>,
+  raw: string,
+  out: Effects,
+  nowMs: number,
+): void {
+  const link = record.value;
   const url = canonicalize(raw);
-  if (url.kind === "refused" || link.redirects > state.options.redirectsMax) {
-    view.tally.refused += 1;
-    return;
-  }
-  if (view.halt !== null) {
-    view.tally.limited += 1;
+  // A URL of another domain would be released on a task that never hears of its outcome.
+  if (url.kind === "refused" || url.domain !== record.key || link.redirects > state.options.redirectsMax) {
     view.tally.refused += 1;
     return;
   }
   const known = view.urls.get(url.urlId);
   if (known !== undefined) {
-    if (link.depth >= known.depth || known.kind !== "open") return;
+    if (link.depth >= known.depth || known.kind !== "open" || view.halt !== null) return;
     // Found by a shorter way: what it leads to may now be within the limit.
     known.depth = link.depth;
     if (known.releaseId === null && known.dueAtMs <= nowMs) state.enqueue(view, known, nowMs);
@@ -123,6 +141,11 @@ function admit(state: FrontierState, view: JobView, job: Job, link: Link, raw: s
   }
   const answer = admissionOf(job).decide(url, link);
   if (!answer.admitted) {
+    view.tally.refused += 1;
+    return;
+  }
+  if (view.halt !== null) {
+    view.tally.limited += 1;
     view.tally.refused += 1;
     return;
   }
@@ -146,11 +169,9 @@ function admit(state: FrontierState, view: JobView, job: Job, link: Link, raw: s
   state.seq += 1;
   view.urls.set(url.urlId, entry);
   view.tally.admitted += 1;
-  view.waiting += 1;
+  view.waits(entry);
   saveUrl(out, view, url.urlId, entry);
-  const fresh = !state.hosts.has(url.domain);
   state.enqueue(view, entry, nowMs);
-  if (fresh) state.host(url.domain).resize(windowFor(state, job, null));
 }
 
 /** The record names a job or run that the table does not show yet: hold it, for a while. */
@@ -165,7 +186,10 @@ function wait(
   const waited = state.pending.get(job) ?? [];
   const known = waited.find((each) => each.record.id === record.id);
   if (known !== undefined && known.untilMs <= nowMs) {
-    state.pending.set(job, waited.filter((each) => each !== known));
+    state.pending.set(
+      job,
+      waited.filter((each) => each !== known),
+    );
     out.push({ kind: "reject", id: record.id, reason });
     return;
   }
@@ -174,14 +198,21 @@ function wait(
 }
 
 /** Looks again at records that wait for a job: of one job that has just appeared, or of all when time is up. */
-export function retryPending(state: FrontierState, job: string | null, out: Effects, nowMs: number, context: StepContext): void {
+export function retryPending(
+  state: FrontierState,
+  job: string | null,
+  out: Effects,
+  nowMs: number,
+  context: StepContext,
+): void {
   for (const id of job === null ? [...state.pending.keys()] : [job]) {
     for (const { record, untilMs } of state.pending.get(id) ?? []) {
       const found = jobOf(context, id);
       const ready = found !== undefined && !("run" in record.value && record.value.run > found.run);
       if (!ready && untilMs > nowMs) continue;
       if (ready) forget(state, id, record);
-      if (record.topic === topics.seeds.name) receiveSeed(state, record as InputRecord<Seed>, out, nowMs, context);
+      if (record.topic === topics.seeds.name)
+        receiveSeed(state, record as InputRecord<Seed>, out, nowMs, context);
       else receiveLinks(state, record as InputRecord<Link>, out, nowMs, context);
     }
     if (state.pending.get(id)?.length === 0) state.pending.delete(id);
@@ -189,5 +220,8 @@ export function retryPending(state: FrontierState, job: string | null, out: Effe
 }
 
 function forget(state: FrontierState, job: string, record: InputRecord): void {
-  state.pending.set(job, (state.pending.get(job) ?? []).filter((each) => each.record !== record));
+  state.pending.set(
+    job,
+    (state.pending.get(job) ?? []).filter((each) => each.record !== record),
+  );
 }

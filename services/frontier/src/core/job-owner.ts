@@ -1,4 +1,11 @@
-import { emptyTally, openOf, type FinishReason, type JobStatus, type Tally, type TaskCounters } from "@sluice/records";
+import {
+  emptyTally,
+  openOf,
+  type FinishReason,
+  type JobStatus,
+  type Tally,
+  type TaskCounters,
+} from "@sluice/records";
 
 interface TaskReport {
   readonly tally: Tally;
@@ -15,6 +22,8 @@ export interface StoredJobOwner {
   readonly halt: "max_pages" | "timeout" | null;
   readonly recall: boolean;
   readonly wave: number;
+  readonly seeded: boolean;
+  readonly closing: boolean;
   readonly granted: Readonly<Record<string, number>>;
   readonly reports: Readonly<Record<string, TaskReport>>;
 }
@@ -27,6 +36,10 @@ export interface StoredJobOwner {
  * when the sums look even, every task is probed; when all have answered and the answers are even, they are
  * probed again. If the second wave, begun after the last answer of the first, is identical task by task,
  * nothing was under way between the two, and the job has ended. Sums published earlier prove nothing.
+ *
+ * Seeds from outside are the one thing that may begin anew while nothing is under way. So the job is closed
+ * with a third wave: what answers it takes no more seeds. If it is identical too, no seed came in between;
+ * otherwise what came in is given up, and the waves go on until it is.
  */
 export class JobOwner {
   readonly id: string;
@@ -37,12 +50,18 @@ export class JobOwner {
   error: string | null = null;
   halt: "max_pages" | "timeout" | null = null;
   recall = false;
+  /** The seeds of the job's record were sent; false for an owner that seeds from outside brought about. */
+  seeded = false;
+  /** Every task is told to take nothing in any more. */
+  closing = false;
   /** Number of the last probe; 0 before the first. */
   wave = 0;
   readonly granted = new Map<number, number>();
   readonly reports = new Map<number, TaskReport>();
   /** A wave is under way. Not durable, nor are its answers: after a restart it is probed anew. */
   #probing = false;
+  /** No probe was sent since this owner began or was loaded: reports may be missing, so the sums prove nothing. */
+  #unasked = true;
   /** Answers to the wave under way, as text that is compared. */
   #answers = new Map<number, string>();
   /** Answers to the wave before, where they were even. */
@@ -64,6 +83,8 @@ export class JobOwner {
     owner.halt = stored.halt;
     owner.recall = stored.recall;
     owner.wave = stored.wave;
+    owner.seeded = stored.seeded;
+    owner.closing = stored.closing;
     for (const [task, total] of Object.entries(stored.granted)) owner.granted.set(Number(task), total);
     for (const [task, report] of Object.entries(stored.reports)) owner.reports.set(Number(task), report);
     return owner;
@@ -79,6 +100,8 @@ export class JobOwner {
       halt: this.halt,
       recall: this.recall,
       wave: this.wave,
+      seeded: this.seeded,
+      closing: this.closing,
       granted: Object.fromEntries(this.granted),
       reports: Object.fromEntries(this.reports),
     };
@@ -115,6 +138,7 @@ export class JobOwner {
    * is under way anywhere. `waits`: wait for more counters.
    */
   detect(tasks: number): "probe" | "ended" | "waits" {
+    if (this.#unasked) return this.#probe();
     if (this.#probing) {
       if (this.#answers.size < tasks) return "waits";
       const answers = this.#answers;
@@ -124,7 +148,10 @@ export class JobOwner {
         this.#previous = null;
         return this.#looksEven() ? this.#probe() : "waits";
       }
-      if (this.#previous !== null && same(this.#previous, answers)) return "ended";
+      if (this.#previous !== null && same(this.#previous, answers)) {
+        if (this.closing) return "ended";
+        this.closing = true;
+      }
       this.#previous = answers;
       return this.#probe();
     }
@@ -135,6 +162,7 @@ export class JobOwner {
 
   #probe(): "probe" {
     this.wave += 1;
+    this.#unasked = false;
     this.#answers = new Map();
     this.#probing = true;
     return "probe";

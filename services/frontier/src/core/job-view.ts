@@ -28,6 +28,8 @@ export class JobView {
   inFlight = 0;
   /** Admitted and not released. */
   waiting = 0;
+  /** Of these, those to which a page grant was given for an earlier release. */
+  #waitingGranted = 0;
 
   constructor(id: string, run: number, stored?: StoredJobView) {
     this.id = id;
@@ -44,6 +46,32 @@ export class JobView {
   get grantsHeld(): number {
     const { granted, returned, taken, freed } = this.tally;
     return granted - returned - taken + freed;
+  }
+
+  /** Page grants that what waits here could use. */
+  get grantsNeeded(): number {
+    return this.waiting - this.#waitingGranted;
+  }
+
+  /** A URL waits from now on. */
+  waits(entry: { readonly granted: boolean }): void {
+    this.waiting += 1;
+    if (entry.granted) this.#waitingGranted += 1;
+  }
+
+  /** A URL that waited does so no more: it is released or given up. */
+  waitsNoMore(entry: { readonly granted: boolean }): void {
+    this.waiting -= 1;
+    if (entry.granted) this.#waitingGranted -= 1;
+  }
+
+  /** Forgets every URL; the counters stay. */
+  clear(): void {
+    this.urls.clear();
+    this.hosts.clear();
+    this.waiting = 0;
+    this.#waitingGranted = 0;
+    this.inFlight = 0;
   }
 
   stored(): StoredJobView {

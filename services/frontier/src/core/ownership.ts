@@ -14,15 +14,37 @@ const lane = (id: string): string => `job:${id}`;
  * Brings the owner's knowledge in line with the job's record: a run that has not begun begins, with its
  * seeds. Comparing instead of reacting makes it harmless to be called at any time, and after any crash.
  */
-export function reconcile(state: FrontierState, job: Job, out: Effects, nowMs: number, context: StepContext): void {
+export function reconcile(
+  state: FrontierState,
+  job: Job,
+  out: Effects,
+  nowMs: number,
+  context: StepContext,
+): void {
   if (context.partitionOf(job.id) !== context.task) return;
   const known = state.owners.get(job.id);
   if (known !== undefined && known.run >= job.run) {
-    if (known.run === job.run && !known.ended) sendStatus(out, known.status(stateOf(known, job), nowMs));
+    if (known.run > job.run || known.ended) return;
+    sendStatus(out, known.status(stateOf(known, job), nowMs));
+    out.push({ kind: "wake", lane: lane(job.id), atMs: nowMs + tickMs });
+    if (!known.seeded) begin(state, known, job, out, nowMs, context);
     return;
   }
   const owner = new JobOwner(job.id, job.run, nowMs);
   state.owners.set(job.id, owner);
+  begin(state, owner, job, out, nowMs, context);
+}
+
+/** Sends the seeds of the job's record, once. */
+function begin(
+  state: FrontierState,
+  owner: JobOwner,
+  job: Job,
+  out: Effects,
+  nowMs: number,
+  context: StepContext,
+): void {
+  owner.seeded = true;
   const view = viewOf(state, job, out);
   const seeds = new Map<string, CanonicalUrl>();
   for (const raw of job.seeds) {
@@ -30,7 +52,8 @@ export function reconcile(state: FrontierState, job: Job, out: Effects, nowMs: n
     if (url.kind === "url") seeds.set(url.urlId, url);
     else sendEvent(out, refusedSeed(owner, raw, `${url.reason}: ${url.detail}`, nowMs));
   }
-  if (seeds.size === 0 && job.seeds.length > 0) owner.error = "none of the job's seeds is a URL that can be crawled";
+  if (seeds.size === 0 && job.seeds.length > 0)
+    owner.error = "none of the job's seeds is a URL that can be crawled";
   sendSeeds(view, [...seeds.values()], out);
   saveView(out, view, context.task, context.partitionOf);
   saveOwner(out, owner);
@@ -39,21 +62,35 @@ export function reconcile(state: FrontierState, job: Job, out: Effects, nowMs: n
 }
 
 /** Counters of a task have come: grants, limits and the end of the job follow from the sums. */
-export function foldCounters(state: FrontierState, counters: Counters, out: Effects, nowMs: number, context: StepContext): void {
+export function foldCounters(
+  state: FrontierState,
+  counters: Counters,
+  out: Effects,
+  nowMs: number,
+  context: StepContext,
+): void {
   if (counters.kind !== "task") return;
-  const owner = ownerOf(state, counters.job, nowMs, context);
+  const owner = ownerOf(state, counters.job, out, nowMs, context);
   if (owner === undefined || owner.run !== counters.run || owner.ended) return;
   owner.report(counters);
+  saveOwner(out, owner);
   advance(owner, out, nowMs, context);
 }
 
 /** The job `default` has no record that would make its owner begin; its first counters do. */
-function ownerOf(state: FrontierState, id: string, nowMs: number, context: StepContext): JobOwner | undefined {
+function ownerOf(
+  state: FrontierState,
+  id: string,
+  out: Effects,
+  nowMs: number,
+  context: StepContext,
+): JobOwner | undefined {
   const known = state.owners.get(id);
   const job = jobOf(context, id);
   if (known !== undefined || job?.open !== true) return known;
   const owner = new JobOwner(id, job.run, nowMs);
   state.owners.set(id, owner);
+  out.push({ kind: "wake", lane: lane(id), atMs: nowMs + tickMs });
   return owner;
 }
 
@@ -81,7 +118,13 @@ function advance(owner: JobOwner, out: Effects, nowMs: number, context: StepCont
 }
 
 /** Every second while the job runs: its deadline, progress for those who watch, and a look at the sums. */
-export function tick(state: FrontierState, id: string, out: Effects, nowMs: number, context: StepContext): void {
+export function tick(
+  state: FrontierState,
+  id: string,
+  out: Effects,
+  nowMs: number,
+  context: StepContext,
+): void {
   const owner = state.owners.get(id);
   const job = jobOf(context, id);
   if (owner === undefined || owner.ended || job === undefined || job.run !== owner.run) return;
@@ -149,8 +192,21 @@ function progress(owner: JobOwner, out: Effects, nowMs: number): void {
     pendingCount: inFlight,
   };
   const elapsed = Math.max(0, Math.floor((nowMs - owner.startedAtMs) / 1000));
-  sendEvent(out, { ...base, type: "progress", ...figures, done: sum.done, failed: sum.failed, skipped: sum.skipped });
-  sendEvent(out, { ...base, type: "time_update", elapsed, formatted: minutesAndSeconds(elapsed), ...figures });
+  sendEvent(out, {
+    ...base,
+    type: "progress",
+    ...figures,
+    done: sum.done,
+    failed: sum.failed,
+    skipped: sum.skipped,
+  });
+  sendEvent(out, {
+    ...base,
+    type: "time_update",
+    elapsed,
+    formatted: minutesAndSeconds(elapsed),
+    ...figures,
+  });
 }
 
 /** `0:05`, `1:00`, `61:09`. */
@@ -160,7 +216,7 @@ export function minutesAndSeconds(seconds: number): string {
 
 function stateOf(owner: JobOwner, job: Job): "running" | "paused" | "ending" | "ended" {
   if (owner.ended) return "ended";
-  if (owner.halt !== null || job.desired === "cancelled") return "ending";
+  if (owner.closing || owner.halt !== null || job.desired === "cancelled") return "ending";
   return job.desired === "paused" ? "paused" : "running";
 }
 

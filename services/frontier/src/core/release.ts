@@ -1,7 +1,7 @@
 import { topics, type Due, type Job } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
 import { saveUrl, saveView, type Effects } from "./effects.ts";
-import type { HostQueue } from "./host-queue.ts";
+import type { HostQueue, Releasable } from "./host-queue.ts";
 import { jobOf } from "./jobs.ts";
 import type { JobView } from "./job-view.ts";
 import type { FrontierState } from "./state.ts";
@@ -38,24 +38,25 @@ function releaseFrom(
   context: StepContext,
   changed: Set<JobView>,
 ): boolean {
-  for (let released = 0; released < turn; ) {
+  resize(state, host, context);
+  for (let released = 0; released < turn;) {
     if (host.window.demand() === 0) return false;
-    const next = host.next((job) => mayRelease(state, job, context, changed));
+    const next = host.next((job) => releasableOf(state, job, context, changed));
     if (next === null) return false;
     const view = state.views.get(next.job);
+    if (view !== undefined && !host.has(next.job)) view.hosts.delete(host.domain);
     const entry = view?.urls.get(next.urlId);
     // Left over in the queue by a halt, or there twice because its depth fell.
-    if (view === undefined || entry?.kind !== "open" || entry.releaseId !== null || entry.dueAtMs > nowMs) continue;
-    const job = jobOf(context, view.id);
-    if (job === undefined) continue;
-    if (!entry.granted && job.limits.maxPages !== null) {
+    if (view === undefined || entry?.kind !== "open" || entry.releaseId !== null || entry.dueAtMs > nowMs)
+      continue;
+    view.waitsNoMore(entry);
+    if (!entry.granted && jobOf(context, view.id)?.limits.maxPages !== null) {
       view.tally.taken += 1;
       entry.granted = true;
     }
     entry.releases += 1;
     entry.releaseId = `${view.id}/${view.run}/${entry.urlId}/${entry.releases}`;
     entry.leaseUntilMs = nowMs + state.options.leaseMs;
-    view.waiting -= 1;
     view.inFlight += 1;
     host.window.release(entry.releaseId, entry.leaseUntilMs);
     saveUrl(out, view, entry.urlId, entry);
@@ -84,20 +85,35 @@ function releaseFrom(
   return host.waiting > 0;
 }
 
-/** A job may release while it runs and, where its pages are limited, while it has a grant in hand. */
-function mayRelease(state: FrontierState, jobId: string, context: StepContext, changed: Set<JobView>): boolean {
+/** A job may release while it runs and, where its pages are limited, as far as it has grants in hand. */
+function releasableOf(
+  state: FrontierState,
+  jobId: string,
+  context: StepContext,
+  changed: Set<JobView>,
+): Releasable {
   const view = state.views.get(jobId);
   const job = jobOf(context, jobId);
-  if (view === undefined || job === undefined || view.halt !== null) return false;
-  if (job.run !== view.run || job.desired !== "running") return false;
-  if (job.limits.maxPages === null || view.grantsHeld > 0) return true;
+  if (view === undefined || job === undefined || view.halt !== null) return "none";
+  if (job.run !== view.run || job.desired !== "running") return "none";
+  if (job.limits.maxPages === null || view.grantsHeld > 0) return "any";
   // Ask the owner for as many grants as could be used at once.
-  const wanted = view.tally.granted + Math.min(view.waiting, state.options.grantsAtOnce);
+  const wanted = view.tally.granted + Math.min(view.grantsNeeded, state.options.grantsAtOnce);
   if (wanted > view.tally.wanted) {
     view.tally.wanted = wanted;
     changed.add(view);
   }
-  return false;
+  return "granted";
+}
+
+/** The most patient of the jobs that wait here has its way: what is too early for the others comes back as deferred. */
+function resize(state: FrontierState, host: HostQueue, context: StepContext): void {
+  let windowHigh = 0;
+  for (const id of host.jobs()) {
+    const job = jobOf(context, id);
+    if (job !== undefined) windowHigh = Math.max(windowHigh, windowFor(state, job, host.crawlDelayMs));
+  }
+  if (windowHigh > 0) host.resize(windowHigh);
 }
 
 /** Something downstream lags too far behind: nothing is released until it has caught up. */

@@ -53,14 +53,22 @@ export class FrontierState {
       this.delayed.set(`${view.id}|${entry.urlId}`, entry.dueAtMs);
       return;
     }
-    this.host(entry.domain).push(view.id, entry.urlId, entry.depth);
+    this.host(entry.domain).push(view.id, entry.urlId, entry.depth, entry.granted);
     view.hosts.add(entry.domain);
     this.ready.add(entry.domain);
+  }
+
+  /** The job may release again: all domains on which it has something waiting get their turn. */
+  readyAll(view: JobView): void {
+    for (const domain of view.hosts) this.ready.add(domain);
   }
 }
 
 /** Rebuilds the state of a task. What waits for a time that has passed is found by the first wake. */
-export function loadFrontier(options: FrontierOptions, entries: Iterable<readonly [string, unknown]>): FrontierState {
+export function loadFrontier(
+  options: FrontierOptions,
+  entries: Iterable<readonly [string, unknown]>,
+): FrontierState {
   const state = new FrontierState(options);
   const urls: [string, string, StoredEntry][] = [];
   for (const [key, value] of entries) {
@@ -83,7 +91,7 @@ export function loadFrontier(options: FrontierOptions, entries: Iterable<readonl
     if (entry.kind !== "open") continue;
     state.seq = Math.max(state.seq, entry.seq + 1);
     if (entry.releaseId === null) {
-      view.waiting += 1;
+      view.waits(entry);
       waiting.push([view, entry]);
     } else {
       view.inFlight += 1;

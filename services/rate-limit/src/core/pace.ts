@@ -12,6 +12,8 @@ export interface Pace {
   retryAfterUntilMs: number;
   breakerUntilMs: number;
   crawlDelayMs: number | null;
+  /** Longest wait that a job has asked for. */
+  configuredMs: number;
   /** Smoothed time to first byte. */
   latencyMs: number | null;
 }
@@ -23,6 +25,7 @@ export const newPace = (): Pace => ({
   retryAfterUntilMs: 0,
   breakerUntilMs: 0,
   crawlDelayMs: null,
+  configuredMs: 0,
   latencyMs: null,
 });
 
@@ -38,7 +41,9 @@ export function delayOf(pace: Pace, politeness: Politeness, options: PaceOptions
   const crawlDelayMs = Math.min(pace.crawlDelayMs ?? 0, politeness.delayMaxMs);
   // With a delay of 0 the operator has said that the host needs no care.
   const adaptiveMs =
-    politeness.delayMs === 0 ? 0 : Math.min((pace.latencyMs ?? 0) * options.latencyFactor, options.latencyDelayMaxMs);
+    politeness.delayMs === 0
+      ? 0
+      : Math.min((pace.latencyMs ?? 0) * options.latencyFactor, options.latencyDelayMaxMs);
   return Math.round(Math.max(politeness.delayMs, crawlDelayMs, adaptiveMs));
 }
 
@@ -50,47 +55,72 @@ export function nextAtMs(pace: Pace, delayMs: number): number {
 
 /** Permits that may be out beyond the concurrency, so that a fast host need not wait for outcomes to return. */
 export function aheadOf(pace: Pace, delayMs: number, options: PaceOptions): number {
-  const perRequestMs = Math.max(delayMs, pace.latencyMs ?? options.aheadMs, 1);
-  // A host in trouble gets one request at a time.
-  if (pace.failuresInRow > 0) return 0;
+  // A host in trouble, or one that has not shown how fast it is, gets no more than it was configured for.
+  if (pace.failuresInRow > 0 || pace.latencyMs === null) return 0;
+  const perRequestMs = Math.max(delayMs, pace.latencyMs, 1);
   return Math.min(options.aheadMax, Math.floor(options.aheadMs / perRequestMs));
 }
 
-const hostFailures = new Set(["dns", "connect", "tls", "timeout_connect", "timeout_headers", "timeout_body", "timeout_total", "reset", "http_429", "http_5xx"]);
+const hostFailures = new Set([
+  "dns",
+  "connect",
+  "tls",
+  "timeout_connect",
+  "timeout_headers",
+  "timeout_body",
+  "timeout_total",
+  "reset",
+  "http_429",
+  "http_5xx",
+]);
 
 /** Moves the pace on by what an outcome says of the host. */
 export function learn(pace: Pace, outcome: Outcome, nowMs: number, options: PaceOptions): void {
   if (outcome.endedAtMs !== null) pace.lastEndMs = Math.max(pace.lastEndMs ?? 0, outcome.endedAtMs);
   if (outcome.crawlDelayMs !== null) pace.crawlDelayMs = outcome.crawlDelayMs;
   if (outcome.latencyMs !== null) {
-    pace.latencyMs = pace.latencyMs === null ? outcome.latencyMs : pace.latencyMs * 0.8 + outcome.latencyMs * 0.2;
+    pace.latencyMs =
+      pace.latencyMs === null ? outcome.latencyMs : pace.latencyMs * 0.8 + outcome.latencyMs * 0.2;
   }
   if (outcome.retryAfterMs !== null) {
     const untilMs = (outcome.endedAtMs ?? nowMs) + Math.min(outcome.retryAfterMs, options.retryAfterMaxMs);
     pace.retryAfterUntilMs = Math.max(pace.retryAfterUntilMs, untilMs);
   }
-  if (outcome.breakerUntilMs !== null) pace.breakerUntilMs = Math.max(pace.breakerUntilMs, outcome.breakerUntilMs);
+  if (outcome.breakerUntilMs !== null)
+    pace.breakerUntilMs = Math.max(pace.breakerUntilMs, outcome.breakerUntilMs);
   if (outcome.requests === 0) return;
   if (hostFailures.has(outcome.category)) {
     pace.failuresInRow += 1;
-    pace.backOffUntilMs = (outcome.endedAtMs ?? nowMs) + backOffMs(pace.failuresInRow, outcome.releaseId, options);
+    const untilMs = (outcome.endedAtMs ?? nowMs) + backOffMs(pace.failuresInRow, outcome.releaseId, options);
+    // Outcomes of side-by-side requests come in any order: an earlier end takes nothing back.
+    pace.backOffUntilMs = Math.max(pace.backOffUntilMs, untilMs);
   } else if (pace.failuresInRow > 0) {
     // Forgiven slowly: one good answer takes back one failure.
     pace.failuresInRow -= 1;
   }
 }
 
+/** From when on nothing that is known of the domain matters any more, its longest possible wait included. */
+export function forgetAtMs(pace: Pace, options: PaceOptions): number {
+  return nextAtMs(pace, Math.max(options.forgetAfterMs, pace.crawlDelayMs ?? 0, pace.configuredMs));
+}
+
 /** Exponential, with jitter drawn from the release's id: the same replay waits the same time. */
 export function backOffMs(failuresInRow: number, seedText: string, options: PaceOptions): number {
   const fullMs = Math.min(options.backOffBaseMs * 2 ** (failuresInRow - 1), options.backOffMaxMs);
-  const fraction = createHash("sha256").update(`${seedText}\n${failuresInRow}`).digest().readUInt32BE(0) / 0x1_0000_0000;
+  const fraction =
+    createHash("sha256").update(`${seedText}\n${failuresInRow}`).digest().readUInt32BE(0) / 0x1_0000_0000;
   return Math.round(fullMs * (0.5 + fraction / 2));
 }
 
 export type Hold = "none" | "retry_after" | "back_off" | "breaker" | "crawl_delay";
 
 /** Why the domain is asked later than configured, the longest reason first. */
-export function holdOf(pace: Pace, configuredMs: number, nowMs: number): { readonly hold: Hold; readonly untilMs: number | null } {
+export function holdOf(
+  pace: Pace,
+  configuredMs: number,
+  nowMs: number,
+): { readonly hold: Hold; readonly untilMs: number | null } {
   const candidates: readonly (readonly [Hold, number])[] = [
     ["breaker", pace.breakerUntilMs],
     ["retry_after", pace.retryAfterUntilMs],
