@@ -19,6 +19,9 @@ export interface PageLink {
 /** Our product token in robots.txt, meta robots and X-Robots-Tag. */
 export const robotsToken = "sluice";
 
+/** Repeated links count, and a table of contents has a page's address once for each of its headings. */
+const linksMax = 100_000;
+
 /** Reads a page: text, links and what it says of itself. Linear in the body; never fails. */
 export function readPage(
   url: string,
@@ -42,7 +45,7 @@ export function readPage(
   };
   if (body.length === 0 || !isHtml(contentType)) return plain;
   const { text, encoding } = decodeBody(body, contentType);
-  const scan = scanHtml(text, url, { agentToken: robotsToken });
+  const scan = scanHtml(text, url, { agentToken: robotsToken, linksMax });
   const flags = unionOfFlags(scan.robots, tag);
   return {
     ...plain,

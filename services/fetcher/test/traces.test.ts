@@ -1,0 +1,16 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { replayTrace } from "@sluice/topology/testing";
+import { describe, expect, test } from "vitest";
+import { FetcherTrace } from "./tracing.ts";
+
+const folder = new URL("traces/", import.meta.url);
+
+describe("the fetcher does what its traces say", () => {
+  for (const file of readdirSync(folder).sort()) {
+    test(file.replace(".txt", "").replaceAll("-", " "), async () => {
+      const text = readFileSync(new URL(file, folder), "utf8");
+      const replayed = replayTrace(text, new FetcherTrace().perform);
+      await expect(replayed).toMatchFileSnapshot(new URL(file, folder).pathname);
+    });
+  }
+});

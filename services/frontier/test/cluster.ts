@@ -1,0 +1,306 @@
+import {
+  partitionOf,
+  topics,
+  type CrawlEvent,
+  type Due,
+  type Job,
+  type Link,
+  type Outcome,
+} from "@sluice/records";
+import { StepDriver, type Random, type SentRecord } from "@sluice/topology/testing";
+import { defaultFrontierOptions, type FrontierOptions } from "../src/options.ts";
+import { frontierStep, type FrontierRecord } from "../src/step.ts";
+import type { FrontierState } from "../src/core/state.ts";
+import { domainOf, type Web } from "./web.ts";
+
+type Driver = StepDriver<FrontierState, FrontierRecord>;
+
+interface Log {
+  readonly topic: string;
+  readonly partition: number;
+  readonly records: { readonly key: string; readonly value: unknown }[];
+  read: number;
+}
+
+export interface Chances {
+  /** Of a release that it comes back as a retry, deferred or expired before it is settled. */
+  readonly detour: number;
+  /** By step: of a crash of one task, and of a clean restart. */
+  readonly crash: number;
+  readonly restart: number;
+  /** By step: of a commit. */
+  readonly commit: number;
+  /** By step: that downstream lag holds release, or lets it go on. */
+  readonly hold: number;
+}
+
+/**
+ * Several frontier tasks with the topics between them, and a world that answers what they release. Records
+ * stay in order within a partition of a topic, and come in any order otherwise. What a task sends is seen by
+ * others when it commits; a task that crashes begins again from its last commit.
+ */
+export class Cluster {
+  readonly tasks: readonly Driver[];
+  readonly due: Due[] = [];
+  readonly results: string[] = [];
+  readonly events: CrawlEvent[] = [];
+  readonly rejected: string[] = [];
+  /** Releases without an outcome. */
+  readonly out = new Map<string, Due>();
+  /** Most out at once, by domain. */
+  readonly outMost = new Map<string, number>();
+  /** Due records written after a terminal event. */
+  lateDue = 0;
+  steps = 0;
+  readonly #logs = new Map<string, Log>();
+  /** Logs with records to read, so that picking one is cheap. */
+  readonly #open: Log[] = [];
+  readonly #tables: { readonly task: number; readonly job: Job }[] = [];
+  readonly #random: Random;
+  readonly #web: Web;
+  readonly #chances: Chances;
+
+  constructor(
+    tasks: number,
+    random: Random,
+    web: Web,
+    chances: Chances,
+    options: FrontierOptions = defaultFrontierOptions,
+  ) {
+    this.#random = random;
+    this.#web = web;
+    this.#chances = chances;
+    this.tasks = Array.from(
+      { length: tasks },
+      (_, task) =>
+        new StepDriver({
+          step: frontierStep(options),
+          task,
+          tasks,
+          partitionOf: (key) => partitionOf(key, tasks),
+          keepHistory: false,
+          tables: { [topics.jobs.name]: [] },
+        }),
+    );
+  }
+
+  /** Writes a job's record; every task sees it some time later. */
+  submit(job: Job): void {
+    for (let task = 0; task < this.tasks.length; task += 1) this.#tables.push({ task, job });
+  }
+
+  /** A seed from outside, with any key. */
+  seed(url: string, job: string): void {
+    const partition = this.#random.below(this.tasks.length);
+    this.#append(topics.seeds.name, partition, "", { url, job });
+  }
+
+  get terminal(): readonly CrawlEvent[] {
+    return this.events.filter(
+      ({ type }) => type === "job_completed" || type === "job_failed" || type === "job_timeout",
+    );
+  }
+
+  /** One random thing happens. False where nothing is left but to wait for a clock. */
+  step(): boolean {
+    this.steps += 1;
+    const random = this.#random;
+    const chances = this.#chances;
+    if (random.chance(chances.crash)) return this.#restart(false);
+    if (random.chance(chances.restart)) return this.#restart(true);
+    if (random.chance(chances.hold)) return this.#toggleHold();
+    if (random.chance(chances.commit)) return this.#commit(random.below(this.tasks.length));
+    const choices = this.#tables.length + this.out.size + this.#open.length * 3;
+    if (choices === 0) return this.#commitAll();
+    const choice = random.below(choices);
+    if (choice < this.#tables.length) return this.#readTable(choice);
+    if (choice < this.#tables.length + this.out.size) return this.#answer();
+    return this.#read(random.pick(this.#open));
+  }
+
+  /** Lets all clocks reach the next wake; false where there is none. */
+  wait(): boolean {
+    let nextMs = Infinity;
+    for (const driver of this.tasks) nextMs = Math.min(nextMs, driver.nextWakeMs() ?? Infinity);
+    if (nextMs === Infinity) return false;
+    for (const driver of this.tasks) driver.advance(Math.max(0, nextMs - driver.nowMs));
+    return true;
+  }
+
+  /** Nothing happens by itself: holds are lifted and the clocks move on. */
+  settleAndWait(): void {
+    this.#releaseHolds();
+    this.wait();
+  }
+
+  #releaseHolds(): void {
+    for (const driver of this.tasks)
+      if (driver.tables["flow"]?.size === 1) driver.table("flow", "release", undefined);
+  }
+
+  #restart(clean: boolean): boolean {
+    const task = this.#random.below(this.tasks.length);
+    if (clean) this.#commit(task);
+    this.#driver(task).restartFromCommit();
+    return true;
+  }
+
+  #toggleHold(): boolean {
+    const driver = this.#driver(this.#random.below(this.tasks.length));
+    driver.table("flow", "release", driver.tables["flow"]?.size === 1 ? undefined : { group: "sink" });
+    return true;
+  }
+
+  #readTable(index: number): boolean {
+    const [change] = this.#tables.splice(index, 1);
+    if (change === undefined) return false;
+    const known = this.#driver(change.task).tables[topics.jobs.name]?.get(change.job.id) as Job | undefined;
+    // Changes of one job are read in order: an older one was overtaken only by the random pick.
+    if (known !== undefined && known.submittedAtMs > change.job.submittedAtMs) return true;
+    this.#driver(change.task).table(topics.jobs.name, change.job.id, change.job);
+    return true;
+  }
+
+  #read(log: Log): boolean {
+    const record = log.records[log.read];
+    if (record === undefined) throw new Error("an empty log was picked");
+    const offset = log.read;
+    log.read += 1;
+    if (log.read === log.records.length) this.#open.splice(this.#open.indexOf(log), 1);
+    const driver = this.#driver(log.partition);
+    driver.pipe({
+      id: `${log.topic}/${log.partition}/${offset}`,
+      topic: log.topic,
+      partition: log.partition,
+      offset,
+      key: record.key,
+      value: record.value,
+      headers: {},
+      timestampMs: driver.nowMs,
+    } as FrontierRecord);
+    return true;
+  }
+
+  #commitAll(): boolean {
+    let wrote = false;
+    for (let task = 0; task < this.tasks.length; task += 1) wrote = this.#commit(task) || wrote;
+    return wrote && (this.#open.length > 0 || this.out.size > 0);
+  }
+
+  #commit(task: number): boolean {
+    const driver = this.#driver(task);
+    const written = driver.commit();
+    this.rejected.push(...driver.rejected.splice(0).map(({ reason }) => reason));
+    for (const record of written) this.#written(record);
+    return written.length > 0;
+  }
+
+  #written({ topic, key, value, partition }: SentRecord): void {
+    if (topic === topics.due.name) {
+      const due = value as Due;
+      if (this.terminal.length > 0) this.lateDue += 1;
+      if (this.out.has(due.releaseId)) throw new Error(`${due.releaseId} was released twice`);
+      this.due.push(due);
+      this.out.set(due.releaseId, due);
+      let now = 0;
+      for (const other of this.out.values()) if (other.url.split("/")[2] === due.url.split("/")[2]) now += 1;
+      this.outMost.set(key, Math.max(this.outMost.get(key) ?? 0, now));
+      return;
+    }
+    if (topic === topics.events.name) {
+      const event = value as CrawlEvent;
+      if (event.type !== "progress" && event.type !== "time_update") this.events.push(event);
+      return;
+    }
+    this.#append(topic, partition ?? partitionOf(key, this.tasks.length), key, value);
+  }
+
+  #append(topic: string, partition: number, key: string, value: unknown): void {
+    const name = `${topic}/${partition}`;
+    let log = this.#logs.get(name);
+    if (log === undefined) {
+      log = { topic, partition, records: [], read: 0 };
+      this.#logs.set(name, log);
+    }
+    if (log.read === log.records.length) this.#open.push(log);
+    log.records.push({ key, value });
+  }
+
+  /** The world answers a release: by a detour, or with what will become of the page. */
+  #answer(): boolean {
+    const random = this.#random;
+    const due = [...this.out.values()][random.below(this.out.size)];
+    if (due === undefined) return false;
+    this.out.delete(due.releaseId);
+    const page = this.#web.page(due.url);
+    const nowMs = this.#driver(0).nowMs;
+    const base = {
+      releaseId: due.releaseId,
+      job: due.job,
+      run: due.run,
+      urlId: due.urlId,
+      attempt: due.attempt,
+      by: "fetcher" as const,
+      ok: false,
+      dueAtMs: null,
+      linkRecords: 0,
+      links: 0,
+      requests: 1,
+      endedAtMs: nowMs,
+      latencyMs: 1,
+      retryAfterMs: null,
+      crawlDelayMs: null,
+      breakerUntilMs: null,
+      detail: null,
+    };
+    if (random.chance(this.#chances.detour)) {
+      const kind = random.pick(["retry", "deferred", "expired"] as const);
+      const dueAtMs = kind === "expired" || random.chance(0.3) ? null : nowMs + random.below(20_000);
+      this.#appendOutcome(page.domain, { ...base, kind, category: kind, dueAtMs });
+      return true;
+    }
+    if (page.fate === "refused") {
+      this.#appendOutcome(page.domain, { ...base, kind: "refused", category: "robots" });
+      return true;
+    }
+    this.results.push(due.url);
+    if (page.fate === "failed") {
+      this.#appendOutcome(page.domain, { ...base, kind: "settled", category: "http_4xx" });
+      return true;
+    }
+    const byDomain = new Map<string, string[]>();
+    for (const url of page.links) byDomain.set(domainOf(url), [...(byDomain.get(domainOf(url)) ?? []), url]);
+    for (const [domain, urls] of byDomain) {
+      const redirect = page.fate === "redirect";
+      const link: Link = {
+        job: due.job,
+        run: due.run,
+        kind: redirect ? "redirect" : "link",
+        parent: due.urlId,
+        depth: redirect ? due.depth : due.depth + 1,
+        root: due.root,
+        redirects: 0,
+        urls,
+      };
+      this.#append(topics.links.name, partitionOf(domain, this.tasks.length), domain, link);
+    }
+    this.#appendOutcome(page.domain, {
+      ...base,
+      kind: "settled",
+      ok: true,
+      category: page.fate,
+      linkRecords: byDomain.size,
+    });
+    return true;
+  }
+
+  #appendOutcome(domain: string, outcome: Outcome): void {
+    this.#append(topics.outcomes.name, partitionOf(domain, this.tasks.length), domain, outcome);
+  }
+
+  #driver(task: number): Driver {
+    const driver = this.tasks[task];
+    if (driver === undefined) throw new Error(`no task ${task}`);
+    return driver;
+  }
+}

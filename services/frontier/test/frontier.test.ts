@@ -1,0 +1,300 @@
+import {
+  jobIdSchema,
+  jobSchema,
+  partitionOf,
+  topics,
+  type Due,
+  type Link,
+  type Outcome,
+} from "@sluice/records";
+import { StepDriver } from "@sluice/topology/testing";
+import { canonicalize } from "@sluice/web";
+import { describe, expect, test } from "vitest";
+import { defaultFrontierOptions, type FrontierOptions } from "../src/options.ts";
+import { frontierStep, type FrontierRecord } from "../src/step.ts";
+import { DepthQueue } from "../src/core/host-queue.ts";
+import type { FrontierState } from "../src/core/state.ts";
+import { checkTask } from "./invariants.ts";
+
+class Bench {
+  readonly driver: StepDriver<FrontierState, FrontierRecord>;
+  #offset = 0;
+
+  constructor(jobs: readonly object[], options: FrontierOptions = defaultFrontierOptions) {
+    const parsed = jobs.map((each) => jobSchema.parse(each));
+    this.driver = new StepDriver({
+      step: frontierStep(options),
+      tables: { [topics.jobs.name]: parsed.map((each) => [each.id, each] as const) },
+    });
+  }
+
+  pipe(topic: string, key: string, value: unknown): void {
+    const offset = this.#offset++;
+    this.driver.pipe({
+      id: `${topic}/0/${offset}`,
+      topic,
+      partition: 0,
+      offset,
+      key,
+      value,
+      headers: {},
+      timestampMs: 0,
+    } as FrontierRecord);
+  }
+
+  links(job: string, urls: readonly string[], depth = 1): void {
+    const first = canonicalize(urls[0] ?? "");
+    if (first.kind === "refused") throw new Error(first.detail);
+    const link: Link = {
+      job,
+      run: 1,
+      kind: "link",
+      parent: null,
+      depth,
+      root: urls[0] ?? null,
+      redirects: 0,
+      urls: [...urls],
+    };
+    this.pipe(topics.links.name, first.domain, link);
+  }
+
+  /** Releases written since the last call. */
+  released(): readonly Due[] {
+    return this.driver
+      .takeSent()
+      .flatMap(({ topic, value }) => (topic === topics.due.name ? [value as Due] : []));
+  }
+
+  settle(due: Due): void {
+    const outcome: Outcome = {
+      releaseId: due.releaseId,
+      job: due.job,
+      run: due.run,
+      urlId: due.urlId,
+      attempt: due.attempt,
+      by: "fetcher",
+      kind: "settled",
+      category: "ok",
+      ok: true,
+      dueAtMs: null,
+      linkRecords: 0,
+      links: 0,
+      requests: 1,
+      endedAtMs: this.driver.nowMs,
+      latencyMs: 1,
+      retryAfterMs: null,
+      crawlDelayMs: null,
+      breakerUntilMs: null,
+      detail: null,
+    };
+    this.pipe(topics.outcomes.name, new URL(due.url).hostname, outcome);
+  }
+}
+
+const openJob = (id: string, delayMs = 0): object => ({
+  id,
+  open: true,
+  scope: { kind: "any" },
+  politeness: { delayMs },
+});
+
+describe("frontier", () => {
+  test("a host with 100,000 URLs takes nothing from one with ten", () => {
+    const bench = new Bench([openJob("j")], { ...defaultFrontierOptions, releasedMax: 120 });
+    for (let from = 0; from < 100_000; from += 1000) {
+      bench.links(
+        "j",
+        Array.from({ length: 1000 }, (_, index) => `https://huge.example/${from + index}`),
+      );
+    }
+    bench.links(
+      "j",
+      Array.from({ length: 10 }, (_, index) => `https://tiny.example/${index}`),
+    );
+    const out = [...bench.released()];
+    let settled = 0;
+    const tiny = (): number => out.filter(({ url }) => url.includes("tiny")).length;
+    // Oldest first, one at a time: the ten have their turn within two windows' worth of outcomes.
+    while (tiny() < 10 && settled < 240) {
+      const due = out[settled];
+      if (due === undefined) break;
+      settled += 1;
+      bench.settle(due);
+      out.push(...bench.released());
+    }
+    expect(tiny()).toBe(10);
+    checkTask(bench.driver.state);
+  });
+
+  test("takes turns between jobs on one host, and goes through a host by depth", () => {
+    const bench = new Bench([openJob("a", 15_000), openJob("b", 15_000)]);
+    bench.driver.table("flow", "release", {});
+    bench.links("a", ["https://h.example/a9"], 9);
+    bench.links("a", ["https://h.example/a1", "https://h.example/a1b"], 1);
+    bench.links("b", ["https://h.example/b5"], 5);
+    bench.links("b", ["https://h.example/b2"], 2);
+    bench.driver.table("flow", "release", undefined);
+    const order: string[] = [];
+    for (let batch = bench.released(); batch.length > 0; batch = bench.released()) {
+      order.push(...batch.map(({ url }) => url.slice(18)));
+      for (const due of batch) bench.settle(due);
+    }
+    expect(order).toEqual(["a1", "b2", "a1b", "b5", "a9"]);
+  });
+
+  test("keeps the order of admission over restarts", () => {
+    const bench = new Bench([openJob("j", 15_000)]);
+    const urls = Array.from({ length: 40 }, (_, index) => `https://h.example/${index}`);
+    const order: string[] = [];
+    for (const url of urls) {
+      bench.links("j", [url]);
+      bench.driver.restart();
+    }
+    // History was kept by the restarts, so the first two come from there.
+    const first = bench.driver.sent(topics.due.name) as Due[];
+    const queue = [...first];
+    for (let due = queue.shift(); due !== undefined; due = queue.shift()) {
+      order.push(due.url);
+      bench.settle(due);
+      queue.push(...bench.released());
+      bench.driver.commit();
+    }
+    expect(order).toEqual(urls);
+  });
+
+  test("forgets domains with nothing waiting and nothing out", () => {
+    const bench = new Bench([openJob("j")]);
+    for (let index = 0; index < 500; index += 1) bench.links("j", [`https://d${index}.example/`]);
+    for (const due of bench.released()) bench.settle(due);
+    expect(bench.driver.state.hosts.size).toBe(0);
+    expect(bench.driver.state.ready.size).toBe(0);
+    expect([...bench.driver.state.views.values()].map(({ hosts }) => hosts.size)).toEqual([0]);
+  });
+
+  test("a stalled reader stops every release, and its return starts them again", () => {
+    const bench = new Bench([openJob("j")]);
+    bench.driver.table("flow", "release", { group: "sink" });
+    bench.links("j", ["https://a.example/", "https://a.example/b"]);
+    expect(bench.released()).toEqual([]);
+    bench.driver.restart();
+    expect(bench.released()).toEqual([]);
+    bench.driver.table("flow", "release", undefined);
+    expect(bench.released().length).toBe(2);
+  });
+
+  test("keys of the durable state part at bars, which no job id and no URL id can hold", () => {
+    expect(jobIdSchema.safeParse("a|b").success).toBe(false);
+    const bench = new Bench([openJob("j")]);
+    bench.links("j", ["https://a.example/x|y?q=|"]);
+    const [due] = bench.released();
+    expect(due?.urlId).toMatch(/^[0-9a-f]{32}$/);
+    bench.driver.restart();
+    const [view] = bench.driver.state.views.values();
+    expect([...(view?.urls.keys() ?? [])]).toEqual([due?.urlId]);
+    expect(view?.inFlight).toBe(1);
+  });
+
+  test("an older record of a job cancels nothing of a newer run", () => {
+    const bench = new Bench([openJob("j")]);
+    bench.pipe(topics.grants.name, "j/0", {
+      job: "j",
+      run: 2,
+      task: 0,
+      granted: 0,
+      recall: false,
+      wave: 1,
+      halt: null,
+    });
+    bench.driver.table(topics.jobs.name, "j", jobSchema.parse({ ...openJob("j"), desired: "cancelled" }));
+    expect(bench.driver.state.views.get("j")).toMatchObject({ run: 2, halt: null });
+  });
+
+  test("links of a run that the owner has left behind count for nothing", () => {
+    const bench = new Bench([openJob("j")]);
+    bench.pipe(topics.grants.name, "j/0", {
+      job: "j",
+      run: 2,
+      task: 0,
+      granted: 0,
+      recall: false,
+      wave: 1,
+      halt: null,
+    });
+    bench.links("j", ["https://a.example/"]);
+    expect(bench.driver.state.views.get("j")?.tally).toMatchObject({ received: 0, admitted: 0 });
+    bench.driver.end();
+  });
+
+  test("a page that leads only to known URLs is not cut off by maxPages", () => {
+    const bench = new Bench([{ id: "j", seeds: ["https://a.example/"], limits: { maxPages: 1 } }]);
+    bench.links("j", ["https://a.example/"]);
+    bench.pipe(topics.grants.name, "j/0", {
+      job: "j",
+      run: 1,
+      task: 0,
+      granted: 1,
+      recall: false,
+      wave: 1,
+      halt: null,
+    });
+    for (const due of bench.released()) bench.settle(due);
+    bench.pipe(topics.grants.name, "j/0", {
+      job: "j",
+      run: 1,
+      task: 0,
+      granted: 1,
+      recall: false,
+      wave: 1,
+      halt: "max_pages",
+    });
+    bench.links("j", ["https://a.example/", "https://a.example/"]);
+    expect(bench.driver.state.views.get("j")?.tally).toMatchObject({ done: 1, limited: 0 });
+  });
+
+  test("a thousand records whose job is unknown hold up nobody else's", () => {
+    const bench = new Bench([openJob("j")]);
+    for (let index = 0; index < 900; index += 1)
+      bench.pipe(topics.seeds.name, "", { url: `https://a.example/${index}`, job: "nobody" });
+    bench.pipe(topics.seeds.name, "", { url: "https://b.example/", job: "j" });
+    expect(bench.driver.unfinished.length).toBe(900);
+    expect(bench.driver.sent(topics.links.name).length).toBe(1);
+    bench.driver.advance(defaultFrontierOptions.unknownJobMs);
+    expect(bench.driver.rejected.length).toBe(900);
+    bench.driver.end();
+  });
+
+  test("the owner of a job is the task its id hashes to", () => {
+    const tasks = 5;
+    const job = jobSchema.parse({ id: "j", seeds: ["https://a.example/"] });
+    const sentBy = Array.from({ length: tasks }, (_, task) => {
+      const driver = new StepDriver({
+        step: frontierStep(),
+        task,
+        tasks,
+        partitionOf: (key) => partitionOf(key, tasks),
+        tables: { [topics.jobs.name]: [["j", job]] },
+      });
+      return driver.sent(topics.links.name).length;
+    });
+    expect(sentBy.map((sent, task) => (sent > 0 ? task : null)).filter((task) => task !== null)).toEqual([
+      partitionOf("j", tasks),
+    ]);
+  });
+});
+
+describe("a queue by depth", () => {
+  test("hands out shallow URLs first, in order within a depth, however deep they lie", () => {
+    const queue = new DepthQueue();
+    for (const [id, depth] of [
+      ["a", 1_000_000],
+      ["b", 3],
+      ["c", 3],
+      ["d", 1_000_000],
+      ["e", 0],
+    ] as const)
+      queue.push(id, depth);
+    expect([queue.shift(), queue.shift()]).toEqual(["e", "b"]);
+    queue.push("f", 1);
+    expect(Array.from({ length: 5 }, () => queue.shift())).toEqual(["f", "c", "a", "d", undefined]);
+  });
+});

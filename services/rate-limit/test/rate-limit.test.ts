@@ -1,0 +1,236 @@
+import { jobSchema, topics, type Due, type Job, type Outcome, type Permit } from "@sluice/records";
+import { Random, StepDriver } from "@sluice/topology/testing";
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { defaultPaceOptions as options } from "../src/options.ts";
+import { aheadOf, backOffMs, newPace } from "../src/core/pace.ts";
+import { rateLimitStep, type RateLimitRecord, type RateLimitState } from "../src/step.ts";
+
+const runs = Number(process.env["SLUICE_TEST_RUNS"] ?? 300);
+
+interface Asked {
+  readonly due: Due;
+  answer: "permit" | "deferred" | "expired" | null;
+}
+
+/** rate-limit with a frontier that sends URLs and a fetcher that answers permits, both at random. */
+class World {
+  readonly driver: StepDriver<RateLimitState, RateLimitRecord>;
+  readonly asked = new Map<string, Asked>();
+  /** Permits without an outcome. */
+  readonly out = new Map<string, Permit>();
+  readonly order: string[] = [];
+  readonly #random: Random;
+  readonly #job: Job;
+  #offset = 0;
+  /** By domain: when the last request ended, until when Retry-After asks for quiet, failures in a row. */
+  readonly #truth = new Map<string, { endMs: number; quietUntilMs: number; failures: number }>();
+
+  constructor(random: Random) {
+    this.#random = random;
+    this.#job = jobSchema.parse({
+      id: "j",
+      politeness: {
+        delayMs: random.pick([0, 50, 300, 1000, 20_000]),
+        concurrencyPerHost: random.pick([1, 1, 2, 5]),
+      },
+    });
+    this.driver = new StepDriver({
+      step: rateLimitStep(options),
+      tables: { [topics.jobs.name]: [["j", this.#job]] },
+      keepHistory: false,
+    });
+  }
+
+  step(): void {
+    const random = this.#random;
+    const dice = random.next();
+    if (dice < 0.35) this.#ask();
+    else if (dice < 0.65) this.#answer();
+    else if (dice < 0.85) this.driver.advance(random.below(random.chance(0.1) ? 100_000 : 2000));
+    else if (dice < 0.97) this.commit();
+    else if (dice < 0.985) this.driver.restartFromCommit();
+    else {
+      this.commit();
+      this.driver.restart();
+    }
+  }
+
+  commit(): void {
+    for (const { topic, key, value } of this.driver.commit()) {
+      if (topic === topics.permits.name) this.#permitted(key, value as Permit);
+      else if (topic === topics.outcomes.name) this.#refused(value as Outcome);
+    }
+    this.driver.end();
+  }
+
+  /** Nobody asks any more, and all that is out is answered: then nothing may be left. */
+  drain(): void {
+    for (let round = 0; round < 5000; round += 1) {
+      this.commit();
+      if ([...this.asked.values()].every(({ answer }) => answer !== null) && this.out.size === 0) return;
+      if (this.out.size > 0) this.#answer();
+      else this.driver.advance(Math.max(1, (this.driver.nextWakeMs() ?? Infinity) - this.driver.nowMs));
+    }
+    throw new Error("something waits for ever");
+  }
+
+  #ask(): void {
+    const offset = this.#offset;
+    const domain = `d${this.#random.below(2)}.example`;
+    const due: Due = {
+      releaseId: `r${offset}`,
+      job: "j",
+      run: 1,
+      url: `https://${domain}/${offset}`,
+      urlId: `u${offset}`,
+      depth: 0,
+      root: null,
+      parent: null,
+      redirects: 0,
+      attempt: 1,
+      releasedAtMs: this.driver.nowMs,
+      leaseUntilMs: this.driver.nowMs + this.#random.pick([10_000, 600_000]),
+    };
+    this.asked.set(due.releaseId, { due, answer: null });
+    this.#pipe(topics.due.name, domain, due);
+  }
+
+  #answer(): void {
+    const permits = [...this.out.values()];
+    const permit = permits[this.#random.below(permits.length)];
+    if (permit === undefined) return;
+    this.out.delete(permit.releaseId);
+    const domain = new URL(permit.url).hostname;
+    const nowMs = this.driver.nowMs;
+    const startMs = Math.max(nowMs, permit.notBeforeMs);
+    this.driver.advance(startMs - nowMs + this.#random.below(2000));
+    const random = this.#random;
+    const failed = random.chance(0.15);
+    const retryAfterMs = random.chance(0.05) ? random.pick([5000, 3_600_000]) : null;
+    const truth = this.#truthOf(domain);
+    truth.endMs = this.driver.nowMs;
+    truth.failures = failed ? truth.failures + 1 : Math.max(0, truth.failures - 1);
+    if (retryAfterMs !== null)
+      truth.quietUntilMs = Math.max(truth.quietUntilMs, this.driver.nowMs + retryAfterMs);
+    const outcome: Outcome = {
+      releaseId: permit.releaseId,
+      job: "j",
+      run: 1,
+      urlId: permit.urlId,
+      attempt: 1,
+      by: "fetcher",
+      kind: failed ? "retry" : "settled",
+      category: failed ? random.pick(["reset", "http_5xx", "timeout_total"]) : "ok",
+      ok: !failed,
+      dueAtMs: null,
+      linkRecords: 0,
+      links: 0,
+      requests: 1,
+      endedAtMs: this.driver.nowMs,
+      latencyMs: random.below(400),
+      retryAfterMs,
+      crawlDelayMs: null,
+      breakerUntilMs: null,
+      detail: null,
+    };
+    this.#pipe(topics.outcomes.name, domain, outcome);
+  }
+
+  #truthOf(domain: string): { endMs: number; quietUntilMs: number; failures: number } {
+    const truth = this.#truth.get(domain) ?? { endMs: -Infinity, quietUntilMs: 0, failures: 0 };
+    this.#truth.set(domain, truth);
+    return truth;
+  }
+
+  #permitted(domain: string, permit: Permit): void {
+    this.#answered(permit.releaseId, "permit");
+    this.order.push(`${domain} ${permit.releaseId.slice(1)}`);
+    this.out.set(permit.releaseId, permit);
+    const { delayMs, concurrencyPerHost } = this.#job.politeness;
+    const truth = this.#truthOf(domain);
+    const outHere = [...this.out.values()].filter(({ url }) => new URL(url).hostname === domain).length;
+    const ahead = delayMs === 0 ? options.aheadMax : Math.floor(options.aheadMs / delayMs);
+    if (outHere > concurrencyPerHost + ahead) throw new Error(`${outHere} permits out on ${domain}`);
+    if (permit.delayMs < delayMs) throw new Error(`a delay of ${permit.delayMs}`);
+    // What ended since the permit was issued is not known to it, so this holds where only one is out.
+    if (concurrencyPerHost + ahead === 1 && permit.notBeforeMs < truth.endMs + delayMs)
+      throw new Error("closer than the delay");
+    if (concurrencyPerHost + ahead === 1 && permit.notBeforeMs < truth.quietUntilMs)
+      throw new Error("within Retry-After");
+  }
+
+  #refused(outcome: Outcome): void {
+    const asked = this.#answered(outcome.releaseId, outcome.kind as "deferred" | "expired");
+    if (outcome.kind === "expired" && asked.due.leaseUntilMs >= this.driver.nowMs)
+      throw new Error("expired before its lease");
+    if (outcome.kind === "deferred" && outcome.dueAtMs === null) throw new Error("deferred for ever");
+  }
+
+  #answered(releaseId: string, answer: "permit" | "deferred" | "expired"): Asked {
+    const asked = this.asked.get(releaseId);
+    if (asked === undefined || asked.answer !== null)
+      throw new Error(`${releaseId} was answered twice, or never asked`);
+    asked.answer = answer;
+    return asked;
+  }
+
+  #pipe(topic: string, key: string, value: unknown): void {
+    const offset = this.#offset++;
+    this.driver.pipe({
+      id: `${topic}/0/${offset}`,
+      topic,
+      partition: 0,
+      offset,
+      key,
+      value,
+      headers: {},
+      timestampMs: 0,
+    } as RateLimitRecord);
+  }
+}
+
+describe("rate-limit, asked and answered at random, with crashes", () => {
+  test("answers each URL once, in order, never too many, never too soon, and leaves none", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 2 ** 31 - 1 }), (seed) => {
+        const world = new World(new Random(seed));
+        for (let step = 0; step < 300; step += 1) world.step();
+        world.drain();
+        for (const domain of ["d0.example", "d1.example"]) {
+          const numbers = world.order
+            .filter((each) => each.startsWith(domain))
+            .map((each) => Number(each.split(" ")[1]));
+          expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
+        }
+        world.driver.advance(86_400_000);
+        expect(world.driver.state.domains.size).toBe(0);
+        expect(world.driver.entries.size).toBe(0);
+      }),
+      { numRuns: runs },
+    );
+  });
+});
+
+describe("the pace", () => {
+  test("a back-off lies between half and all of the doubled base, and a replay draws the same", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 40 }), fc.string(), (failures, text) => {
+        const fullMs = Math.min(1000 * 2 ** (failures - 1), 300_000);
+        const waitMs = backOffMs(failures, text, options);
+        expect(waitMs).toBeGreaterThanOrEqual(fullMs / 2);
+        expect(waitMs).toBeLessThanOrEqual(fullMs);
+        expect(backOffMs(failures, text, options)).toBe(waitMs);
+      }),
+    );
+  });
+
+  test("permits run ahead only of a host that is known to be fast and has no trouble", () => {
+    expect(aheadOf(newPace(), 0, options)).toBe(0);
+    expect(aheadOf({ ...newPace(), latencyMs: 10 }, 0, options)).toBe(25);
+    expect(aheadOf({ ...newPace(), latencyMs: 0 }, 0, options)).toBe(32);
+    expect(aheadOf({ ...newPace(), latencyMs: 10 }, 1000, options)).toBe(0);
+    expect(aheadOf({ ...newPace(), latencyMs: 300 }, 0, options)).toBe(0);
+    expect(aheadOf({ ...newPace(), latencyMs: 10, failuresInRow: 1 }, 0, options)).toBe(0);
+  });
+});

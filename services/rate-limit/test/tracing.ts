@@ -1,0 +1,152 @@
+import { jobSchema, topics, type Due, type Host, type Job, type Outcome, type Permit } from "@sluice/records";
+import { StepDriver, type SentRecord, type TraceCommand } from "@sluice/topology/testing";
+import { defaultPaceOptions } from "../src/options.ts";
+import { rateLimitStep, type RateLimitRecord, type RateLimitState } from "../src/step.ts";
+
+const startMs = 1_000_000_000_000;
+
+/** rate-limit under the commands of a trace. Instants are seconds since its start. */
+export class RateLimitTrace {
+  readonly #driver = new StepDriver<RateLimitState, RateLimitRecord>({
+    step: rateLimitStep(defaultPaceOptions),
+    nowMs: startMs,
+  });
+  #offset = 0;
+
+  readonly perform = ({
+    name,
+    words: [first = "", second = ""],
+    fields,
+    line,
+  }: TraceCommand): readonly string[] => {
+    switch (name) {
+      case "job":
+        this.#driver.table(topics.jobs.name, first, jobOf(first, fields));
+        break;
+      case "due":
+        for (const id of second.split(",")) this.#due(first, id, fields);
+        break;
+      case "outcome":
+        this.#outcome(first, second, fields);
+        break;
+      case "advance":
+        this.#driver.advance(Number(first) * 1000);
+        break;
+      case "restart":
+        this.#driver.restart();
+        break;
+      case "crash":
+        this.#driver.restartFromCommit();
+        break;
+      case "commit":
+        this.#driver.commit();
+        break;
+      case "state": {
+        const domains = [...this.#driver.state.domains].map(
+          ([domain, { waiting, out }]) => `${domain} waiting=${waiting.size} out=${out.size}`,
+        );
+        return [
+          `at ${this.#seconds(this.#driver.nowMs)}`,
+          ...domains,
+          ...[...this.#driver.entries.keys()].map((key) => `entry ${key}`),
+        ];
+      }
+      default:
+        throw new Error(`no command ${line}`);
+    }
+    const happened = this.#driver.takeSent().map((record) => this.#lineOf(record));
+    this.#driver.end();
+    return happened;
+  };
+
+  #due(domain: string, id: string, fields: Readonly<Record<string, string>>): void {
+    const due: Due = {
+      releaseId: id,
+      job: fields["job"] ?? "default",
+      run: 1,
+      url: `https://${domain}/${id}`,
+      urlId: id,
+      depth: 0,
+      root: null,
+      parent: null,
+      redirects: 0,
+      attempt: 1,
+      releasedAtMs: this.#driver.nowMs,
+      leaseUntilMs: this.#driver.nowMs + Number(fields["lease"] ?? 600) * 1000,
+    };
+    this.#pipe(topics.due.name, domain, due);
+  }
+
+  #outcome(domain: string, id: string, fields: Readonly<Record<string, string>>): void {
+    const seconds = (name: string): number | null =>
+      fields[name] === undefined ? null : Number(fields[name]) * 1000;
+    const category = fields["category"] ?? "ok";
+    const outcome: Outcome = {
+      releaseId: id,
+      job: fields["job"] ?? "default",
+      run: 1,
+      urlId: id,
+      attempt: 1,
+      by: "fetcher",
+      kind: (fields["kind"] ?? "settled") as Outcome["kind"],
+      category,
+      ok: category === "ok",
+      dueAtMs: null,
+      linkRecords: 0,
+      links: 0,
+      requests: Number(fields["requests"] ?? 1),
+      endedAtMs: this.#driver.nowMs,
+      latencyMs: Number(fields["latencyMs"] ?? 50),
+      retryAfterMs: seconds("retryAfter"),
+      crawlDelayMs: seconds("crawlDelay"),
+      breakerUntilMs:
+        fields["breaker"] === undefined ? null : this.#driver.nowMs + Number(fields["breaker"]) * 1000,
+      detail: null,
+    };
+    this.#pipe(topics.outcomes.name, domain, outcome);
+  }
+
+  #pipe(topic: string, key: string, value: unknown): void {
+    const offset = this.#offset++;
+    this.#driver.pipe({
+      id: `${topic}/0/${offset}`,
+      topic,
+      partition: 0,
+      offset,
+      key,
+      value,
+      headers: {},
+      timestampMs: 0,
+    } as RateLimitRecord);
+  }
+
+  #lineOf({ topic, key, value }: SentRecord): string {
+    if (topic === topics.permits.name) {
+      const permit = value as Permit;
+      const at = permit.notBeforeMs === 0 ? "at once" : `at ${this.#seconds(permit.notBeforeMs)}`;
+      return `permit ${key} ${permit.releaseId} ${at} delayMs=${permit.delayMs} concurrency=${permit.concurrency}`;
+    }
+    if (topic === topics.hosts.name) {
+      const host = value as Host | null;
+      if (host === null) return `host ${key} is forgotten`;
+      return `host ${key} ${host.hold}${host.holdUntilMs === null ? "" : ` until ${this.#seconds(host.holdUntilMs)}`}`;
+    }
+    const outcome = value as Outcome;
+    return `${outcome.kind} ${outcome.releaseId}${outcome.dueAtMs === null ? "" : ` until ${this.#seconds(outcome.dueAtMs)}`} (${outcome.detail ?? ""})`;
+  }
+
+  #seconds(atMs: number): string {
+    return `${((atMs - startMs) / 1000).toFixed(3)}s`;
+  }
+}
+
+function jobOf(id: string, fields: Readonly<Record<string, string>>): Job {
+  return jobSchema.parse({
+    id,
+    politeness: {
+      delayMs: Number(fields["delayMs"] ?? 1000),
+      concurrencyPerHost: Number(fields["concurrency"] ?? 1),
+      delayMaxMs: Number(fields["delayMaxMs"] ?? 60_000),
+    },
+  });
+}
