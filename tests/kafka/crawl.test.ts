@@ -62,12 +62,19 @@ function expectExactly(observer: Observer, expected: ReadonlySet<string>): void 
   expect(new Set(observer.results.map((result) => result.result_id)).size).toBe(observer.results.length);
 }
 
-/** Each result lies in the partition of its domain, and more than one task had work. */
-function expectCrossedPartitions(observer: Observer): void {
+/**
+ * What makes a claim about Kafka worth something: each result lies in the partition of its domain, records
+ * crossed partitions, and a group of each service with two instances went through a rebalance.
+ */
+function expectDistributed(observer: Observer, fleet: Fleet): void {
   for (const [index, result] of observer.results.entries()) {
     expect(observer.resultPartitions[index]).toBe(partitionOf(result.host, observer.layout.partitions));
   }
   expect(new Set(observer.resultPartitions).size).toBeGreaterThan(1);
+  // The second to come makes the first join again.
+  for (const service of ["frontier", "fetcher"] as const) {
+    expect(joins(fleet, service, 0) + joins(fleet, service, 1)).toBeGreaterThan(2);
+  }
 }
 
 function joins(fleet: Fleet, service: ServiceName, index: number): number {
@@ -92,7 +99,7 @@ describe("a crawl through a real Kafka, each service a process of its own", () =
     await observer.submit({ id: "all", seeds: [seed], scope: { kind: "any" }, politeness: { delayMs: 100 } });
     const status = await observer.ended("all");
     expectExactly(observer, graph.reachable([seed]));
-    expectCrossedPartitions(observer);
+    expectDistributed(observer, fleet);
     expect(status.finishReason).toBe("completed");
     expect(status.admitted).toBe(status.done + status.failed + status.skipped);
     expect(politenessViolations(origin.log, 100)).toEqual([]);
@@ -100,8 +107,6 @@ describe("a crawl through a real Kafka, each service a process of its own", () =
     const terminal = (): number => observer.events.filter((event) => event.type === "job_completed").length;
     await observer.until("the terminal event", () => terminal() > 0);
     expect(terminal()).toBe(1);
-    // The second of a pair makes the group rebalance.
-    expect(joins(fleet, "frontier", 0) + joins(fleet, "frontier", 1)).toBeGreaterThan(2);
   });
 
   it("loses nothing, repeats nothing and stays polite when each service is killed in mid-crawl, half of the kills at failpoints", async () => {
@@ -123,7 +128,7 @@ describe("a crawl through a real Kafka, each service a process of its own", () =
     }
     const status = await observer.ended("kills");
     expectExactly(observer, expected);
-    expectCrossedPartitions(observer);
+    expectDistributed(observer, fleet);
     expect(status.finishReason).toBe("completed");
     expect(politenessViolations(origin.log, 100)).toEqual([]);
     for (const service of targets) expect(fleet.deaths(service, service === "fetcher" || service === "frontier" ? 1 : 0)).toBeGreaterThan(0);
@@ -141,6 +146,7 @@ describe("a crawl through a real Kafka, each service a process of its own", () =
     await observer.submit({ id: "fence", seeds: [seed], scope: { kind: "any" }, politeness: { delayMs: 20 } });
     await observer.ended("fence");
     expectExactly(observer, graph.reachable([seed]));
+    expectDistributed(observer, fleet);
     expect(fleet.deaths("fetcher", 0)).toBeGreaterThan(0);
   });
 
@@ -152,6 +158,7 @@ describe("a crawl through a real Kafka, each service a process of its own", () =
     expect(observer.results).toHaveLength(57);
     expect(status).toMatchObject({ finishReason: "max_pages", done: expect.any(Number) });
     expect(status.done + status.failed).toBe(57);
+    expectDistributed(observer, fleet);
   });
 
   it("works with 4 partitions, too", async () => {
@@ -161,6 +168,7 @@ describe("a crawl through a real Kafka, each service a process of its own", () =
     await observer.submit({ id: "four", seeds: [seed], scope: { kind: "any" }, politeness: { delayMs: 10 } });
     await observer.ended("four");
     expectExactly(observer, graph.reachable([seed]));
+    expectDistributed(observer, fleet);
   });
 
   it("does not let one host that answers in 30 s hold up 999 others", async () => {
@@ -182,6 +190,7 @@ describe("a crawl through a real Kafka, each service a process of its own", () =
     expect(observer.results.filter((result) => result.host === slow)).toEqual([]);
     await observer.ended("slow");
     expect(observer.results).toHaveLength(999 * 3 + 1);
+    expectDistributed(observer, fleet);
     expect(politenessViolations(origin.log, 200)).toEqual([]);
   });
 
@@ -198,6 +207,7 @@ describe("a crawl through a real Kafka, each service a process of its own", () =
     await observer.submit({ ...job, desired: "cancelled" });
     const status = await observer.ended("stop");
     expect(status.finishReason).toBe("cancelled");
+    expectDistributed(observer, fleet);
     const lastMs = Math.max(...origin.log.map((line) => line.startMs));
     expect(lastMs - cancelledAtMs).toBeLessThan(5000);
   });

@@ -190,7 +190,7 @@ describe("partition budget", () => {
           expect(budget.heldBytes).toBe(model.reduce((sum, at) => sum + bytesOf(at), 0));
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: 10_000 },
     );
   });
 });

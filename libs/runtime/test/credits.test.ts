@@ -176,7 +176,7 @@ describe("credit window", () => {
           }
         }
       }),
-      { numRuns: 3000 },
+      { numRuns: 10_000 },
     );
   });
 });

@@ -171,7 +171,7 @@ describe("lanes", () => {
           );
         }
       }),
-      { numRuns: 3000 },
+      { numRuns: 10_000 },
     );
   });
 });

@@ -112,7 +112,7 @@ describe("wake queue", () => {
           expect(wakes.nextAtMs).toBe(model[0]?.atMs ?? null);
         }
       }),
-      { numRuns: 5000 },
+      { numRuns: 10_000 },
     );
   });
 });
