@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { createWriteStream, mkdirSync, readFileSync, existsSync, type WriteStream } from "node:fs";
 import { join } from "node:path";
 
-export type ServiceName = "frontier" | "rate-limit" | "fetcher" | "result-sink";
+export type ServiceName = "frontier" | "rate-limit" | "fetcher" | "result-sink" | "api";
 
 interface Member {
   readonly service: ServiceName;

@@ -1,0 +1,124 @@
+/** The API: stateless, so that any replica gives any answer. What it knows it folds from topics. */
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from "fastify";
+import { messageOf } from "@sluice/errors";
+import { topics, type TopicLayout } from "@sluice/records";
+import type { Broker, Clock, Producer } from "@sluice/runtime";
+import { guardAccess } from "./access.ts";
+import { EventHub } from "./event-hub.ts";
+import { Follower } from "./follower.ts";
+import { JobBook } from "./job-book.ts";
+import { JobDesk } from "./job-desk.ts";
+import { Problem, problemType } from "./problem.ts";
+import { addHealthRoutes } from "./routes/health.ts";
+import { addJobRoutes } from "./routes/jobs.ts";
+import { addStreamRoutes } from "./routes/streams.ts";
+import { StreamSlots } from "./stream-slots.ts";
+
+export interface ApiOptions {
+  readonly broker: Broker;
+  readonly clock: Clock;
+  readonly layout: TopicLayout;
+  /** Null: none is asked for, and only loopback names are answered. */
+  readonly token: string | null;
+  readonly streamsMax: number;
+  readonly version: string;
+  readonly log: (event: string, fields: Readonly<Record<string, unknown>>) => void;
+  /** Text of /metrics. */
+  readonly metrics: () => Promise<string>;
+}
+
+export type Checks = Readonly<Record<string, { readonly ok: boolean; readonly detail: string }>>;
+
+export interface Api {
+  readonly app: FastifyInstance;
+  readonly checks: () => Checks;
+  /** Ends streams and connections. */
+  close(): Promise<void>;
+}
+
+/** Most bytes of a request's body: room for the 10,000 seeds that a job may have, at 400 characters each. */
+const bodyBytesMax = 4 * 1024 * 1024;
+const requestTimeoutMs = 30_000;
+const catchUpMs = 5000;
+
+/** Resolves when all that is known of jobs has been read. Rejects where the broker can't be reached. */
+export async function openApi(options: ApiOptions): Promise<Api> {
+  const { broker, clock, layout, log } = options;
+  const onTrouble = (event: string, error: Error): void => log(event, { message: error.message });
+  const book = new JobBook(layout.prefix);
+  const jobTopics = [topics.jobs, topics.counters].map(({ name }) => layout.prefix + name);
+  const onBatch = book.fold.bind(book);
+  const follower = new Follower({ broker, clock, topics: jobTopics, from: "low", onBatch, onTrouble });
+  const hub = new EventHub({ broker, clock, prefix: layout.prefix, onTrouble });
+  const producer: Producer = await broker.producer();
+  await Promise.all([follower.open(), hub.follower.open()]);
+  for (const topic of jobTopics) {
+    while (!(await follower.caughtUp(topic, catchUpMs))) log("catching_up", { topic });
+  }
+  const checks = (): Checks => ({ jobs: checkOf(follower), events: checkOf(hub.follower) });
+  const app = createApp(options);
+  const desk = new JobDesk({ book, follower, producer, clock, layout });
+  addJobRoutes(app, desk, book);
+  addStreamRoutes(app, { ...options, desk, book, hub, slots: new StreamSlots(options.streamsMax) });
+  addHealthRoutes(app, { ...options, checks });
+  return {
+    app,
+    checks,
+    close: async () => {
+      await app.close();
+      await Promise.all([follower.close(), hub.follower.close(), producer.close()]);
+    },
+  };
+}
+
+function createApp({ token, log }: ApiOptions): FastifyInstance {
+  const app = Fastify({
+    bodyLimit: bodyBytesMax,
+    requestTimeout: requestTimeoutMs,
+    exposeHeadRoutes: false,
+    forceCloseConnections: true,
+    // A path that can't be decoded does not reach any route.
+    frameworkErrors: (error, request, reply) =>
+      void answerWith(problemOf(error), request.url, reply as FastifyReply),
+  });
+  // JSON alone: other kinds are what a page of another origin can send unasked.
+  app.removeContentTypeParser("text/plain");
+  guardAccess(app, token);
+  app.setNotFoundHandler((request, reply) =>
+    answerWith(new Problem(404, `There is no ${request.method} ${pathOf(request.url)}.`), request.url, reply),
+  );
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const problem = problemOf(error);
+    if (problem.status >= 500)
+      log("request_failed", {
+        method: request.method,
+        url: request.routeOptions.url,
+        message: messageOf(error),
+      });
+    return answerWith(problem, request.url, reply);
+  });
+  return app;
+}
+
+/** What the framework refuses keeps its status and its reason; of a bug nothing is told. */
+function problemOf(error: FastifyError | Problem): Problem {
+  if (error instanceof Problem) return error;
+  const { statusCode } = error;
+  if (statusCode === undefined || statusCode < 400 || statusCode >= 500)
+    return new Problem(500, "Something went wrong here.");
+  return new Problem(statusCode, error.message, [{ field: "body", message: error.message }]);
+}
+
+function answerWith(problem: Problem, url: string, reply: FastifyReply): unknown {
+  reply.code(problem.status);
+  reply.headers(problem.headers);
+  reply.type(problemType);
+  // As text, for the framework would send an object as JSON of its own type.
+  return reply.send(JSON.stringify(problem.details(pathOf(url))));
+}
+
+const pathOf = (url: string): string => url.split("?")[0] ?? url;
+
+function checkOf({ following }: Follower): Checks[string] {
+  return { ok: following, detail: following ? "followed" : "not followed; tries again" };
+}

@@ -1,0 +1,93 @@
+/** What the topics say of jobs: their records, and what their owners say of them. */
+import { z } from "zod";
+import { decodeRecord, topics, type Counters, type Job, type JobStatus } from "@sluice/records";
+import type { Batch, BrokerRecord } from "@sluice/runtime";
+
+/** A submission that came with an Idempotency-Key. Digests only: a key may be a secret. */
+export const usedKeySchema = z.object({
+  key: z.string(),
+  body: z.string(),
+  run: z.int().positive(),
+  submittedAtMs: z.int(),
+});
+export type UsedKey = z.infer<typeof usedKeySchema>;
+const usedKeysSchema = z.array(usedKeySchema);
+
+/** Header of records in `crawl.jobs` that carries the keys used for the job, the latest last, as JSON. */
+export const usedKeysHeader = "sluice-idempotency-keys";
+
+export interface JobEntry {
+  readonly job: Job;
+  readonly usedKeys: readonly UsedKey[];
+}
+
+export class JobBook {
+  readonly #prefix: string;
+  readonly #jobs = new Map<string, JobEntry>();
+  readonly #statuses = new Map<string, JobStatus>();
+  readonly #jobOfKey = new Map<string, string>();
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  fold({ topic, records }: Batch): void {
+    const name = topic.slice(this.#prefix.length);
+    for (const record of records) {
+      if (name === topics.jobs.name) this.#foldJob(record);
+      else if (name === topics.counters.name) this.#foldCounters(record);
+    }
+  }
+
+  entry(id: string): JobEntry | undefined {
+    return this.#jobs.get(id);
+  }
+
+  status(id: string): JobStatus | undefined {
+    return this.#statuses.get(id);
+  }
+
+  /** The submission that used the key before, with its job. */
+  used(key: string): { readonly job: string; readonly use: UsedKey } | undefined {
+    const job = this.#jobOfKey.get(key);
+    const use =
+      job === undefined ? undefined : this.#jobs.get(job)?.usedKeys.find((each) => each.key === key);
+    return job === undefined || use === undefined ? undefined : { job, use };
+  }
+
+  /** In order, so that every replica lists them alike. */
+  ids(): readonly string[] {
+    return [...this.#jobs.keys()].sort();
+  }
+
+  #foldJob({ key, value, headers }: BrokerRecord): void {
+    const id = key?.toString("utf8") ?? "";
+    const decoded = decodeRecord(topics.jobs.name, value);
+    // As the frontier does it: what can't be read changes nothing.
+    if (decoded.kind === "poison") return;
+    for (const used of this.#jobs.get(id)?.usedKeys ?? []) this.#jobOfKey.delete(used.key);
+    this.#jobs.delete(id);
+    if (decoded.kind === "tombstone") return;
+    const usedKeys = readUsedKeys(headers[usedKeysHeader]);
+    this.#jobs.set(id, { job: decoded.value as Job, usedKeys });
+    for (const used of usedKeys) this.#jobOfKey.set(used.key, id);
+  }
+
+  #foldCounters({ key, value }: BrokerRecord): void {
+    const decoded = decodeRecord(topics.counters.name, value);
+    if (decoded.kind === "tombstone") this.#statuses.delete(key?.toString("utf8") ?? "");
+    if (decoded.kind !== "value") return;
+    const counters = decoded.value as Counters;
+    if (counters.kind === "job") this.#statuses.set(counters.job, counters);
+  }
+}
+
+/** Anybody may write jobs, so anything may be in the header. */
+function readUsedKeys(text: string | undefined): readonly UsedKey[] {
+  if (text === undefined) return [];
+  try {
+    return usedKeysSchema.safeParse(JSON.parse(text)).data ?? [];
+  } catch {
+    return [];
+  }
+}
