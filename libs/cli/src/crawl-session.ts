@@ -24,6 +24,8 @@ export async function crawl(options: CrawlOptions, env: NodeJS.ProcessEnv): Prom
   const screen = stderrScreen(env);
   const say = (text: string): void => screen.write(`${text}\n`);
   const config = readSettings(options, env);
+  const folder = new OutFolder(options.out);
+  folder.check();
   const dataDir = resolve(env["SLUICE_DATA_DIR"] || join(root, ".sluice"));
   let run: CrawlRun | null = null;
   let kafka: KafkaHandle | null = null;
@@ -90,7 +92,7 @@ export async function crawl(options: CrawlOptions, env: NodeJS.ProcessEnv): Prom
     clock: systemClock(),
     screen,
     env,
-    folder: new OutFolder(options.out),
+    folder,
     logDir: join(dataDir, "logs", options.job.id),
     scriptOf: (service) => join(root, "services", service, "src", "main.ts"),
     interruption,

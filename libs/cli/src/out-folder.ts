@@ -1,7 +1,7 @@
 /** The folder of a crawl's results: whose it is, what of an earlier run is moved aside, its summary. */
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { SluiceError } from "@sluice/errors";
+import { dirname, join } from "node:path";
+import { messageOf, SluiceError } from "@sluice/errors";
 import type { Summary } from "./summary.ts";
 
 /** Whose results lie in the folder. */
@@ -44,12 +44,25 @@ export class OutFolder {
   }
 
   /**
+   * Tells early that the path cannot be a folder, before anything is started.
+   * @throws SluiceError SLUICE_USAGE
+   */
+  check(): void {
+    for (let at = this.path; ; at = dirname(at)) {
+      const stat = statSync(at, { throwIfNoEntry: false });
+      if (stat?.isDirectory() === false)
+        throw unusable(this.path, `cannot be a folder: ${at} is not a folder`);
+      if (stat !== undefined || at === dirname(at)) return;
+    }
+  }
+
+  /**
    * Makes the folder ready: what another run or a finished job has left is moved aside, never deleted.
    * May be done again after it was cut off anywhere.
-   * @throws SluiceError SLUICE_JOB_CONFLICT where results of an unfinished job lie here, or this job's elsewhere
+   * @throws SluiceError SLUICE_USAGE where the folder cannot be made, SLUICE_JOB_CONFLICT where results of an unfinished job lie here, or this job's elsewhere
    */
   prepare(crawl: Crawl): void {
-    mkdirSync(this.path, { recursive: true });
+    make(this.path);
     const owner = readJson(this.#owner) as Owner | null;
     const isOurs = owner !== null && owner.job === crawl.job && owner.prefix === crawl.prefix;
     if (crawl.kind === "resume") {
@@ -121,6 +134,17 @@ export class OutFolder {
     if (checkpoint !== null) writeAtomically(this.#checkpoint, JSON.stringify({ ...checkpoint, bytes: 0 }));
   }
 }
+
+function make(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw unusable(path, `cannot be made: ${messageOf(error)}`);
+  }
+}
+
+const unusable = (path: string, fault: string): SluiceError =>
+  new SluiceError("SLUICE_USAGE", `--out: ${JSON.stringify(path)} ${fault}`, { field: "--out" });
 
 const conflict = (fault: string): SluiceError =>
   new SluiceError("SLUICE_JOB_CONFLICT", `--out: ${fault}`, { field: "--out" });

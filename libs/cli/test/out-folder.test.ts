@@ -49,6 +49,17 @@ function written(text: string): void {
 }
 
 describe("the folder of results", () => {
+  it("refuses a path that is a file, or lies in one, naming --out", () => {
+    writeFileSync(path, "mine");
+    for (const each of [folder, new OutFolder(join(path, "below"))]) {
+      expect(() => each.check()).toThrow(expect.objectContaining({ code: "SLUICE_USAGE" }));
+      expect(() => each.check()).toThrow(/^--out: /);
+      expect(() => each.prepare(crawl())).toThrow(/^--out: /);
+    }
+    expect(readFileSync(path, "utf8")).toBe("mine");
+    expect(() => new OutFolder(join(path, "..", "not", "there")).check()).not.toThrow();
+  });
+
   it("keeps the results of the run before, and the sink's offsets, when the next run begins", () => {
     folder.prepare(crawl());
     written('{"run":1}\n');
