@@ -230,6 +230,7 @@ export class CrawlRun {
       maxPages: this.#job.limits.maxPages,
       pagesPerSecond: this.#rate.perSecond(),
       hosts: hosts?.waiting(clock.nowMs()) ?? { count: 0, reasons: [], longest: null },
+      delayMs: this.#job.politeness.delayMs,
       phase: this.#phase,
       elapsedMs: clock.monotonicMs() - this.#startedMs,
     });

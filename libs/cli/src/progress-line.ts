@@ -7,6 +7,8 @@ export interface ProgressView {
   readonly maxPages: number | null;
   readonly pagesPerSecond: number;
   readonly hosts: WaitingHosts;
+  /** Least time between two requests to a host, as the job has it. */
+  readonly delayMs: number;
   /** What is going on instead of crawling, e.g. `starting services`; null while it crawls. */
   readonly phase: string | null;
   readonly elapsedMs: number;
@@ -37,8 +39,12 @@ export function progressLine(view: ProgressView): string {
 }
 
 /** Why nothing, or not more, is fetched now; empty where there is nothing to tell. */
-function waitingText({ figures, hosts }: ProgressView): string {
-  if (hosts.count === 0) return figures.waiting > 0 ? "waiting: delay between requests to a host" : "";
+function waitingText({ figures, hosts, delayMs, pagesPerSecond }: ProgressView): string {
+  if (hosts.count === 0) {
+    if (figures.waiting === 0) return "";
+    if (delayMs > 0) return "waiting: delay between requests to a host";
+    return pagesPerSecond > 0 ? "" : "waiting: retries that are not due yet";
+  }
   const reasons = hosts.reasons.map(({ reason, count }) => `${count} ${reasonTexts[reason]}`).join(", ");
   const longest =
     hosts.longest === null ? "" : `; longest ${hosts.longest.domain}, ${duration(hosts.longest.waitMs)} more`;
