@@ -52,6 +52,7 @@ export class LagWatch {
       const lag = await this.#lagOf(group, topic);
       if (lag > worst.lag) worst = { group, topic, lag };
     }
+    if (this.#stopped) return;
     const held = this.flow.has("release");
     if (!held && worst.lag > lagMax) {
       this.flow.set("release", worst);
@@ -71,7 +72,8 @@ export class LagWatch {
     if (committed.length === 0) return 0;
     const marks = await admin.watermarks(topic);
     let lag = 0;
-    for (const { partition, offset } of committed) lag += Math.max(0, (marks[partition]?.high ?? offset) - offset);
+    for (const { partition, offset } of committed)
+      lag += Math.max(0, (marks[partition]?.high ?? offset) - offset);
     return lag;
   }
 }

@@ -52,7 +52,9 @@ const exitCodes = { ok: 0, fatal: 1, config: 2 } as const;
  */
 export async function runProcess<State, Rec extends InputRecord, Call, Outcome>(
   name: string,
-  define: (context: ProcessContext) => Promise<ServiceDefinition<State, Rec, Call, Outcome>> | ServiceDefinition<State, Rec, Call, Outcome>,
+  define: (
+    context: ProcessContext,
+  ) => Promise<ServiceDefinition<State, Rec, Call, Outcome>> | ServiceDefinition<State, Rec, Call, Outcome>,
 ): Promise<void> {
   let config: CommonConfig;
   try {
@@ -71,8 +73,19 @@ export async function runProcess<State, Rec extends InputRecord, Call, Outcome>(
     replicationFactor: config.replicationFactor ?? null,
   };
   const fatal = (error: unknown): never => {
-    log.error({ message: messageOf(error), stack: error instanceof Error ? error.stack : undefined, code: error instanceof SluiceError ? error.code : undefined }, "fatal");
-    process.exit(error instanceof SluiceError && error.code === "SLUICE_CONFIG_INVALID" ? exitCodes.config : exitCodes.fatal);
+    log.error(
+      {
+        message: messageOf(error),
+        stack: error instanceof Error ? error.stack : undefined,
+        code: error instanceof SluiceError ? error.code : undefined,
+      },
+      "fatal",
+    );
+    process.exit(
+      error instanceof SluiceError && error.code === "SLUICE_CONFIG_INVALID"
+        ? exitCodes.config
+        : exitCodes.fatal,
+    );
   };
   process.on("uncaughtException", fatal);
   process.on("unhandledRejection", fatal);
@@ -84,7 +97,8 @@ export async function runProcess<State, Rec extends InputRecord, Call, Outcome>(
       ...securityOf(config),
       ...(onFailpoint === undefined ? {} : { onFailpoint }),
       // The client reports what it goes on to retry; it matters only when something is looked for.
-      log: (event, fields) => (event === "kafka_client_error" ? log.debug(fields, event) : log.info(fields, event)),
+      log: (event, fields) =>
+        event === "kafka_client_error" ? log.debug(fields, event) : log.info(fields, event),
     });
     log.info({ settings: shown(commonSettings, config) }, "starting");
     await prepareTopics(broker, layout, config.createTopics);
@@ -117,7 +131,10 @@ export async function runProcess<State, Rec extends InputRecord, Call, Outcome>(
             port: config.adminPort,
             alive: () => true,
             checks: () => ({
-              joined: { ok: service.phases().size > 0 || service.ready, detail: phasesText(service.phases()) },
+              joined: {
+                ok: service.phases().size > 0 || service.ready,
+                detail: phasesText(service.phases()),
+              },
               restored: { ok: service.ready, detail: service.ready ? "all tasks run" : "not yet" },
             }),
             metrics: () => {
@@ -141,27 +158,38 @@ export async function runProcess<State, Rec extends InputRecord, Call, Outcome>(
         .then(() => definition.close?.())
         .then(() => admin?.close())
         .then(() => broker.close())
-        .then(
-          () => {
-            log.info({}, "stopped");
-            process.exit(exitCodes.ok);
-          },
-          fatal,
-        );
+        .then(() => {
+          log.info({}, "stopped");
+          process.exit(exitCodes.ok);
+        }, fatal);
     };
     process.on("SIGTERM", () => stop("SIGTERM"));
     process.on("SIGINT", () => stop("SIGINT"));
     // Started by a launcher: when it goes, however it goes, nobody is left to stop us.
-    process.on("disconnect", () => stop("disconnect"));
+    process.on("disconnect", () => {
+      // One that has told us to stop and goes away has not told us twice.
+      if (!stopping) stop("disconnect");
+    });
     process.send?.({ kind: "started" });
   } catch (error) {
     fatal(error);
   }
 }
 
-function securityOf(config: CommonConfig): { ssl?: true | { ca: string[] }; sasl?: { mechanism: "plain" | "scram-sha-256" | "scram-sha-512"; username: string; password: string } } {
-  const { securityProtocol, saslMechanism, saslUsername: username, saslPassword: password, sslCaFile } = config;
-  const ssl = securityProtocol.endsWith("SSL") ? { ssl: sslCaFile === "" ? (true as const) : { ca: [readFileSync(sslCaFile, "utf8")] } } : {};
+function securityOf(config: CommonConfig): {
+  ssl?: true | { ca: string[] };
+  sasl?: { mechanism: "plain" | "scram-sha-256" | "scram-sha-512"; username: string; password: string };
+} {
+  const {
+    securityProtocol,
+    saslMechanism,
+    saslUsername: username,
+    saslPassword: password,
+    sslCaFile,
+  } = config;
+  const ssl = securityProtocol.endsWith("SSL")
+    ? { ssl: sslCaFile === "" ? (true as const) : { ca: [readFileSync(sslCaFile, "utf8")] } }
+    : {};
   if (!securityProtocol.startsWith("SASL")) return ssl;
   const mechanism = saslMechanism.toLowerCase() as "plain" | "scram-sha-256" | "scram-sha-512";
   return { ...ssl, sasl: { mechanism, username, password } };
@@ -171,9 +199,20 @@ function phasesText(phases: ReadonlyMap<string, number>): string {
   return phases.size === 0 ? "no tasks" : [...phases].map(([phase, count]) => `${count} ${phase}`).join(", ");
 }
 
+/** Events after which something may be missing, repeated or left out. */
+const alarming: ReadonlySet<string> = new Set([
+  "offsets_lost_to_retention",
+  "offsets_past_the_end",
+  "position_lost",
+  "state_past_the_end",
+  "table_record_invalid",
+  "commit_failed",
+  "drain_limit",
+]);
+
 function probeFor(log: Log, metrics: Metrics): RuntimeProbe {
   return {
-    event: (name, fields) => log.info(fields, name),
+    event: (name, fields) => (alarming.has(name) ? log.warn(fields, name) : log.info(fields, name)),
     stepped: () => metrics.add("sluice_runtime_steps_total", 1),
     consumed: (topic, records, bytes) => {
       metrics.add("sluice_runtime_consumed_records_total", records, { topic });
@@ -184,7 +223,8 @@ function probeFor(log: Log, metrics: Metrics): RuntimeProbe {
       metrics.add("sluice_runtime_commit_records_total", records);
       metrics.observe("sluice_runtime_commit_seconds", durationMs / 1000);
     },
-    commitFailed: (fenced) => metrics.add("sluice_runtime_commits_total", 1, { outcome: fenced ? "fenced" : "unknown" }),
+    commitFailed: (fenced) =>
+      metrics.add("sluice_runtime_commits_total", 1, { outcome: fenced ? "fenced" : "unknown" }),
     deadLetter: (topic, reason) => {
       metrics.add("sluice_runtime_dead_letters_total", 1, { topic });
       log.warn({ topic, reason }, "dead_letter");
@@ -196,13 +236,20 @@ function probeFor(log: Log, metrics: Metrics): RuntimeProbe {
   };
 }
 
-function gather(metrics: Metrics, service: { gauges: Service<unknown, InputRecord, unknown, unknown>["gauges"]; phases(): ReadonlyMap<string, number> }): void {
+function gather(
+  metrics: Metrics,
+  service: {
+    gauges: Service<unknown, InputRecord, unknown, unknown>["gauges"];
+    phases(): ReadonlyMap<string, number>;
+  },
+): void {
   const { heldRecords, heldBytes, calls, callsWaiting, unpersisted, paused } = service.gauges();
   metrics.set("sluice_runtime_held_records", heldRecords);
   metrics.set("sluice_runtime_held_bytes", heldBytes);
   metrics.set("sluice_runtime_calls", calls);
   metrics.set("sluice_runtime_calls_waiting", callsWaiting);
   metrics.set("sluice_runtime_unpersisted_records", unpersisted);
-  for (const [reason, partitions] of paused) metrics.set("sluice_runtime_paused_partitions", partitions, { reason });
+  for (const [reason, partitions] of paused)
+    metrics.set("sluice_runtime_paused_partitions", partitions, { reason });
   for (const [phase, tasks] of service.phases()) metrics.set("sluice_runtime_tasks", tasks, { phase });
 }

@@ -18,6 +18,8 @@ export async function prepareTopics(broker: Broker, layout: TopicLayout, create:
   if (create) await broker.admin.createTopics(specs);
   const drift = await broker.admin.topicDrift(specs);
   if (drift.length === 0) return;
-  const lines = drift.map(({ topic, setting, expected, actual }) => `${topic}: ${setting} is ${actual}, not ${expected}`);
+  const lines = drift.map(
+    ({ topic, setting, expected, actual }) => `${topic}: ${setting} is ${actual}, not ${expected}`,
+  );
   throw new SluiceError("SLUICE_TOPIC_DRIFT", lines.join("\n"), { field: drift[0]?.topic ?? "" });
 }

@@ -14,6 +14,8 @@ export interface QueuedCall<Request> {
  */
 export class CallQueue<Request> {
   #waiting: QueuedCall<Request>[] = [];
+  /** Those before it have begun: shifting a long array would move all of it each time. */
+  #head = 0;
   readonly #running = new Map<string, QueuedCall<Request>>();
   readonly #slots: number;
 
@@ -26,7 +28,7 @@ export class CallQueue<Request> {
   }
 
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#waiting.length - this.#head;
   }
 
   push(call: QueuedCall<Request>): void {
@@ -36,8 +38,10 @@ export class CallQueue<Request> {
   /** The next call to begin, or null: no slot is free or nothing waits. */
   begin(): QueuedCall<Request> | null {
     if (this.#running.size >= this.#slots) return null;
-    const call = this.#waiting.shift();
+    const call = this.#waiting[this.#head];
     if (call === undefined) return null;
+    this.#head += 1;
+    if (this.#head >= 64 && this.#head * 2 >= this.#waiting.length) this.#compact();
     this.#running.set(keyOf(call), call);
     return call;
   }
@@ -49,7 +53,10 @@ export class CallQueue<Request> {
 
   /** Aborts one call; one that had not begun is taken out and returned, since nobody will settle it. */
   abort(task: number, epoch: number, callId: string): QueuedCall<Request> | null {
-    const index = this.#waiting.findIndex((call) => call.callId === callId && call.task === task && call.epoch === epoch);
+    this.#compact();
+    const index = this.#waiting.findIndex(
+      (call) => call.callId === callId && call.task === task && call.epoch === epoch,
+    );
     if (index >= 0) return this.#waiting.splice(index, 1)[0] ?? null;
     this.#running.get(`${task}/${epoch}/${callId}`)?.controller.abort();
     return null;
@@ -57,6 +64,7 @@ export class CallQueue<Request> {
 
   /** Aborts all calls of a task that is gone; those not begun are forgotten. Returns how many ran. */
   abortTask(task: number, epoch: number): number {
+    this.#compact();
     this.#waiting = this.#waiting.filter((call) => call.task !== task || call.epoch !== epoch);
     let aborted = 0;
     for (const call of this.#running.values()) {
@@ -69,7 +77,14 @@ export class CallQueue<Request> {
 
   abortAll(): void {
     this.#waiting = [];
+    this.#head = 0;
     for (const call of this.#running.values()) call.controller.abort();
+  }
+
+  #compact(): void {
+    if (this.#head === 0) return;
+    this.#waiting = this.#waiting.slice(this.#head);
+    this.#head = 0;
   }
 }
 

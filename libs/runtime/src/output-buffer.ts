@@ -3,6 +3,9 @@ import { SluiceError } from "@sluice/errors";
 import type { Effect } from "@sluice/topology";
 import type { OutRecord } from "./broker.ts";
 
+/** What topics allow in one record (see the table of topics), less the room that its frame takes. */
+export const recordBytesMax = 8_388_608 - 4096;
+
 type Send = Extract<Effect<never>, { kind: "send" }>;
 
 /** What one transaction will write: gathered by steps, taken as a whole by a commit. */
@@ -37,7 +40,7 @@ export class OutputBuffer {
   send(effect: Send): void {
     const topic = topicOf(effect.topic);
     if (topic === undefined) throw new SluiceError("SLUICE_STEP_BROKEN", `no topic ${effect.topic}`);
-    const value = effect.value === null ? null : JSON.stringify(effect.value);
+    const value = encoded(effect.value, effect.topic, effect.key);
     const record: OutRecord = {
       topic: this.#layout.prefix + effect.topic,
       partition: effect.partition ?? partitionOf(effect.key, partitionsOf(topic, this.#layout)),
@@ -57,7 +60,7 @@ export class OutputBuffer {
   }
 
   put(key: string, value: unknown): void {
-    const text = value === null ? null : JSON.stringify(value);
+    const text = encoded(value, "the changelog", key);
     this.#bytes += (text?.length ?? 0) + key.length;
     this.#changes.set(key, text);
   }
@@ -71,4 +74,24 @@ export class OutputBuffer {
     this.#bytes = 0;
     return output;
   }
+}
+
+/** Throws what names the record: once it is in a transaction, nobody can say which one was too large. */
+function encoded(value: unknown, topic: string, key: string): string | null {
+  if (value === null) return null;
+  const text = JSON.stringify(value) as string | undefined;
+  if (text === undefined)
+    throw new SluiceError("SLUICE_STEP_BROKEN", `${topic}, key ${key}: nothing that JSON has`);
+  // A UTF-16 unit has at most three bytes of UTF-8.
+  if (text.length * 3 > recordBytesMax) {
+    const bytes = Buffer.byteLength(text) + Buffer.byteLength(key);
+    if (bytes > recordBytesMax) {
+      throw new SluiceError(
+        "SLUICE_RECORD_TOO_LARGE",
+        `${topic}, key ${key}: ${bytes} bytes, at most ${recordBytesMax}`,
+        { field: topic },
+      );
+    }
+  }
+  return text;
 }

@@ -11,7 +11,7 @@ export interface RuntimeProbe {
   staleBatch(): void;
   /** A call of an older epoch settled and was dropped. */
   staleSettle(): void;
-  /** Calls wait because the group has not been heard of for half a session. */
+  /** Calls begin to wait because the group has not been heard of for half a session. */
   callsWithheld(calls: number): void;
 }
 

@@ -1,12 +1,13 @@
 import { SluiceError } from "@sluice/errors";
-import { decodeRecord, partitionOf, type TopicLayout } from "@sluice/records";
+import { decodeRecord, partitionOf, topicOf, type TopicLayout } from "@sluice/records";
 import type { Effect, Input, InputRecord, Step, StepContext } from "@sluice/topology";
 import { assignTasks } from "./assignment.ts";
-import type { Batch, Broker, GroupConsumer, Join, OnFailpoint, TopicPartition } from "./broker.ts";
+import type { Batch, Broker, GroupConsumer, Join, OnFailpoint, OutRecord, TopicPartition } from "./broker.ts";
 import { CommitFailed } from "./broker.ts";
 import { PartitionBudget } from "./budget.ts";
 import { CallQueue, type QueuedCall } from "./call-queue.ts";
 import type { Clock } from "./clock.ts";
+import { deadLetter } from "./dead-letter.ts";
 import { OffsetLedger } from "./ledger.ts";
 import type { RuntimeLimits } from "./limits.ts";
 import type { RuntimeProbe } from "./probe.ts";
@@ -15,10 +16,7 @@ import { Table } from "./tables.ts";
 import { Task, type HeldRecord } from "./task.ts";
 
 /** The world outside a step: performs its calls. Expected failures are answers; a rejection is a bug. */
-export type PerformCall<Call, Outcome> = (
-  request: Call,
-  signal: AbortSignal,
-) => Promise<Outcome>;
+export type PerformCall<Call, Outcome> = (request: Call, signal: AbortSignal) => Promise<Outcome>;
 
 export interface ServiceOptions<State, Rec extends InputRecord, Call, Outcome> {
   readonly step: Step<State, Rec, Call, Outcome>;
@@ -48,12 +46,32 @@ type Event<Outcome> =
   | { readonly kind: "joined"; readonly join: Join }
   | { readonly kind: "batch"; readonly batch: Batch }
   | { readonly kind: "heartbeat" }
-  | { readonly kind: "prepared"; readonly join: number; readonly tasks: readonly PreparedTask[] }
-  | { readonly kind: "tables"; readonly join: number; readonly marks: ReadonlyMap<string, readonly Marks[]> }
-  | { readonly kind: "committed"; readonly task: number; readonly epoch: number; readonly commit: PendingCommit; readonly changelogEnd: number | null }
-  | { readonly kind: "commit_failed"; readonly task: number; readonly epoch: number; readonly error: Error }
+  | { readonly kind: "prepared"; readonly tasks: readonly PreparedTask[] }
+  | { readonly kind: "tables"; readonly marks: ReadonlyMap<string, readonly Marks[]> }
+  | {
+      readonly kind: "committed";
+      readonly task: number;
+      readonly epoch: number;
+      readonly commit: PendingCommit;
+      readonly changelogEnd: number | null;
+    }
+  | {
+      readonly kind: "commit_failed";
+      readonly task: number;
+      readonly epoch: number;
+      readonly error: Error;
+      readonly largest: OutRecord | null;
+    }
   | { readonly kind: "settled"; readonly call: QueuedCall<unknown>; readonly outcome: Outcome }
   | { readonly kind: "local_table"; readonly table: string; readonly key: string };
+
+/**
+ * Batches in a row that do not continue the position, until the log is taken to be another one than the
+ * position was read from. A batch that a seek overtook comes once or twice.
+ */
+const staleInRowMax = 50;
+/** A task counts as busy for so long after a commit. */
+const busyMs = 1000;
 
 interface Marks {
   readonly low: number;
@@ -92,15 +110,27 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
   readonly #tables = new Map<string, Table>();
   readonly #stepTables: Record<string, ReadonlyMap<string, unknown>> = {};
   readonly #tasks = new Map<number, Task<State, Rec>>();
-  readonly #rates = new Map<number, number>();
   #inbox: Event<Outcome>[] = [];
   #scheduled = false;
   #wakeTimer: (() => void) | null = null;
   #wakeTimerAtMs = Infinity;
   #epochs = 0;
-  #joins = 0;
+  /** Joins in the inbox: the consumer has another assignment already than the tasks show. */
+  #joinsAhead = 0;
   #memberId: string | null = null;
+  #generation = 0;
+  /** The group counted us in at this instant or later: when the answered request was sent, at the earliest. */
   #heardAtMs = Number.NEGATIVE_INFINITY;
+  /** When the last answer was handled; the next request was sent after that. */
+  #answeredAtMs = Number.NEGATIVE_INFINITY;
+  #claimedAtMs = Number.NEGATIVE_INFINITY;
+  #withheld = false;
+  #preparingTables = false;
+  readonly #staleTables = new Map<string, number>();
+  /** A lane was freed since the tasks were last worked on. */
+  #freed = false;
+  #intervalMs = 0;
+  #stopping: Promise<void> | null = null;
   #closing = false;
   #dead = false;
   #drained: (() => void) | null = null;
@@ -127,12 +157,15 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
       changelog: options.changelog === null ? null : this.#prefix + options.changelog,
       tables: options.tables.map((topic) => this.#prefix + topic),
       tasks: options.layout.partitions,
-      claim: () => ({
-        instance: options.instance,
-        owned: [...this.#tasks.keys()],
-        onDisk: options.stores.held(),
-        heardAtMs: this.#clock.nowMs(),
-      }),
+      claim: () => {
+        this.#claimedAtMs = this.#clock.monotonicMs();
+        return {
+          instance: options.instance,
+          owned: [...this.#tasks.keys()],
+          onDisk: options.stores.held(),
+          heardAtMs: this.#heardAtEpochMs,
+        };
+      },
       assign: assignTasks,
       sessionTimeoutMs: this.#limits.sessionTimeoutMs,
       heartbeatIntervalMs: this.#limits.heartbeatIntervalMs,
@@ -143,17 +176,25 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
 
   async start(): Promise<void> {
     await this.#consumer.start({
-      onJoined: (join) => this.#enqueue({ kind: "joined", join }),
+      onJoined: (join) => {
+        this.#joinsAhead += 1;
+        this.#enqueue({ kind: "joined", join });
+      },
       onBatch: (batch) => this.#enqueue({ kind: "batch", batch }),
       onHeartbeat: () => {
-        this.#heardAtMs = this.#clock.monotonicMs();
+        // An answer may have waited for us while the process was stopped. Requests go one at a time, so this
+        // one was sent after the answer before it was handled, and that is all that it proves.
+        this.#heardAtMs = Math.max(this.#heardAtMs, this.#answeredAtMs);
+        this.#answeredAtMs = this.#clock.monotonicMs();
         this.#enqueue({ kind: "heartbeat" });
       },
       onRebalancing: () => this.#options.probe.event("rebalancing", {}),
       onFailed: (error, restarting) => {
         this.#options.probe.event("consumer_failed", { message: error.message, restarting });
         if (!restarting) {
-          this.#fail(new SluiceError("SLUICE_CONSUMER_DEAD", `consumer ended: ${error.message}`, { cause: error }));
+          this.#fail(
+            new SluiceError("SLUICE_CONSUMER_DEAD", `consumer ended: ${error.message}`, { cause: error }),
+          );
         }
       },
     });
@@ -167,7 +208,14 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
   }
 
   /** Figures that change from moment to moment, for gauges. */
-  gauges(): { heldRecords: number; heldBytes: number; calls: number; callsWaiting: number; unpersisted: number; paused: ReadonlyMap<string, number> } {
+  gauges(): {
+    heldRecords: number;
+    heldBytes: number;
+    calls: number;
+    callsWaiting: number;
+    unpersisted: number;
+    paused: ReadonlyMap<string, number>;
+  } {
     let unpersisted = 0;
     for (const task of this.#tasks.values()) unpersisted += task.output.records;
     return {
@@ -177,6 +225,20 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
       callsWaiting: this.#calls.waiting,
       unpersisted,
       paused: this.#budget.pausedByReason(),
+    };
+  }
+
+  /** Sizes of everything that grows with what is under way, all 0 when nothing is; for tests of leaks. */
+  leftovers(): Readonly<Record<"inbox" | "preparing" | "held" | "lanes" | "wakes" | "calls", number>> {
+    const sum = (size: (task: Task<State, Rec>) => number): number =>
+      [...this.#tasks.values()].reduce((all, task) => all + size(task), 0);
+    return {
+      inbox: this.#inbox.length,
+      preparing: this.#preparing.size,
+      held: sum(({ held }) => held.size),
+      lanes: sum(({ lanes }) => lanes.size),
+      wakes: sum(({ wakes }) => wakes.size),
+      calls: sum(({ calls }) => calls.size),
     };
   }
 
@@ -190,7 +252,8 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
   /** The state of each running task; for tests and health only. */
   states(): readonly { readonly task: number; readonly state: State }[] {
     const found: { task: number; state: State }[] = [];
-    for (const task of this.#tasks.values()) if (task.state !== null) found.push({ task: task.number, state: task.state });
+    for (const task of this.#tasks.values())
+      if (task.state !== null) found.push({ task: task.number, state: task.state });
     return found;
   }
 
@@ -203,9 +266,17 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
    * Graceful end: no new records, calls in flight end (aborted after `drainMs`), everything finished is
    * committed, the group is left.
    */
-  async stop(): Promise<void> {
-    if (this.#closing) return;
+  stop(): Promise<void> {
+    this.#stopping ??= this.#drain();
+    return this.#stopping;
+  }
+
+  async #drain(): Promise<void> {
     this.#closing = true;
+    if (this.#dead) return this.#shutDown();
+    for (const task of this.#tasks.values()) {
+      for (const topic of this.#options.inputs) this.#budget.hold(this.#at(topic, task.number), "draining");
+    }
     const drained = new Promise<void>((resolve) => {
       this.#drained = resolve;
     });
@@ -213,7 +284,9 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
       this.#options.probe.event("drain_limit", { calls: this.#calls.running });
       this.#calls.abortAll();
     });
-    const cancelWait = this.#clock.after(this.#limits.drainMs + this.#limits.drainGraceMs, () => this.#drained?.());
+    const cancelWait = this.#clock.after(this.#limits.drainMs + this.#limits.drainGraceMs, () =>
+      this.#drained?.(),
+    );
     this.#schedule();
     await drained;
     cancelAbort();
@@ -225,6 +298,8 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
   async destroy(): Promise<void> {
     this.#closing = true;
     this.#calls.abortAll();
+    this.#dead = true;
+    this.#drained?.();
     await this.#shutDown();
   }
 
@@ -277,11 +352,18 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
     for (const task of this.#tasks.values()) {
       if (task.phase !== "running") continue;
       budget = this.#work(task, budget);
+      if (budget > 0) continue;
+      // Behind all others, or a task with an endless backlog would leave nothing to those after it.
+      this.#tasks.delete(task.number);
+      this.#tasks.set(task.number, task);
+      break;
     }
+    this.#freed = false;
     this.#beginCalls();
+    this.#intervalMs = this.#commitIntervalMs();
     for (const task of this.#tasks.values()) this.#commitIfDue(task);
     this.#tellConsumer();
-    if (budget <= 0) this.#schedule();
+    if (budget <= 0 || this.#freed) this.#schedule();
     this.#setWakeTimer();
     if (this.#closing) this.#checkDrained();
   }
@@ -298,16 +380,17 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
         for (const prepared of event.tasks) this.#prepared(prepared);
         return;
       case "tables":
-        return this.#beginTables(event.join, event.marks);
+        return this.#beginTables(event.marks);
       case "committed":
         return this.#committed(event.task, event.epoch, event.commit, event.changelogEnd);
       case "commit_failed":
-        return this.#commitFailed(event.task, event.epoch, event.error);
+        return this.#commitFailed(event.task, event.epoch, event.error, event.largest);
       case "settled":
         return this.#settled(event.call as QueuedCall<Call>, event.outcome);
       case "local_table":
         for (const task of this.#tasks.values()) {
-          if (task.phase === "running") this.#step(task, { kind: "table", table: event.table, key: event.key });
+          if (task.phase === "running")
+            this.#step(task, { kind: "table", table: event.table, key: event.key });
         }
         return;
       default:
@@ -318,15 +401,19 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
   // --- membership ------------------------------------------------------------------------------------
 
   #joined(join: Join): void {
-    this.#joins += 1;
-    const comesBack = join.memberId === this.#memberId;
+    this.#joinsAhead -= 1;
+    // A generation between the two is one whose assignment we never saw: others may have had our tasks in it.
+    const generations = join.generation - this.#generation;
+    const comesBack = join.memberId === this.#memberId && generations >= 0 && generations <= 1;
     this.#memberId = join.memberId;
-    this.#heardAtMs = this.#clock.monotonicMs();
+    this.#generation = join.generation;
+    this.#heardAtMs = Math.max(this.#heardAtMs, this.#claimedAtMs);
+    this.#answeredAtMs = this.#clock.monotonicMs();
     const mine = new Set(join.tasks);
     let lost = 0;
     let kept = 0;
     for (const task of this.#tasks.values()) {
-      // Under the same member id nobody else can have owned what we had and have again.
+      // As the same member nobody else can have owned what we had and have again.
       if (comesBack && mine.has(task.number)) {
         kept += 1;
         continue;
@@ -341,11 +428,17 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
       const task = this.#newTask(number);
       fresh.push(task);
     }
-    this.#options.probe.event("joined", { generation: join.generation, tasks: join.tasks, kept, lost, fresh: fresh.length });
+    this.#options.probe.event("joined", {
+      generation: join.generation,
+      tasks: join.tasks,
+      kept,
+      lost,
+      fresh: fresh.length,
+    });
     this.#options.probe.rebalanced();
     for (const task of this.#tasks.values()) this.#reposition(task);
     this.#repositionTables();
-    for (const task of this.#tasks.values()) if (task.phase === "waiting") this.#setOff(task);
+    for (const task of this.#tasks.values()) if (task.phase === "waiting") task.phase = "fencing";
     this.#startPrepare();
   }
 
@@ -355,7 +448,7 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
       number,
       this.#epochs,
       this.#clock.nowMs(),
-      this.#options.stores.open(number),
+      this.#options.stores.open(number, this.#clock.nowMs()),
       this.#options.layout,
     );
     this.#tasks.set(number, task);
@@ -372,7 +465,24 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
     producer?.close().catch((error: unknown) => {
       this.#options.probe.event("producer_close_failed", { task: task.number, message: String(error) });
     });
-    task.store.close();
+    task.store.close(this.#heardAtEpochMs);
+  }
+
+  /** The task begins anew from what is committed, as soon as the group has answered again. */
+  #restart(task: Task<State, Rec>): void {
+    this.#drop(task);
+    this.#newTask(task.number);
+    for (const topic of this.#options.inputs) {
+      const at = this.#at(topic, task.number);
+      this.#consumer.pause([at]);
+      this.#budget.reset(at);
+      this.#budget.hold(at, "restoring");
+    }
+  }
+
+  /** The next batch starts at `offset`, unless a join is about to place everything anew. */
+  #seek(at: TopicPartition, offset: number): void {
+    if (this.#joinsAhead === 0) this.#consumer.seek(at, offset);
   }
 
   /** After a join the consumer has paused everything and would start from what is committed. */
@@ -382,24 +492,23 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
       this.#budget.reset(at);
       if (task.phase === "running") {
         const input = task.inputs.get(topic);
-        if (input !== undefined) this.#consumer.seek(at, input.position);
+        if (input !== undefined) this.#seek(at, input.position);
       } else {
         this.#budget.hold(at, "restoring");
       }
+      if (this.#closing) this.#budget.hold(at, "draining");
     }
     if (task.phase === "restoring") this.#readChangelog(task);
   }
 
-  #setOff(task: Task<State, Rec>): void {
-    task.phase = "fencing";
-  }
-
-  /** A heartbeat answer shows that the group counts us in: tasks whose transaction failed may fence again. */
+  /** A heartbeat answer shows that the group counts us in: tasks that failed may fence again. */
   #heard(): void {
+    if (!this.#heardLately) return;
+    const nowMs = this.#clock.monotonicMs();
     let found = false;
     for (const task of this.#tasks.values()) {
-      if (task.phase !== "waiting") continue;
-      this.#setOff(task);
+      if (task.phase !== "waiting" || nowMs < task.retryAtMs) continue;
+      task.phase = "fencing";
       found = true;
     }
     if (found) this.#startPrepare();
@@ -410,17 +519,18 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
   readonly #preparing = new Set<number>();
 
   #startPrepare(): void {
-    const tasks = [...this.#tasks.values()].filter((task) => task.phase === "fencing" && !this.#preparing.has(task.epoch));
+    const tasks = [...this.#tasks.values()].filter(
+      (task) => task.phase === "fencing" && !this.#preparing.has(task.epoch),
+    );
     if (tasks.length > 0) {
       for (const task of tasks) this.#preparing.add(task.epoch);
-      const join = this.#joins;
       this.#prepare(tasks).then(
-        (prepared) => this.#enqueue({ kind: "prepared", join, tasks: prepared }),
-        (error: unknown) => this.#fail(error instanceof Error ? error : new Error(String(error))),
+        (prepared) => this.#enqueue({ kind: "prepared", tasks: prepared }),
+        (error: unknown) => this.#fail(asError(error)),
       );
     }
     const unknown = [...this.#tables.values()].filter((table) => !table.known);
-    if (unknown.length > 0) this.#prepareTables(unknown, this.#joins);
+    if (unknown.length > 0 && !this.#preparingTables) this.#prepareTables(unknown);
   }
 
   async #prepare(tasks: readonly Task<State, Rec>[]): Promise<readonly PreparedTask[]> {
@@ -447,15 +557,23 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
     try {
       const names = [...inputs, ...(changelog === null ? [] : [changelog])];
       const [committed, marks] = await Promise.all([
-        broker.admin.committedOffsets(this.#group, inputs.map((topic) => this.#prefix + topic)),
-        Promise.all(names.map(async (topic) => [topic, await broker.admin.watermarks(this.#prefix + topic)] as const)),
+        broker.admin.committedOffsets(
+          this.#group,
+          inputs.map((topic) => this.#prefix + topic),
+        ),
+        Promise.all(
+          names.map(async (topic) => [topic, await broker.admin.watermarks(this.#prefix + topic)] as const),
+        ),
       ]);
       return fenced.map((task) => ({
         ...task,
         offsets: new Map(
           committed
             .filter((each) => each.partition === task.number)
-            .map((each) => [each.topic.slice(this.#prefix.length), { offset: each.offset, metadata: each.metadata }]),
+            .map((each) => [
+              each.topic.slice(this.#prefix.length),
+              { offset: each.offset, metadata: each.metadata },
+            ]),
         ),
         marks: new Map(marks.map(([topic, all]) => [topic, all[task.number] ?? { low: 0, high: 0 }])),
       }));
@@ -481,28 +599,54 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
     }
     if (prepared.error !== null) {
       task.attempts += 1;
-      this.#options.probe.event("prepare_failed", { task: task.number, attempt: task.attempts, message: prepared.error.message });
-      const delayMs = Math.min(100 * 2 ** Math.min(task.attempts, 6), 3000);
-      this.#clock.after(delayMs, () => {
-        if (!this.#dead && this.#tasks.get(task.number) === task) this.#startPrepare();
+      this.#options.probe.event("prepare_failed", {
+        task: task.number,
+        attempt: task.attempts,
+        message: prepared.error.message,
       });
+      task.retryAtMs = this.#clock.monotonicMs() + Math.min(100 * 2 ** Math.min(task.attempts, 6), 3000);
+      // Not by a timer: after a while without the broker the task may be another's.
+      task.phase = "waiting";
       return;
     }
     task.attempts = 0;
     task.producer = prepared.producer;
     for (const topic of this.#options.inputs) {
       const committed = prepared.offsets.get(topic) ?? null;
-      const low = prepared.marks.get(topic)?.low ?? 0;
+      const { low, high } = prepared.marks.get(topic) ?? { low: 0, high: 0 };
       if (committed !== null && committed.offset < low) {
-        this.#options.probe.event("offsets_lost_to_retention", { topic, task: task.number, committed: committed.offset, low });
+        this.#options.probe.event("offsets_lost_to_retention", {
+          topic,
+          task: task.number,
+          committed: committed.offset,
+          low,
+        });
       }
-      const from = committed === null || committed.offset < low ? null : committed;
-      const ledger = new OffsetLedger(from, low);
-      task.inputs.set(topic, { ledger, position: ledger.nextOffset, committed });
+      // Past the end: the topic was made anew or cut. What it holds now was never read, as far as we know.
+      const gone = committed !== null && committed.offset > high;
+      if (gone)
+        this.#options.probe.event("offsets_past_the_end", {
+          topic,
+          task: task.number,
+          committed: committed.offset,
+          low,
+          high,
+        });
+      const ledger = new OffsetLedger(gone ? null : committed, low);
+      ledger.advance(low);
+      task.inputs.set(topic, { ledger, position: ledger.nextOffset, committed, staleInRow: 0 });
     }
     task.phase = "restoring";
     if (this.#options.changelog !== null) {
       const marks = prepared.marks.get(this.#options.changelog) ?? { low: 0, high: 0 };
+      if (task.store.nextOffset > marks.high) {
+        this.#options.probe.event("state_past_the_end", {
+          task: task.number,
+          nextOffset: task.store.nextOffset,
+          high: marks.high,
+        });
+        task.store.clear();
+      }
       task.restorePosition = Math.max(task.store.nextOffset, marks.low);
       task.restoreTarget = marks.high;
       if (task.restorePosition < task.restoreTarget) return this.#readChangelog(task);
@@ -514,8 +658,8 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
     const { changelog } = this.#options;
     if (changelog === null) return;
     const at = this.#at(changelog, task.number);
-    this.#consumer.seek(at, task.restorePosition);
-    this.#consumer.resume([at]);
+    this.#seek(at, task.restorePosition);
+    if (this.#joinsAhead === 0) this.#consumer.resume([at]);
   }
 
   #restored(task: Task<State, Rec>): void {
@@ -523,22 +667,26 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
     this.#runIfLoaded(task);
   }
 
-  #prepareTables(tables: readonly Table[], join: number): void {
+  #prepareTables(tables: readonly Table[]): void {
+    this.#preparingTables = true;
     Promise.all(
-      tables.map(async (table) => [table.topic, await this.#options.broker.admin.watermarks(this.#prefix + table.topic)] as const),
+      tables.map(
+        async (table) =>
+          [table.topic, await this.#options.broker.admin.watermarks(this.#prefix + table.topic)] as const,
+      ),
     ).then(
-      (marks) => this.#enqueue({ kind: "tables", join, marks: new Map(marks) }),
+      (marks) => this.#enqueue({ kind: "tables", marks: new Map(marks) }),
       (error: unknown) => {
         this.#options.probe.event("prepare_failed", { tables: true, message: String(error) });
         this.#clock.after(500, () => {
-          if (!this.#dead && join === this.#joins) this.#prepareTables(tables, join);
+          if (!this.#dead) this.#prepareTables(tables);
         });
       },
     );
   }
 
-  #beginTables(join: number, marks: ReadonlyMap<string, readonly Marks[]>): void {
-    if (join !== this.#joins) return;
+  #beginTables(marks: ReadonlyMap<string, readonly Marks[]>): void {
+    this.#preparingTables = false;
     for (const [topic, each] of marks) {
       const table = this.#tables.get(topic);
       if (table !== undefined && !table.known) table.begin(each);
@@ -548,6 +696,7 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
   }
 
   #repositionTables(): void {
+    if (this.#joinsAhead > 0) return;
     for (const table of this.#tables.values()) {
       const partitions: TopicPartition[] = [];
       for (const [partition, position] of table.positions()) {
@@ -583,7 +732,8 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
     for (const topic of this.#options.inputs) {
       const at = this.#at(topic, task.number);
       const input = task.inputs.get(topic);
-      if (input !== undefined) this.#consumer.seek(at, input.position);
+      if (input !== undefined) this.#seek(at, input.position);
+      if (this.#closing) this.#budget.hold(at, "draining");
       this.#budget.release(at, "restoring");
     }
   }
@@ -598,19 +748,39 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
     if (task === undefined) return;
     if (topic === this.#options.changelog) return this.#changelogBatch(task, batch);
     const input = task.inputs.get(topic);
-    if (input === undefined || task.phase !== "running") return;
+    // While draining, what is read is not begun; even a batch of markers would ask for one commit more.
+    if (input === undefined || task.phase !== "running" || this.#closing) return;
     if (batch.fromOffset !== input.position) {
       // Fetched before a seek, or twice: the position is ours, not the client's.
       this.#options.probe.staleBatch();
-      this.#consumer.seek({ topic: batch.topic, partition: batch.partition }, input.position);
+      input.staleInRow += 1;
+      if (input.staleInRow > staleInRowMax) {
+        // The position is in no log any more: what is committed and where the log ends has to be read again.
+        this.#options.probe.event("position_lost", {
+          topic,
+          task: task.number,
+          position: input.position,
+          from: batch.fromOffset,
+        });
+        this.#restart(task);
+        return;
+      }
+      this.#seek({ topic: batch.topic, partition: batch.partition }, input.position);
       return;
     }
+    input.staleInRow = 0;
     let records = 0;
     let bytes = 0;
     for (const raw of batch.records) {
       if (raw.offset < input.position) continue;
       if (input.ledger.begin(raw.offset) !== "new") continue;
-      const held = { topic, offset: raw.offset, bytes: (raw.value?.length ?? 0) + (raw.key?.length ?? 0), raw, lane: null };
+      const held = {
+        topic,
+        offset: raw.offset,
+        bytes: (raw.value?.length ?? 0) + (raw.key?.length ?? 0),
+        raw,
+        lane: null,
+      };
       records += 1;
       bytes += held.bytes;
       this.#accept(task, held);
@@ -629,8 +799,8 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
     const decoded = decodeRecord(topic, raw.value);
     if (decoded.kind === "poison") return this.#reject(task, id, decoded.reason);
     if (decoded.kind === "tombstone") {
-      // Internal compacted topics are cleared by tombstones; nothing follows from one.
-      if (topic === "crawl.seeds" || topic === "crawl.links") return this.#reject(task, id, "value: null");
+      // Compacted topics are cleared by tombstones, and nothing follows from one; elsewhere it has no meaning.
+      if (topicOf(topic)?.cleanup !== "compact") return this.#reject(task, id, "value: null");
       return this.#finish(task, id);
     }
     const record = {
@@ -649,12 +819,25 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
   #tableBatch(table: Table, batch: Batch): void {
     const wasReady = this.#tablesReady();
     const changed = table.apply(batch);
+    const at = { topic: batch.topic, partition: batch.partition };
+    const name = `${at.topic}/${at.partition}`;
     if (changed === null) {
       this.#options.probe.staleBatch();
       const position = table.positions().find(([partition]) => partition === batch.partition)?.[1];
-      if (position !== undefined) this.#consumer.seek({ topic: batch.topic, partition: batch.partition }, position);
+      const inRow = (this.#staleTables.get(name) ?? 0) + 1;
+      this.#staleTables.set(name, inRow);
+      if (inRow > staleInRowMax) {
+        // Its entries are those of a log that is gone, and every task has seen them: only a new process is right.
+        throw new SluiceError(
+          "SLUICE_TOPIC_DRIFT",
+          `${name} was made anew or cut: it begins at ${batch.fromOffset}, we had read to ${position}`,
+          { field: table.topic },
+        );
+      }
+      if (position !== undefined) this.#seek(at, position);
       return;
     }
+    this.#staleTables.delete(name);
     if (!wasReady) {
       if (this.#tablesReady()) for (const task of this.#tasks.values()) this.#runIfLoaded(task);
       return;
@@ -667,16 +850,26 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
   }
 
   #changelogBatch(task: Task<State, Rec>, batch: Batch): void {
-    if (task.phase !== "restoring" || batch.fromOffset !== task.restorePosition) return;
+    if (task.phase !== "restoring") return;
+    if (batch.fromOffset !== task.restorePosition) {
+      this.#options.probe.staleBatch();
+      task.staleInRow += 1;
+      if (task.staleInRow > staleInRowMax) return this.#restart(task);
+      this.#seek({ topic: batch.topic, partition: batch.partition }, task.restorePosition);
+      return;
+    }
+    task.staleInRow = 0;
     task.store.apply(
       batch.records.flatMap((record) =>
-        record.key === null ? [] : [[record.key.toString("utf8"), record.value?.toString("utf8") ?? null] as const],
+        record.key === null
+          ? []
+          : [[record.key.toString("utf8"), record.value?.toString("utf8") ?? null] as const],
       ),
       batch.nextOffset,
     );
     task.restorePosition = batch.nextOffset;
     if (batch.nextOffset < task.restoreTarget) return;
-    this.#consumer.pause([{ topic: batch.topic, partition: batch.partition }]);
+    if (this.#joinsAhead === 0) this.#consumer.pause([{ topic: batch.topic, partition: batch.partition }]);
     this.#restored(task);
   }
 
@@ -697,7 +890,8 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
       const next = task.lanes.take((lane) => this.#widthOf(task, lane));
       if (next === null) break;
       const held = task.held.get(next.item.id);
-      if (held === undefined) throw new SluiceError("SLUICE_STEP_BROKEN", `record ${next.item.id} is not held`);
+      if (held === undefined)
+        throw new SluiceError("SLUICE_STEP_BROKEN", `record ${next.item.id} is not held`);
       held.lane = next.lane;
       this.#step(task, { kind: "record", record: next.item });
       left -= 1;
@@ -711,10 +905,12 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
   }
 
   #step(task: Task<State, Rec>, input: Input<Rec, Outcome>): void {
-    if (task.state === null || task.context === null) throw new SluiceError("SLUICE_STEP_BROKEN", "a task without state was stepped");
+    if (task.state === null || task.context === null)
+      throw new SluiceError("SLUICE_STEP_BROKEN", "a task without state was stepped");
     const effects = this.#options.step.step(task.state, input, this.#clock.nowMs(), task.context);
     this.#options.probe.stepped();
     for (const effect of effects) this.#apply(task, effect);
+    if (this.#options.step.laneWidth !== undefined && "lane" in input) task.lanes.refresh(input.lane);
   }
 
   #apply(task: Task<State, Rec>, effect: Effect<Call>): void {
@@ -758,34 +954,25 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
 
   #finish(task: Task<State, Rec>, id: string): void {
     const held = task.held.get(id);
-    if (held === undefined) throw new SluiceError("SLUICE_STEP_BROKEN", `record ${id} was finished twice, or never read`);
+    if (held === undefined)
+      throw new SluiceError("SLUICE_STEP_BROKEN", `record ${id} was finished twice, or never read`);
     task.held.delete(id);
     task.inputs.get(held.topic)?.ledger.finish(held.offset);
     this.#budget.remove(this.#at(held.topic, task.number), 1, held.bytes);
     if (held.lane !== null) task.lanes.finish(held.lane);
+    this.#freed = true;
   }
 
   /** Original bytes and key to the dead letters, in the same transaction as the offset that skips it. */
   #reject(task: Task<State, Rec>, id: string, reason: string): void {
     const held = task.held.get(id);
-    if (held === undefined) throw new SluiceError("SLUICE_STEP_BROKEN", `record ${id} was rejected twice, or never read`);
-    task.output.sendRaw({
-      topic: `${this.#prefix}${held.topic}.dlq`,
-      partition: 0,
-      key: held.raw.key,
-      value: held.raw.value,
-      headers: {
-        ...held.raw.headers,
-        "dlq.original.topic": this.#prefix + held.topic,
-        "dlq.original.partition": String(task.number),
-        "dlq.original.offset": String(held.offset),
-        "dlq.original.timestamp": String(held.raw.timestampMs),
-        "dlq.consumer.group": this.#group,
-        "dlq.error.code": "SLUICE_RECORD_INVALID",
-        "dlq.error.message": reason,
-        "dlq.service": this.#options.step.name,
-      },
-    });
+    if (held === undefined)
+      throw new SluiceError("SLUICE_STEP_BROKEN", `record ${id} was rejected twice, or never read`);
+    const { raw, topic, offset } = held;
+    const origin = { topic: this.#prefix + topic, partition: task.number, offset };
+    task.output.sendRaw(
+      deadLetter(raw, origin, { group: this.#group, service: this.#options.step.name, reason }),
+    );
     this.#options.probe.deadLetter(held.topic, reason);
     this.#finish(task, id);
   }
@@ -797,12 +984,21 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
     return this.#clock.monotonicMs() - this.#heardAtMs < this.#limits.sessionTimeoutMs / 2;
   }
 
+  /** The same as epoch milliseconds, 0 where nothing was ever heard. */
+  get #heardAtEpochMs(): number {
+    const agoMs = this.#clock.monotonicMs() - this.#heardAtMs;
+    return Number.isFinite(agoMs) ? Math.floor(this.#clock.nowMs() - agoMs) : 0;
+  }
+
   #beginCalls(): void {
     if (this.#closing || this.#calls.waiting === 0) return;
     if (!this.#heardLately) {
-      this.#options.probe.callsWithheld(this.#calls.waiting);
+      // Told once, not each turn.
+      if (!this.#withheld) this.#options.probe.callsWithheld(this.#calls.waiting);
+      this.#withheld = true;
       return;
     }
+    this.#withheld = false;
     for (;;) {
       const call = this.#calls.begin();
       if (call === null) return;
@@ -835,20 +1031,19 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
 
   /** Time between two commits of a task: short when little is going on, longer when many tasks are busy. */
   #commitIntervalMs(): number {
-    const nowMs = this.#clock.monotonicMs();
+    const sinceMs = this.#clock.monotonicMs() - busyMs;
     let busy = 0;
-    for (const [task, atMs] of this.#rates) {
-      if (nowMs - atMs > 1000) this.#rates.delete(task);
-      else busy += 1;
-    }
+    for (const task of this.#tasks.values()) if (task.lastCommitAtMs >= sinceMs) busy += 1;
     return Math.min(this.#limits.commitIntervalMs, this.#limits.commitSpacingMs * Math.max(1, busy));
   }
 
   #commitIfDue(task: Task<State, Rec>): void {
     if (task.phase !== "running" || task.committing || task.producer === null || !task.dirty) return;
     const sinceMs = this.#clock.monotonicMs() - task.lastCommitAtMs;
-    const full = task.output.records >= this.#limits.outputRecordsMax || task.output.bytes >= this.#limits.outputBytesMax;
-    if (!full && !this.#closing && sinceMs < this.#commitIntervalMs()) return;
+    const full =
+      task.output.records >= this.#limits.outputRecordsMax ||
+      task.output.bytes >= this.#limits.outputBytesMax;
+    if (!full && !this.#closing && sinceMs < this.#intervalMs) return;
     this.#commit(task);
   }
 
@@ -873,7 +1068,6 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
     const nowMs = this.#clock.monotonicMs();
     task.committing = true;
     task.lastCommitAtMs = nowMs;
-    this.#rates.set(task.number, nowMs);
     const out = [...records];
     if (changelog !== null) {
       const at = this.#at(changelog, task.number);
@@ -887,15 +1081,35 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
       .commit({
         group: this.#group,
         records: out,
-        offsets: [...offsets].map(([topic, { offset, metadata }]) => ({ ...this.#at(topic, number), offset, metadata })),
+        offsets: [...offsets].map(([topic, { offset, metadata }]) => ({
+          ...this.#at(topic, number),
+          offset,
+          metadata,
+        })),
       })
       .then(
         (written) => {
           this.#options.onFailpoint?.("after_commit_before_store");
-          const end = changelog === null ? undefined : written.find((each) => each.topic === this.#prefix + changelog && each.partition === number);
-          this.#enqueue({ kind: "committed", task: number, epoch, commit, changelogEnd: end?.lastOffset ?? null });
+          const end =
+            changelog === null
+              ? undefined
+              : written.find((each) => each.topic === this.#prefix + changelog && each.partition === number);
+          this.#enqueue({
+            kind: "committed",
+            task: number,
+            epoch,
+            commit,
+            changelogEnd: end?.lastOffset ?? null,
+          });
         },
-        (error: unknown) => this.#enqueue({ kind: "commit_failed", task: number, epoch, error: asError(error) }),
+        (error: unknown) =>
+          this.#enqueue({
+            kind: "commit_failed",
+            task: number,
+            epoch,
+            error: asError(error),
+            largest: largestOf(out),
+          }),
       );
   }
 
@@ -912,22 +1126,31 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
   }
 
   /** The outcome is unknown: drop what the task knows, fence, and read what became of it. */
-  #commitFailed(number: number, epoch: number, error: Error): void {
+  #commitFailed(number: number, epoch: number, error: Error, largest: OutRecord | null): void {
     const task = this.#tasks.get(number);
     if (task === undefined || task.epoch !== epoch) return;
     const fenced = error instanceof CommitFailed && error.fenced;
-    this.#options.probe.event("commit_failed", { task: number, fenced, message: error.message, cause: String(error.cause ?? "") });
+    this.#options.probe.event("commit_failed", {
+      task: number,
+      fenced,
+      message: error.message,
+      cause: String(error.cause ?? ""),
+    });
     this.#options.probe.commitFailed(fenced);
-    this.#drop(task);
-    const again = this.#newTask(number);
-    for (const topic of this.#options.inputs) {
-      const at = this.#at(topic, number);
-      this.#consumer.pause([at]);
-      this.#budget.reset(at);
-      this.#budget.hold(at, "restoring");
+    if (isTooLarge(error)) {
+      // The same input would give the same record again, for ever: a step has to bound what it sends.
+      const what =
+        largest === null
+          ? ""
+          : `; the largest was for ${largest.topic}, key ${String(largest.key)}, ${bytesOf(largest)} bytes`;
+      throw new SluiceError(
+        "SLUICE_RECORD_TOO_LARGE",
+        `the broker refused a record of task ${number} as too large${what}`,
+        { cause: error },
+      );
     }
     // Left in `waiting`: fencing again before the group has answered would throw out a rightful owner.
-    again.phase = "waiting";
+    this.#restart(task);
   }
 
   // --- the rest of a turn ----------------------------------------------------------------------------
@@ -943,14 +1166,15 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
     if (this.#dead) return;
     const nowMs = this.#clock.nowMs();
     let delayMs = Infinity;
-    let commitWaits = false;
+    const monotonicMs = this.#clock.monotonicMs();
     for (const task of this.#tasks.values()) {
       if (task.phase !== "running") continue;
       const wakeAtMs = this.#closing ? null : task.wakes.nextAtMs;
       if (wakeAtMs !== null) delayMs = Math.min(delayMs, wakeAtMs - nowMs);
-      if (task.dirty && !task.committing) commitWaits = true;
+      if (!task.committing && task.dirty) {
+        delayMs = Math.min(delayMs, this.#intervalMs - (monotonicMs - task.lastCommitAtMs));
+      }
     }
-    if (commitWaits) delayMs = Math.min(delayMs, this.#commitIntervalMs());
     if (delayMs === Infinity) return;
     const atMs = nowMs + Math.max(0, delayMs);
     if (this.#wakeTimer !== null && this.#wakeTimerAtMs <= atMs) return;
@@ -982,4 +1206,18 @@ function asError(error: unknown): Error {
 
 function* parsed(entries: Iterable<readonly [string, string]>): Iterable<readonly [string, unknown]> {
   for (const [key, value] of entries) yield [key, JSON.parse(value)];
+}
+
+function bytesOf({ key, value }: OutRecord): number {
+  return Buffer.byteLength(key ?? "") + Buffer.byteLength(value ?? "");
+}
+
+function largestOf(records: readonly OutRecord[]): OutRecord | null {
+  let largest: OutRecord | null = null;
+  for (const record of records) if (largest === null || bytesOf(record) > bytesOf(largest)) largest = record;
+  return largest;
+}
+
+function isTooLarge(error: Error): boolean {
+  return error.cause instanceof SluiceError && error.cause.code === "SLUICE_RECORD_TOO_LARGE";
 }

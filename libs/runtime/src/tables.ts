@@ -42,11 +42,11 @@ export class Table {
     return [...this.#partitions].map(([partition, { position }]) => [partition, position] as const);
   }
 
-  /** Applies a batch; returns the keys that changed, or null where it is not the next one. */
+  /** Applies a batch; returns the keys that changed, each once, or null where it is not the next one. */
   apply(batch: Batch): readonly string[] | null {
     const state = this.#partitions.get(batch.partition);
     if (state === undefined || batch.fromOffset !== state.position) return null;
-    const changed: string[] = [];
+    const changed = new Set<string>();
     for (const record of batch.records) {
       if (record.offset < state.position || record.key === null) continue;
       const key = record.key.toString("utf8");
@@ -57,9 +57,9 @@ export class Table {
       }
       if (decoded.kind === "tombstone") this.entries.delete(key);
       else this.entries.set(key, decoded.value);
-      changed.push(key);
+      changed.add(key);
     }
     state.position = batch.nextOffset;
-    return changed;
+    return [...changed];
   }
 }

@@ -8,7 +8,7 @@ import { WakeQueue } from "./wake-queue.ts";
 import type { TopicLayout } from "@sluice/records";
 
 /**
- * What a task is doing. It moves down this list, and back to `fencing` when a transaction failed.
+ * What a task is doing. It moves down this list, and back to `waiting` when something failed.
  *
  *     waiting  → fencing   a heartbeat or a join shows that the group still counts us in
  *     fencing  → restoring older owners are fenced, offsets and watermarks are read
@@ -32,6 +32,8 @@ export interface InputPosition {
   /** Next offset to read. */
   position: number;
   committed: Committable | null;
+  /** Batches in a row that did not continue the position. */
+  staleInRow: number;
 }
 
 /** One partition number of all inputs of a service, on this instance, for as long as it is ours. */
@@ -56,8 +58,12 @@ export class Task<State, Item> {
   restoreTarget = 0;
   /** Where the changelog is read next while restoring. */
   restorePosition = 0;
+  /** Batches of the changelog in a row that did not continue the position. */
+  staleInRow = 0;
   /** Attempts to prepare in a row, for back-off. */
   attempts = 0;
+  /** Monotonic time before which none is made. */
+  retryAtMs = 0;
 
   constructor(number: number, epoch: number, assignedAtMs: number, store: TaskStore, layout: TopicLayout) {
     this.number = number;

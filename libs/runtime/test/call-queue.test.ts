@@ -1,0 +1,85 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { CallQueue, type QueuedCall } from "../src/call-queue.ts";
+
+const call = (callId: string, task = 0, epoch = 1): QueuedCall<string> => ({
+  task,
+  epoch,
+  lane: "l",
+  callId,
+  request: callId,
+  controller: new AbortController(),
+});
+
+describe("the queue of calls", () => {
+  test("behaves as a plain list does, under any schedule", () => {
+    const command = fc.oneof(
+      fc.record({ kind: fc.constant("push" as const), task: fc.nat(2) }),
+      fc.record({ kind: fc.constant("begin" as const) }),
+      fc.record({ kind: fc.constant("end" as const), at: fc.nat(9) }),
+      fc.record({ kind: fc.constant("abort" as const), at: fc.nat(200) }),
+      fc.record({ kind: fc.constant("drop" as const), task: fc.nat(2) }),
+    );
+    fc.assert(
+      fc.property(
+        fc.array(command, { maxLength: 400 }),
+        fc.integer({ min: 1, max: 5 }),
+        (commands, slots) => {
+          const queue = new CallQueue<string>(slots);
+          let waiting: QueuedCall<string>[] = [];
+          const running: QueuedCall<string>[] = [];
+          let ids = 0;
+          for (const each of commands) {
+            if (each.kind === "push") {
+              const pushed = call(`c${(ids += 1)}`, each.task);
+              queue.push(pushed);
+              waiting.push(pushed);
+            } else if (each.kind === "begin") {
+              const expected = running.length < slots ? (waiting.shift() ?? null) : null;
+              expect(queue.begin()).toBe(expected);
+              if (expected !== null) running.push(expected);
+            } else if (each.kind === "end") {
+              const [ended] = running.splice(each.at % Math.max(1, running.length), 1);
+              if (ended !== undefined) queue.end(ended);
+            } else if (each.kind === "abort") {
+              const target = [...waiting, ...running][each.at % Math.max(1, waiting.length + running.length)];
+              if (target === undefined) continue;
+              const isWaiting = waiting.includes(target);
+              expect(queue.abort(target.task, target.epoch, target.callId)).toBe(isWaiting ? target : null);
+              waiting = waiting.filter((other) => other !== target);
+              expect(target.controller.signal.aborted).toBe(!isWaiting);
+            } else {
+              const mine = running.filter(({ task }) => task === each.task);
+              expect(queue.abortTask(each.task, 1)).toBe(mine.length);
+              expect(mine.every(({ controller }) => controller.signal.aborted)).toBe(true);
+              waiting = waiting.filter(({ task }) => task !== each.task);
+            }
+            expect([queue.waiting, queue.running]).toEqual([waiting.length, running.length]);
+          }
+        },
+      ),
+    );
+  });
+
+  test("knows calls of the same name of different epochs apart", () => {
+    const queue = new CallQueue<string>(10);
+    const [old, fresh] = [call("c", 0, 1), call("c", 0, 2)];
+    for (const each of [old, fresh]) queue.push(each);
+    for (let each = 0; each < 2; each += 1) queue.begin();
+    queue.abortTask(0, 1);
+    expect([old, fresh].map(({ controller }) => controller.signal.aborted)).toEqual([true, false]);
+    queue.end(old);
+    expect(queue.running).toBe(1);
+  });
+
+  test("takes out a hundred thousand without moving the rest each time", () => {
+    const queue = new CallQueue<string>(1);
+    for (let each = 0; each < 100_000; each += 1) queue.push(call(String(each)));
+    for (let each = 0; each < 100_000; each += 1) {
+      const begun = queue.begin();
+      expect(begun?.callId).toBe(String(each));
+      if (begun !== null) queue.end(begun);
+    }
+    expect(queue.waiting).toBe(0);
+  });
+});
