@@ -32,6 +32,7 @@ export { Lanes } from "./lanes.ts";
 export { OffsetLedger } from "./ledger.ts";
 export { defaultLimits, type RuntimeLimits } from "./limits.ts";
 export { silentProbe, type RuntimeProbe } from "./probe.ts";
-export { Service, type PerformCall, type ServiceOptions } from "./service.ts";
+export { Service } from "./service.ts";
+export { type PerformCall, type ServiceOptions } from "./service-options.ts";
 export { memoryStores, type StateStores, type TaskStore } from "./store.ts";
 export { WakeQueue } from "./wake-queue.ts";

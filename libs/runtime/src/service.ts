@@ -13,33 +13,13 @@ import type { RuntimeLimits } from "./limits.ts";
 import type { RuntimeProbe } from "./probe.ts";
 import type { StateStores } from "./store.ts";
 import { Table } from "./tables.ts";
+import { prepareTasks, takeUp, type Marks, type PreparedTask } from "./preparation.ts";
+import type { ServiceOptions } from "./service-options.ts";
 import { Task, type HeldRecord } from "./task.ts";
+import { isTooLarge, largestOf, takeTransaction, tooLarge, type TakenTransaction } from "./transaction.ts";
 
-/** The world outside a step: performs its calls. Expected failures are answers; a rejection is a bug. */
-export type PerformCall<Call, Outcome> = (request: Call, signal: AbortSignal) => Promise<Outcome>;
-
-export interface ServiceOptions<State, Rec extends InputRecord, Call, Outcome> {
-  readonly step: Step<State, Rec, Call, Outcome>;
-  /** Topics without prefix; partition p of each belongs to task p. */
-  readonly inputs: readonly string[];
-  /** Compacted topics that every instance reads whole. */
-  readonly tables: readonly string[];
-  /** Where state changes go; null for a service without state. */
-  readonly changelog: string | null;
-  readonly layout: TopicLayout;
-  readonly broker: Broker;
-  readonly clock: Clock;
-  readonly stores: StateStores;
-  /** Stable name of this instance: its tasks come back to it. */
-  readonly instance: string;
-  readonly perform: PerformCall<Call, Outcome>;
-  /** Entries that a step sees as a table although no topic feeds it, e.g. flow control. */
-  readonly localTables?: ReadonlyMap<string, ReadonlyMap<string, unknown>>;
-  readonly limits: RuntimeLimits;
-  readonly probe: RuntimeProbe;
-  readonly onFailpoint?: OnFailpoint;
-  /** A bug, or a consumer that is dead for good: nothing was committed since; the process has to end. */
-  readonly onFatal: (error: Error) => void;
+interface PendingCommit extends TakenTransaction {
+  readonly startedAtMs: number;
 }
 
 type Event<Outcome> =
@@ -72,27 +52,6 @@ type Event<Outcome> =
 const staleInRowMax = 50;
 /** A task counts as busy for so long after a commit. */
 const busyMs = 1000;
-
-interface Marks {
-  readonly low: number;
-  readonly high: number;
-}
-
-interface PreparedTask {
-  readonly number: number;
-  readonly epoch: number;
-  readonly producer: Task<unknown, unknown>["producer"];
-  readonly offsets: ReadonlyMap<string, { readonly offset: number; readonly metadata: string }>;
-  readonly marks: ReadonlyMap<string, Marks>;
-  readonly error: Error | null;
-}
-
-interface PendingCommit {
-  readonly changes: ReadonlyMap<string, string | null>;
-  readonly offsets: ReadonlyMap<string, { readonly offset: number; readonly metadata: string }>;
-  readonly startedAtMs: number;
-  readonly records: number;
-}
 
 /**
  * Runs one service: poll → step → perform effects → commit. `turn` is the only mutator; whatever happens
@@ -524,70 +483,17 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
     );
     if (tasks.length > 0) {
       for (const task of tasks) this.#preparing.add(task.epoch);
-      this.#prepare(tasks).then(
+      const { broker, inputs, changelog, onFailpoint } = this.#options;
+      prepareTasks(
+        { broker, inputs, changelog, onFailpoint, group: this.#group, prefix: this.#prefix },
+        tasks,
+      ).then(
         (prepared) => this.#enqueue({ kind: "prepared", tasks: prepared }),
         (error: unknown) => this.#fail(asError(error)),
       );
     }
     const unknown = [...this.#tables.values()].filter((table) => !table.known);
     if (unknown.length > 0 && !this.#preparingTables) this.#prepareTables(unknown);
-  }
-
-  async #prepare(tasks: readonly Task<State, Rec>[]): Promise<readonly PreparedTask[]> {
-    const { broker, inputs, changelog } = this.#options;
-    this.#options.onFailpoint?.("after_assignment_before_fence");
-    const fenced = await Promise.all(
-      tasks.map(async ({ number, epoch }) => {
-        const none = { number, epoch, producer: null };
-        try {
-          const producer = await broker.transactionalProducer(`${this.#group}-${number}`);
-          try {
-            await producer.fence();
-          } catch (error) {
-            await producer.close().catch(() => undefined);
-            return { ...none, error: asError(error) };
-          }
-          return { number, epoch, producer, error: null };
-        } catch (error) {
-          return { ...none, error: asError(error) };
-        }
-      }),
-    );
-    // Only now are the committed offsets stable: no older owner can commit any more.
-    try {
-      const names = [...inputs, ...(changelog === null ? [] : [changelog])];
-      const [committed, marks] = await Promise.all([
-        broker.admin.committedOffsets(
-          this.#group,
-          inputs.map((topic) => this.#prefix + topic),
-        ),
-        Promise.all(
-          names.map(async (topic) => [topic, await broker.admin.watermarks(this.#prefix + topic)] as const),
-        ),
-      ]);
-      return fenced.map((task) => ({
-        ...task,
-        offsets: new Map(
-          committed
-            .filter((each) => each.partition === task.number)
-            .map((each) => [
-              each.topic.slice(this.#prefix.length),
-              { offset: each.offset, metadata: each.metadata },
-            ]),
-        ),
-        marks: new Map(marks.map(([topic, all]) => [topic, all[task.number] ?? { low: 0, high: 0 }])),
-      }));
-    } catch (error) {
-      for (const { producer } of fenced) await producer?.close().catch(() => undefined);
-      return fenced.map(({ number, epoch, error: earlier }) => ({
-        number,
-        epoch,
-        producer: null,
-        offsets: new Map(),
-        marks: new Map(),
-        error: earlier ?? asError(error),
-      }));
-    }
   }
 
   #prepared(prepared: PreparedTask): void {
@@ -611,46 +517,8 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
     }
     task.attempts = 0;
     task.producer = prepared.producer;
-    for (const topic of this.#options.inputs) {
-      const committed = prepared.offsets.get(topic) ?? null;
-      const { low, high } = prepared.marks.get(topic) ?? { low: 0, high: 0 };
-      if (committed !== null && committed.offset < low) {
-        this.#options.probe.event("offsets_lost_to_retention", {
-          topic,
-          task: task.number,
-          committed: committed.offset,
-          low,
-        });
-      }
-      // Past the end: the topic was made anew or cut. What it holds now was never read, as far as we know.
-      const gone = committed !== null && committed.offset > high;
-      if (gone)
-        this.#options.probe.event("offsets_past_the_end", {
-          topic,
-          task: task.number,
-          committed: committed.offset,
-          low,
-          high,
-        });
-      const ledger = new OffsetLedger(gone ? null : committed, low);
-      ledger.advance(low);
-      task.inputs.set(topic, { ledger, position: ledger.nextOffset, committed, staleInRow: 0 });
-    }
-    task.phase = "restoring";
-    if (this.#options.changelog !== null) {
-      const marks = prepared.marks.get(this.#options.changelog) ?? { low: 0, high: 0 };
-      if (task.store.nextOffset > marks.high) {
-        this.#options.probe.event("state_past_the_end", {
-          task: task.number,
-          nextOffset: task.store.nextOffset,
-          high: marks.high,
-        });
-        task.store.clear();
-      }
-      task.restorePosition = Math.max(task.store.nextOffset, marks.low);
-      task.restoreTarget = marks.high;
-      if (task.restorePosition < task.restoreTarget) return this.#readChangelog(task);
-    }
+    takeUp(task, prepared, this.#options);
+    if (task.restorePosition < task.restoreTarget) return this.#readChangelog(task);
     this.#restored(task);
   }
 
@@ -1051,73 +919,59 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
     const producer = task.producer;
     if (producer === null) return;
     const { changelog } = this.#options;
-    const { records, changes } = task.output.take();
-    const offsets = new Map<string, { offset: number; metadata: string }>();
-    for (const [topic, input] of task.inputs) {
-      if (!input.ledger.dirty) continue;
-      const next = input.ledger.committable();
-      if (input.committed?.offset === next.offset && input.committed.metadata === next.metadata) continue;
-      offsets.set(topic, next);
-      const at = this.#at(topic, task.number);
-      if (input.ledger.mapFill >= 0.75) this.#budget.hold(at, "offset_map");
-      else this.#budget.release(at, "offset_map");
-      if (input.ledger.span > this.#limits.spanMax) this.#budget.hold(at, "span");
-      else this.#budget.release(at, "span");
-    }
-    if (records.length === 0 && changes.size === 0 && offsets.size === 0) return;
-    const nowMs = this.#clock.monotonicMs();
+    const pending = takeTransaction(task, this.#group, changelog, (topic) => this.#at(topic, task.number));
+    for (const topic of pending.moved) this.#boundSpan(task, topic);
+    if (pending.isEmpty) return;
     task.committing = true;
-    task.lastCommitAtMs = nowMs;
-    const out = [...records];
-    if (changelog !== null) {
-      const at = this.#at(changelog, task.number);
-      for (const [key, value] of changes) out.push({ ...at, key, value });
-    } else if (changes.size > 0) {
-      throw new SluiceError("SLUICE_STEP_BROKEN", `${this.#options.step.name} has no changelog to put into`);
-    }
-    const commit: PendingCommit = { changes, offsets, startedAtMs: nowMs, records: out.length };
+    task.lastCommitAtMs = this.#clock.monotonicMs();
+    const { transaction } = pending;
+    const commit: PendingCommit = { ...pending, startedAtMs: task.lastCommitAtMs };
     const { number, epoch } = task;
-    producer
-      .commit({
-        group: this.#group,
-        records: out,
-        offsets: [...offsets].map(([topic, { offset, metadata }]) => ({
-          ...this.#at(topic, number),
-          offset,
-          metadata,
-        })),
-      })
-      .then(
-        (written) => {
-          this.#options.onFailpoint?.("after_commit_before_store");
-          const end =
-            changelog === null
-              ? undefined
-              : written.find((each) => each.topic === this.#prefix + changelog && each.partition === number);
-          this.#enqueue({
-            kind: "committed",
-            task: number,
-            epoch,
-            commit,
-            changelogEnd: end?.lastOffset ?? null,
-          });
-        },
-        (error: unknown) =>
-          this.#enqueue({
-            kind: "commit_failed",
-            task: number,
-            epoch,
-            error: asError(error),
-            largest: largestOf(out),
-          }),
-      );
+    producer.commit(transaction).then(
+      (written) => {
+        this.#options.onFailpoint?.("after_commit_before_store");
+        const end =
+          changelog === null
+            ? undefined
+            : written.find((each) => each.topic === this.#prefix + changelog && each.partition === number);
+        this.#enqueue({
+          kind: "committed",
+          task: number,
+          epoch,
+          commit,
+          changelogEnd: end?.lastOffset ?? null,
+        });
+      },
+      (error: unknown) =>
+        this.#enqueue({
+          kind: "commit_failed",
+          task: number,
+          epoch,
+          error: asError(error),
+          largest: largestOf(transaction.records),
+        }),
+    );
+  }
+
+  /** A map that nears the limit of a commit's metadata, or a span that does, pauses the partition. */
+  #boundSpan(task: Task<State, Rec>, topic: string): void {
+    const ledger = task.inputs.get(topic)?.ledger;
+    if (ledger === undefined) return;
+    const at = this.#at(topic, task.number);
+    if (ledger.mapFill >= 0.75) this.#budget.hold(at, "offset_map");
+    else this.#budget.release(at, "offset_map");
+    if (ledger.span > this.#limits.spanMax) this.#budget.hold(at, "span");
+    else this.#budget.release(at, "span");
   }
 
   #committed(number: number, epoch: number, commit: PendingCommit, changelogEnd: number | null): void {
     const task = this.#tasks.get(number);
     if (task === undefined || task.epoch !== epoch) return;
     task.committing = false;
-    this.#options.probe.committed(commit.records, this.#clock.monotonicMs() - commit.startedAtMs);
+    this.#options.probe.committed(
+      commit.transaction.records.length,
+      this.#clock.monotonicMs() - commit.startedAtMs,
+    );
     for (const [topic, offset] of commit.offsets) {
       const input = task.inputs.get(topic);
       if (input !== undefined) input.committed = offset;
@@ -1137,18 +991,8 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
       cause: String(error.cause ?? ""),
     });
     this.#options.probe.commitFailed(fenced);
-    if (isTooLarge(error)) {
-      // The same input would give the same record again, for ever: a step has to bound what it sends.
-      const what =
-        largest === null
-          ? ""
-          : `; the largest was for ${largest.topic}, key ${String(largest.key)}, ${bytesOf(largest)} bytes`;
-      throw new SluiceError(
-        "SLUICE_RECORD_TOO_LARGE",
-        `the broker refused a record of task ${number} as too large${what}`,
-        { cause: error },
-      );
-    }
+    // The same input would give the same record again, for ever: a step has to bound what it sends.
+    if (isTooLarge(error)) throw tooLarge(number, largest, error);
     // Left in `waiting`: fencing again before the group has answered would throw out a rightful owner.
     this.#restart(task);
   }
@@ -1206,18 +1050,4 @@ function asError(error: unknown): Error {
 
 function* parsed(entries: Iterable<readonly [string, string]>): Iterable<readonly [string, unknown]> {
   for (const [key, value] of entries) yield [key, JSON.parse(value)];
-}
-
-function bytesOf({ key, value }: OutRecord): number {
-  return Buffer.byteLength(key ?? "") + Buffer.byteLength(value ?? "");
-}
-
-function largestOf(records: readonly OutRecord[]): OutRecord | null {
-  let largest: OutRecord | null = null;
-  for (const record of records) if (largest === null || bytesOf(record) > bytesOf(largest)) largest = record;
-  return largest;
-}
-
-function isTooLarge(error: Error): boolean {
-  return error.cause instanceof SluiceError && error.cause.code === "SLUICE_RECORD_TOO_LARGE";
 }
