@@ -28,12 +28,22 @@ function usage(pid: number): { readonly cpuSeconds: number; readonly rssMb: numb
 function page(path: string): Page {
   if (path === "/robots.txt") return { status: 404 };
   const index = path === "/" ? 0 : Number(path.slice(2));
-  const links = Array.from({ length: 60 }, (_, link) => `<p>${"text ".repeat(80)}<a href="/p${(index + 1 + link) % pagesPerHost}">link ${link}</a></p>`);
-  return { body: `<!doctype html><html><head><title>Page ${index}</title></head><body>${links.join("\n")}</body></html>` };
+  const links = Array.from(
+    { length: 60 },
+    (_, link) =>
+      `<p>${"text ".repeat(80)}<a href="/p${(index + 1 + link) % pagesPerHost}">link ${link}</a></p>`,
+  );
+  return {
+    body: `<!doctype html><html><head><title>Page ${index}</title></head><body>${links.join("\n")}</body></html>`,
+  };
 }
 
 const dir = mkdtempSync(join(tmpdir(), "sluice-bench-"));
-const kafka = await resolveKafka({ dataDir: join(dir, "kafka"), env: process.env, log: (line) => process.stderr.write(`${line}\n`) });
+const kafka = await resolveKafka({
+  dataDir: join(dir, "kafka"),
+  env: process.env,
+  log: (line) => process.stderr.write(`${line}\n`),
+});
 const addresses = loopback(60, hosts);
 const origin = await Origin.start(addresses, (_, path) => page(path));
 const prefix = `bench-${process.pid}.`;
@@ -47,11 +57,20 @@ const fleet = new Fleet(dir, {
 try {
   for (const service of services) fleet.start(service);
   // A first small job warms the processes up; it is not counted.
-  await observer.submit({ id: "warm-up", seeds: [origin.url(addresses[0] ?? "")], politeness: { delayMs: 0 }, limits: { maxPages: 20 } });
+  await observer.submit({
+    id: "warm-up",
+    seeds: [origin.url(addresses[0] ?? "")],
+    politeness: { delayMs: 0 },
+    limits: { maxPages: 20 },
+  });
   await observer.ended("warm-up");
   const before = services.map((service) => usage(fleet.pid(service, 0) ?? 0).cpuSeconds);
   const startedAtMs = performance.now();
-  await observer.submit({ id: "bench", seeds: addresses.map((address) => origin.url(address)), politeness: { delayMs: 0 } });
+  await observer.submit({
+    id: "bench",
+    seeds: addresses.map((address) => origin.url(address)),
+    politeness: { delayMs: 0 },
+  });
   const status = await observer.ended("bench", 1_200_000);
   const seconds = (performance.now() - startedAtMs) / 1000;
   const used = services.map((service) => usage(fleet.pid(service, 0) ?? 0));
@@ -64,7 +83,12 @@ try {
       seconds: Number(seconds.toFixed(1)),
       pages_per_second: Math.round(status.done / seconds),
       cpu_ms_per_page: Number(((cpuSeconds * 1000) / status.done).toFixed(2)),
-      cpu_ms_per_page_by_service: Object.fromEntries(services.map((service, index) => [service, Number(((((used[index]?.cpuSeconds ?? 0) - (before[index] ?? 0)) * 1000) / status.done).toFixed(2))])),
+      cpu_ms_per_page_by_service: Object.fromEntries(
+        services.map((service, index) => [
+          service,
+          Number(((((used[index]?.cpuSeconds ?? 0) - (before[index] ?? 0)) * 1000) / status.done).toFixed(2)),
+        ]),
+      ),
       rss_mb: Object.fromEntries(services.map((service, index) => [service, used[index]?.rssMb ?? 0])),
     })}\n`,
   );

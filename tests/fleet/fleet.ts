@@ -73,7 +73,12 @@ export class Fleet {
 
   #spawn(member: Member): void {
     const child = spawn(process.execPath, [`services/${member.service}/src/main.ts`], {
-      env: { ...process.env, ...this.#env, SLUICE_INSTANCE: `${member.service}-${member.index}`, ...member.once },
+      env: {
+        ...process.env,
+        ...this.#env,
+        SLUICE_INSTANCE: `${member.service}-${member.index}`,
+        ...member.once,
+      },
       stdio: ["ignore", "inherit", "pipe"],
     });
     member.once = {};

@@ -67,10 +67,14 @@ export class Graph {
     }
   }
 
-  #at(host: number, path: string): { readonly status: number; readonly links: readonly string[]; readonly location: string | null } {
+  #at(
+    host: number,
+    path: string,
+  ): { readonly status: number; readonly links: readonly string[]; readonly location: string | null } {
     const { seed, pagesPerHost, hosts, crossLinks } = this.#options;
     const none = { status: 200, links: [], location: null };
-    if (path.startsWith("/old/")) return { status: 301, links: [], location: `/p/${path.slice("/old/".length)}` };
+    if (path.startsWith("/old/"))
+      return { status: 301, links: [], location: `/p/${path.slice("/old/".length)}` };
     if (path.startsWith("/gone/")) return { ...none, status: 404 };
     const match = /^\/p\/(\d+)$/.exec(path);
     const page = path === "/" ? 0 : match === null ? null : Number(match[1]);
@@ -90,5 +94,8 @@ export class Graph {
 
 /** `count` loopback addresses from 127.`block`.0.1 on. */
 export function loopback(block: number, count: number): readonly string[] {
-  return Array.from({ length: count }, (_, index) => `127.${block}.${Math.floor(index / 250)}.${(index % 250) + 1}`);
+  return Array.from(
+    { length: count },
+    (_, index) => `127.${block}.${Math.floor(index / 250)}.${(index % 250) + 1}`,
+  );
 }

@@ -73,7 +73,11 @@ export class Observer {
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiters.delete(look);
-        reject(new Error(`waited ${withinMs} ms in vain for: ${what}; statuses ${JSON.stringify([...this.#statuses.values()])}`));
+        reject(
+          new Error(
+            `waited ${withinMs} ms in vain for: ${what}; statuses ${JSON.stringify([...this.#statuses.values()])}`,
+          ),
+        );
       }, withinMs);
       const look = (): void => {
         if (!condition()) return;

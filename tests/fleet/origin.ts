@@ -74,8 +74,21 @@ export class Origin {
   }
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, host: string, site: Site, log: AccessLine[]): void {
-  const line: AccessLine = { host, path: request.url ?? "/", userAgent: request.headers["user-agent"] ?? "", startMs: performance.now(), endMs: Number.NaN, aborted: false };
+function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  host: string,
+  site: Site,
+  log: AccessLine[],
+): void {
+  const line: AccessLine = {
+    host,
+    path: request.url ?? "/",
+    userAgent: request.headers["user-agent"] ?? "",
+    startMs: performance.now(),
+    endMs: Number.NaN,
+    aborted: false,
+  };
   log.push(line);
   response.once("close", () => {
     line.endMs = performance.now();
@@ -93,7 +106,9 @@ function answer(request: IncomingMessage, response: ServerResponse, host: string
 /** A page with a title and links. */
 export function htmlPage(title: string, links: readonly string[]): Page {
   const anchors = links.map((link) => `<li><a href="${link}">${link}</a></li>`).join("");
-  return { body: `<!doctype html><html><head><title>${title}</title></head><body><ul>${anchors}</ul></body></html>` };
+  return {
+    body: `<!doctype html><html><head><title>${title}</title></head><body><ul>${anchors}</ul></body></html>`,
+  };
 }
 
 export interface Violation {

@@ -13,7 +13,7 @@ let run = 0;
 const cleanups: (() => Promise<void> | void)[] = [];
 
 afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
 
 interface World {
@@ -23,7 +23,11 @@ interface World {
 }
 
 /** An origin, a set of topics of its own, and services as processes that are not started yet. */
-async function world(addresses: readonly string[], site: Site, options: { partitions?: number; env?: Record<string, string> } = {}): Promise<World> {
+async function world(
+  addresses: readonly string[],
+  site: Site,
+  options: { partitions?: number; env?: Record<string, string> } = {},
+): Promise<World> {
   run += 1;
   const prefix = `crawl-test-${process.pid}-${run}.`;
   const { partitions = 12, env = {} } = options;
@@ -81,7 +85,12 @@ function joins(fleet: Fleet, service: ServiceName, index: number): number {
   return fleet.log(service, index).filter((line) => line["event"] === "joined").length;
 }
 
-function graphWorld(block: number, hosts: number, pagesPerHost: number, options: Parameters<typeof world>[2] = {}): Promise<World & { readonly graph: Graph }> {
+function graphWorld(
+  block: number,
+  hosts: number,
+  pagesPerHost: number,
+  options: Parameters<typeof world>[2] = {},
+): Promise<World & { readonly graph: Graph }> {
   const addresses = loopback(block, hosts);
   let port = 0;
   const graph = new Graph({ hosts: addresses, pagesPerHost, port: () => port, seed: block, crossLinks: 2 });
@@ -110,7 +119,9 @@ describe("a crawl through a real Kafka, each service a process of its own", () =
   });
 
   it("loses nothing, repeats nothing and stays polite when each service is killed in mid-crawl, half of the kills at failpoints", async () => {
-    const { origin, observer, fleet, graph } = await graphWorld(22, 24, 20, { env: { SLUICE_SESSION_TIMEOUT_MS: "3000" } });
+    const { origin, observer, fleet, graph } = await graphWorld(22, 24, 20, {
+      env: { SLUICE_SESSION_TIMEOUT_MS: "3000" },
+    });
     fleet.start("frontier", 0, { SLUICE_FAILPOINT: "after_send:40" });
     fleet.start("frontier", 1, { SLUICE_FAILPOINT: "after_commit_before_store:40" });
     fleet.start("fetcher", 0, { SLUICE_FAILPOINT: "after_commit_sent:40" });
@@ -118,7 +129,12 @@ describe("a crawl through a real Kafka, each service a process of its own", () =
     fleet.start("rate-limit", 0, { SLUICE_FAILPOINT: "after_send_offsets:60" });
     fleet.start("result-sink");
     const seed = graph.url(0, "/");
-    await observer.submit({ id: "kills", seeds: [seed], scope: { kind: "any" }, politeness: { delayMs: 100 } });
+    await observer.submit({
+      id: "kills",
+      seeds: [seed],
+      scope: { kind: "any" },
+      politeness: { delayMs: 100 },
+    });
     const expected = graph.reachable([seed]);
     const targets: readonly ServiceName[] = ["fetcher", "frontier", "rate-limit", "result-sink"];
     for (const [index, service] of targets.entries()) {
@@ -131,19 +147,29 @@ describe("a crawl through a real Kafka, each service a process of its own", () =
     expectDistributed(observer, fleet);
     expect(status.finishReason).toBe("completed");
     expect(politenessViolations(origin.log, 100)).toEqual([]);
-    for (const service of targets) expect(fleet.deaths(service, service === "fetcher" || service === "frontier" ? 1 : 0)).toBeGreaterThan(0);
+    for (const service of targets)
+      expect(fleet.deaths(service, service === "fetcher" || service === "frontier" ? 1 : 0)).toBeGreaterThan(
+        0,
+      );
     expect(fleet.deaths("frontier", 0)).toBeGreaterThan(0);
     expect(fleet.deaths("fetcher", 0)).toBeGreaterThan(0);
   });
 
   it("goes on when a process dies between its assignment and the fence", async () => {
-    const { observer, fleet, graph } = await graphWorld(23, 12, 8, { env: { SLUICE_SESSION_TIMEOUT_MS: "3000" } });
+    const { observer, fleet, graph } = await graphWorld(23, 12, 8, {
+      env: { SLUICE_SESSION_TIMEOUT_MS: "3000" },
+    });
     for (const service of ["frontier", "rate-limit", "fetcher"] as const) {
       fleet.start(service, 0, { SLUICE_FAILPOINT: "after_assignment_before_fence:1" });
       fleet.start(service, 1);
     }
     const seed = graph.url(0, "/");
-    await observer.submit({ id: "fence", seeds: [seed], scope: { kind: "any" }, politeness: { delayMs: 20 } });
+    await observer.submit({
+      id: "fence",
+      seeds: [seed],
+      scope: { kind: "any" },
+      politeness: { delayMs: 20 },
+    });
     await observer.ended("fence");
     expectExactly(observer, graph.reachable([seed]));
     expectDistributed(observer, fleet);
@@ -153,7 +179,13 @@ describe("a crawl through a real Kafka, each service a process of its own", () =
   it("holds maxPages exactly across tasks and uses it up", async () => {
     const { observer, fleet, graph } = await graphWorld(24, 12, 20);
     startServices(fleet);
-    await observer.submit({ id: "limit", seeds: [graph.url(0, "/")], scope: { kind: "any" }, politeness: { delayMs: 0 }, limits: { maxPages: 57 } });
+    await observer.submit({
+      id: "limit",
+      seeds: [graph.url(0, "/")],
+      scope: { kind: "any" },
+      politeness: { delayMs: 0 },
+      limits: { maxPages: 57 },
+    });
     const status = await observer.ended("limit");
     expect(observer.results).toHaveLength(57);
     expect(status).toMatchObject({ finishReason: "max_pages", done: expect.any(Number) });
@@ -200,7 +232,11 @@ describe("a crawl through a real Kafka, each service a process of its own", () =
       path === "/robots.txt" ? { status: 404 } : htmlPage(path, [`${path}a`, `${path}b`]),
     );
     startServices(fleet);
-    const job = { id: "stop", seeds: addresses.map((address) => origin.url(address)), politeness: { delayMs: 50 } };
+    const job = {
+      id: "stop",
+      seeds: addresses.map((address) => origin.url(address)),
+      politeness: { delayMs: 50 },
+    };
     await observer.submit(job);
     await observer.until("50 results", () => observer.results.length >= 50);
     const cancelledAtMs = performance.now();
@@ -223,10 +259,20 @@ describe("a crawl through a real Kafka, each service a process of its own", () =
     const topic = `${observer.layout.prefix}crawl.seeds`;
     await producer.send([
       { topic, partition: 3, key: null, value: origin.url(addresses[0] ?? "") },
-      { topic, partition: 7, key: "anything", value: JSON.stringify({ url: origin.url(addresses[1] ?? "") }) },
+      {
+        topic,
+        partition: 7,
+        key: "anything",
+        value: JSON.stringify({ url: origin.url(addresses[1] ?? "") }),
+      },
       { topic, partition: 0, key: "bad", value: "no url at all" },
     ]);
     await observer.until("four results", () => observer.results.length >= 4);
-    expect(observer.results.map((result) => result.job)).toEqual(["default", "default", "default", "default"]);
+    expect(observer.results.map((result) => result.job)).toEqual([
+      "default",
+      "default",
+      "default",
+      "default",
+    ]);
   });
 });

@@ -14,7 +14,8 @@ function seeds(first: number, count: number): readonly number[] {
   return Array.from({ length: many ?? 1 }, (_, index) => (from ?? first) + index);
 }
 
-const graph = (seed: number): Graph => new Graph({ hosts, pagesPerHost: 30, port: () => port, seed, crossLinks: 2 });
+const graph = (seed: number): Graph =>
+  new Graph({ hosts, pagesPerHost: 30, port: () => port, seed, crossLinks: 2 });
 
 function simulation(seed: number, faults: Partial<FaultRates>): { sim: Simulation; web: Graph } {
   const web = graph(seed);
@@ -35,7 +36,9 @@ function violations(log: readonly Visit[]): string[] {
   for (const visit of log.toSorted((a, b) => a.startMs - b.startMs)) {
     const before = last.get(visit.host);
     if (before !== undefined && (visit.startMs - before.startMs < delayMs || visit.startMs < before.endMs)) {
-      found.push(`${visit.host}: ${before.url} at ${before.startMs}..${before.endMs}, ${visit.url} at ${visit.startMs}`);
+      found.push(
+        `${visit.host}: ${before.url} at ${before.startMs}..${before.endMs}, ${visit.url} at ${visit.startMs}`,
+      );
     }
     last.set(visit.host, visit);
   }
@@ -43,7 +46,11 @@ function violations(log: readonly Visit[]): string[] {
 }
 
 /** Everything that has to hold at the end of a crawl, whatever happened on the way. */
-async function crawl(seed: number, faults: Partial<FaultRates>, disturb: (sim: Simulation) => Promise<void>): Promise<void> {
+async function crawl(
+  seed: number,
+  faults: Partial<FaultRates>,
+  disturb: (sim: Simulation) => Promise<void>,
+): Promise<void> {
   const { sim, web } = simulation(seed, faults);
   const context = (): string => `seed ${seed}\n${sim.log.slice(-40).join("\n")}`;
   await sim.start();
@@ -57,7 +64,8 @@ async function crawl(seed: number, faults: Partial<FaultRates>, disturb: (sim: S
   const terminal = (): number => sim.events().filter((event) => event.type === "job_completed").length;
   await sim.runUntil(() => terminal() > 0, 60_000);
   const expected = [...web.reachable([start])].sort();
-  const urls = (results: readonly { readonly url: string }[]): string[] => results.map((result) => result.url).sort();
+  const urls = (results: readonly { readonly url: string }[]): string[] =>
+    results.map((result) => result.url).sort();
   expect(urls(sim.results()), context()).toEqual(expected);
   expect(urls(sim.disk), context()).toEqual(expected);
   expect(violations(sim.web.log), context()).toEqual([]);
@@ -82,8 +90,9 @@ describe("the whole pipeline on the in-memory broker", () => {
         await sim.runUntil(() => false, sim.random.between(300, 4000));
         const service = serviceNames[sim.random.between(0, serviceNames.length - 1)] ?? "fetcher";
         const index = service === "frontier" || service === "fetcher" ? sim.random.between(0, 1) : 0;
-        if (sim.random.chance(0.5)) sim.kill(service, index);
-        else if (sim.random.chance(0.5)) sim.freeze(service, index, sim.random.between(500, 8000));
+        const dice = sim.random.between(1, 4);
+        if (dice <= 2) sim.kill(service, index);
+        else if (dice === 3) sim.freeze(service, index, sim.random.between(500, 8000));
         else sim.cluster.rebalance(service);
       }
     });

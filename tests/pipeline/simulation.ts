@@ -1,6 +1,25 @@
-import { FakeClock, memoryBroker, seededRandom, serviceClock, type FaultRates, type MemoryClient, type MemoryCluster, type Random } from "@sluice/broker/memory";
+import {
+  FakeClock,
+  memoryBroker,
+  seededRandom,
+  serviceClock,
+  type FaultRates,
+  type MemoryClient,
+  type MemoryCluster,
+  type Random,
+} from "@sluice/broker/memory";
 import { topicSpecs } from "@sluice/process";
-import { jobSchema, partitionOf, topics, type CrawlEvent, type Job, type JobInput, type JobStatus, type Result, type TopicLayout } from "@sluice/records";
+import {
+  jobSchema,
+  partitionOf,
+  topics,
+  type CrawlEvent,
+  type Job,
+  type JobInput,
+  type JobStatus,
+  type Result,
+  type TopicLayout,
+} from "@sluice/records";
 import { defaultLimits, memoryStores, Service, silentProbe, type RuntimeProbe } from "@sluice/runtime";
 import { fetcherInputs, fetcherStep, fetcherTables } from "../../services/fetcher/src/step.ts";
 import { frontierInputs, frontierStep, frontierTables } from "../../services/frontier/src/step.ts";
@@ -48,7 +67,11 @@ export class Simulation {
 
   constructor(options: SimulationOptions) {
     this.random = seededRandom(options.seed);
-    this.cluster = memoryBroker({ clock: this.clock, seed: options.seed, ...(options.faults === undefined ? {} : { faults: options.faults }) });
+    this.cluster = memoryBroker({
+      clock: this.clock,
+      seed: options.seed,
+      ...(options.faults === undefined ? {} : { faults: options.faults }),
+    });
     this.web = new SimulatedWeb(this.clock, options.site, () => this.random.between(1, 40));
     this.#layout = { prefix: "", partitions: options.partitions, retentionMs: null, replicationFactor: null };
     this.#user = this.cluster.connect("user");
@@ -68,7 +91,14 @@ export class Simulation {
     const job = jobSchema.parse(input);
     const producer = await this.clock.settle(this.#user.producer());
     await this.clock.settle(
-      producer.send([{ topic: topics.jobs.name, partition: partitionOf(job.id, this.#layout.partitions), key: job.id, value: JSON.stringify(job) }]),
+      producer.send([
+        {
+          topic: topics.jobs.name,
+          partition: partitionOf(job.id, this.#layout.partitions),
+          key: job.id,
+          value: JSON.stringify(job),
+        },
+      ]),
     );
     return job;
   }
@@ -103,9 +133,13 @@ export class Simulation {
   }
 
   values<Value>(topic: string): Value[] {
-    return this.cluster.committed(topic).flatMap((records) =>
-      records.flatMap((record) => (record.value === null ? [] : [JSON.parse(record.value.toString("utf8")) as Value])),
-    );
+    return this.cluster
+      .committed(topic)
+      .flatMap((records) =>
+        records.flatMap((record) =>
+          record.value === null ? [] : [JSON.parse(record.value.toString("utf8")) as Value],
+        ),
+      );
   }
 
   results(): Result[] {
@@ -130,7 +164,9 @@ export class Simulation {
 
   #begin(process: Process): void {
     const { running } = process;
-    (running as Service<unknown, never, unknown, unknown>).start().catch((error: unknown) => this.#fail(error));
+    (running as Service<unknown, never, unknown, unknown>)
+      .start()
+      .catch((error: unknown) => this.#fail(error));
   }
 
   #fail(error: unknown): void {
@@ -146,16 +182,41 @@ export class Simulation {
       clock: serviceClock(client.clock),
       stores: memoryStores(),
       instance: `${service}-${index}`,
-      limits: { ...defaultLimits, sessionTimeoutMs: 3000, heartbeatIntervalMs: 250, rebalanceTimeoutMs: 6000 },
+      limits: {
+        ...defaultLimits,
+        sessionTimeoutMs: 3000,
+        heartbeatIntervalMs: 250,
+        rebalanceTimeoutMs: 6000,
+      },
       probe: this.#probe(`${service}-${index}#${this.#lives}`),
       onFatal: (error: Error) => this.#fail(error),
     };
     const noCalls = (): Promise<never> => Promise.reject(new Error(`${service} makes no calls`));
     switch (service) {
       case "frontier":
-        return { client, running: new Service({ ...common, step: frontierStep(), inputs: frontierInputs, tables: frontierTables, changelog: topics.frontierState.name, perform: noCalls }) };
+        return {
+          client,
+          running: new Service({
+            ...common,
+            step: frontierStep(),
+            inputs: frontierInputs,
+            tables: frontierTables,
+            changelog: topics.frontierState.name,
+            perform: noCalls,
+          }),
+        };
       case "rate-limit":
-        return { client, running: new Service({ ...common, step: rateLimitStep(), inputs: rateLimitInputs, tables: rateLimitTables, changelog: topics.rateLimitState.name, perform: noCalls }) };
+        return {
+          client,
+          running: new Service({
+            ...common,
+            step: rateLimitStep(),
+            inputs: rateLimitInputs,
+            tables: rateLimitTables,
+            changelog: topics.rateLimitState.name,
+            perform: noCalls,
+          }),
+        };
       case "fetcher":
         return {
           client,
@@ -206,6 +267,10 @@ export class Simulation {
   }
 
   #probe(name: string): RuntimeProbe {
-    return { ...silentProbe, event: (event, fields) => this.log.push(`${this.clock.nowMs()} ${name} ${event} ${JSON.stringify(fields)}`) };
+    return {
+      ...silentProbe,
+      event: (event, fields) =>
+        this.log.push(`${this.clock.nowMs()} ${name} ${event} ${JSON.stringify(fields)}`),
+    };
   }
 }

@@ -18,7 +18,11 @@ export class SimulatedWeb {
   readonly #latencyMs: (url: string) => number;
   readonly #serverClock: SimClock;
 
-  constructor(serverClock: SimClock, site: (host: string, path: string) => Page, latencyMs: (url: string) => number) {
+  constructor(
+    serverClock: SimClock,
+    site: (host: string, path: string) => Page,
+    latencyMs: (url: string) => number,
+  ) {
     this.#serverClock = serverClock;
     this.#site = site;
     this.#latencyMs = latencyMs;
@@ -27,10 +31,21 @@ export class SimulatedWeb {
   /** What a fetcher's calls do. With the clock of its process, so that a killed one hears no answer. */
   fetch(clock: SimClock, call: FetchCall, signal: AbortSignal): Promise<FetchOutcome> {
     const { hostname, pathname } = new URL(call.url);
-    const visit: Visit = { host: hostname, url: call.url, startMs: clock.nowMs(), endMs: Number.POSITIVE_INFINITY };
+    const visit: Visit = {
+      host: hostname,
+      url: call.url,
+      startMs: clock.nowMs(),
+      endMs: Number.POSITIVE_INFINITY,
+    };
     const breaker = { state: "closed", retryAtMs: null } as const;
     if (signal.aborted) {
-      return Promise.resolve({ kind: "page", answer: failed("cancelled"), content: null, retryAfterMs: null, breaker });
+      return Promise.resolve({
+        kind: "page",
+        answer: failed("cancelled"),
+        content: null,
+        retryAfterMs: null,
+        breaker,
+      });
     }
     this.log.push(visit);
     const answeredAtMs = visit.startMs + this.#latencyMs(call.url);
@@ -43,7 +58,17 @@ export class SimulatedWeb {
         const { status = 200, headers = {}, body = "" } = this.#site(hostname, pathname);
         const bytes = new TextEncoder().encode(body);
         if (call.kind === "robots") {
-          resolve({ kind: "robots", answer: { kind: "response", status, location: headers["location"] ?? null, body: bytes, retryAfterMs: null }, breaker });
+          resolve({
+            kind: "robots",
+            answer: {
+              kind: "response",
+              status,
+              location: headers["location"] ?? null,
+              body: bytes,
+              retryAfterMs: null,
+            },
+            breaker,
+          });
           return;
         }
         const all = { "content-type": "text/html; charset=utf-8", ...headers };
@@ -72,7 +97,13 @@ export class SimulatedWeb {
       signal.addEventListener("abort", () => {
         cancel();
         visit.endMs = Math.min(visit.endMs, clock.nowMs());
-        resolve({ kind: call.kind, answer: failed("cancelled"), content: null, retryAfterMs: null, breaker } as FetchOutcome);
+        resolve({
+          kind: call.kind,
+          answer: failed("cancelled"),
+          content: null,
+          retryAfterMs: null,
+          breaker,
+        } as FetchOutcome);
       });
     });
   }
@@ -84,4 +115,11 @@ export class SimulatedWeb {
 }
 
 const failed = (category: "cancelled") =>
-  ({ kind: "failed", category, code: "ABORT_ERR", message: "aborted", requestSent: true, durationMs: 0 }) as const;
+  ({
+    kind: "failed",
+    category,
+    code: "ABORT_ERR",
+    message: "aborted",
+    requestSent: true,
+    durationMs: 0,
+  }) as const;

@@ -46,7 +46,9 @@ describe("the progress line", () => {
 
   it("says that the delay holds what waits where nothing else does, and nothing where nothing waits", () => {
     expect(progressLine(view())).toMatch(/waiting: delay between requests to a host$/);
-    expect(progressLine(view({ delayMs: 0, pagesPerSecond: 0 }))).toMatch(/waiting: retries that are not due yet$/);
+    expect(progressLine(view({ delayMs: 0, pagesPerSecond: 0 }))).toMatch(
+      /waiting: retries that are not due yet$/,
+    );
     expect(progressLine(view({ delayMs: 0 }))).toMatch(/2 failed$/);
     expect(progressLine(view({ figures: { ...noFigures, admitted: 1, inFlight: 1 } }))).toMatch(/0 failed$/);
   });

@@ -12,7 +12,12 @@ export interface Setting<Schema extends z.ZodType = z.ZodType> {
 }
 
 const integer = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
-const list = z.string().transform((text) => text.split(",").map((each) => each.trim()).filter((each) => each !== ""));
+const list = z.string().transform((text) =>
+  text
+    .split(",")
+    .map((each) => each.trim())
+    .filter((each) => each !== ""),
+);
 const flag = z.enum(["true", "false", "1", "0"]).transform((text) => text === "true" || text === "1");
 const setting = <Schema extends z.ZodType>(definition: Setting<Schema>): Setting<Schema> => definition;
 
@@ -34,7 +39,11 @@ export const commonSettings = {
     schema: z.enum(["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]).default("PLAIN"),
     about: "With SASL: the mechanism.",
   }),
-  saslUsername: setting({ env: "KAFKA_SASL_USERNAME", schema: z.string().default(""), about: "With SASL: the user." }),
+  saslUsername: setting({
+    env: "KAFKA_SASL_USERNAME",
+    schema: z.string().default(""),
+    about: "With SASL: the user.",
+  }),
   saslPassword: setting({
     env: "KAFKA_SASL_PASSWORD",
     schema: z.string().default(""),
@@ -48,7 +57,13 @@ export const commonSettings = {
   }),
   prefix: setting({
     env: "SLUICE_PREFIX",
-    schema: z.string().regex(/^([a-z0-9][a-z0-9.-]{0,80}[.-])?$/, "lower-case letters, digits, '.' and '-', ending in '.' or '-'").default(""),
+    schema: z
+      .string()
+      .regex(
+        /^([a-z0-9][a-z0-9.-]{0,80}[.-])?$/,
+        "lower-case letters, digits, '.' and '-', ending in '.' or '-'",
+      )
+      .default(""),
     about: "Put before the name of every topic, group and transactional id.",
   }),
   partitions: setting({
@@ -73,7 +88,10 @@ export const commonSettings = {
   }),
   instance: setting({
     env: "SLUICE_INSTANCE",
-    schema: z.string().regex(/^[A-Za-z0-9._-]{1,100}$/).optional(),
+    schema: z
+      .string()
+      .regex(/^[A-Za-z0-9._-]{1,100}$/)
+      .optional(),
     about: "Stable name of this instance: its tasks come back to it. Unset: the host's name.",
   }),
   adminPort: setting({
@@ -108,8 +126,12 @@ export const commonSettings = {
   }),
   failpoint: setting({
     env: "SLUICE_FAILPOINT",
-    schema: z.string().regex(/^([a-z_]+:[1-9][0-9]*)?$/, "name:count").default(""),
-    about: "For tests: the process kills itself when it passes this point for the n-th time, e.g. `after_send:3`.",
+    schema: z
+      .string()
+      .regex(/^([a-z_]+:[1-9][0-9]*)?$/, "name:count")
+      .default(""),
+    about:
+      "For tests: the process kills itself when it passes this point for the n-th time, e.g. `after_send:3`.",
   }),
 } as const;
 
@@ -149,12 +171,18 @@ export const fetcherSettings = {
   }),
   userAgent: setting({
     env: "SLUICE_FETCHER_USER_AGENT",
-    schema: z.string().regex(/^[\x21-\x7e][\x20-\x7e]{0,255}$/, "printable ASCII").optional(),
+    schema: z
+      .string()
+      .regex(/^[\x21-\x7e][\x20-\x7e]{0,255}$/, "printable ASCII")
+      .optional(),
     about: "User-Agent header; unset: `Sluice/<version> (+contact)`.",
   }),
   contact: setting({
     env: "SLUICE_FETCHER_CONTACT",
-    schema: z.string().regex(/^[\x21-\x7e][\x20-\x7e]{0,199}$/, "printable ASCII").optional(),
+    schema: z
+      .string()
+      .regex(/^[\x21-\x7e][\x20-\x7e]{0,199}$/, "printable ASCII")
+      .optional(),
     about: "URL or mail address in the default User-Agent, for site owners.",
   }),
   allowPrivate: setting({
@@ -205,7 +233,10 @@ export const apiSettings = {
   }),
   token: setting({
     env: "SLUICE_API_TOKEN",
-    schema: z.string().regex(/^[A-Za-z0-9._~+/=-]{16,512}$/, "16 to 512 characters of a bearer token (RFC 6750)").optional(),
+    schema: z
+      .string()
+      .regex(/^[A-Za-z0-9._~+/=-]{16,512}$/, "16 to 512 characters of a bearer token (RFC 6750)")
+      .optional(),
     about: "Bearer token that every route but /livez asks for; unset: none is asked for.",
     secret: true,
   }),

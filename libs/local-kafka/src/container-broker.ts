@@ -10,6 +10,13 @@ const infoMs = 3_000;
 const pullMs = 600_000;
 const commandMs = 60_000;
 const startMs = 120_000;
+/** Asking the engine starts a process each time. */
+const askAgainMs = 1_000;
+const startsMax = 3;
+/** 128 + SIGKILL. */
+const killedCode = "137";
+/** As much as the local JVM gets; the image's own default takes 1 GB from the start. */
+const heapOptions = "-Xmx512m";
 /** Where the image apache/kafka has a volume that its user may write. */
 const logDir = "/var/lib/kafka/data";
 
@@ -57,28 +64,34 @@ export async function imageFailure(setup: Omit<ContainerSetup, "dataDir">): Prom
   );
 }
 
+/** Starts Kafka on the volume of `dataDir`, at `port` where that is free, else at another one. */
 export async function startContainer(setup: ContainerSetup, port: number | null): Promise<ContainerStart> {
   const pullFailure = await imageFailure(setup);
   if (pullFailure !== undefined) return { kind: "failed", reason: pullFailure };
   const name = containerName(setup.dataDir);
-  const container = { name, port: await freePort(port) };
-  await docker(setup.env, commandMs, "rm", "--force", name);
+  // One that was left behind would hold the name, the volume and the port.
+  await removeContainer(name, setup.env);
+  for (let start = 1; ; start += 1) {
+    const container = { name, port: await freePort(start === 1 ? port : null) };
+    const failure =
+      failureOf("docker run", await docker(setup.env, commandMs, ...runArguments(setup, container))) ??
+      (await awaitKafka([`127.0.0.1:${container.port}`], {
+        timeoutMs: startMs,
+        untilTopicsCanBeCreated: true,
+        givenUp: containerEnd(name, setup.env),
+      }));
+    if (failure === undefined) return { kind: "running", container };
+    await removeContainer(name, setup.env);
+    const portLost = /already in use|already allocated/i.test(failure);
+    if (!portLost || start === startsMax) return { kind: "failed", reason: failure };
+  }
+}
+
+function runArguments(setup: ContainerSetup, { name, port }: RunningContainer): readonly string[] {
   const args = ["run", "--detach", "--name", name, "--volume", `${name}:${logDir}`];
-  args.push(
-    "--publish",
-    `127.0.0.1:${container.port}:${container.port}`,
-    ...environmentOf(container.port),
-    setup.image,
-  );
-  const failure =
-    failureOf("docker run", await docker(setup.env, commandMs, ...args)) ??
-    (await awaitKafka([`127.0.0.1:${container.port}`], {
-      timeoutMs: startMs,
-      untilTopicsCanBeCreated: true,
-    }));
-  if (failure === undefined) return { kind: "running", container };
-  await docker(setup.env, commandMs, "rm", "--force", name);
-  return { kind: "failed", reason: failure };
+  // Published on loopback only: this Kafka asks nobody for a password.
+  args.push("--publish", `127.0.0.1:${port}:${port}`, ...environmentOf(port), setup.image);
+  return args;
 }
 
 export async function containerRuns(container: RunningContainer, env: NodeJS.ProcessEnv): Promise<boolean> {
@@ -86,17 +99,54 @@ export async function containerRuns(container: RunningContainer, env: NodeJS.Pro
   return result.kind === "ended" && result.code === 0 && result.stdout.trim() === "true";
 }
 
+/**
+ * Tells why a container has ended, with the last it wrote; undefined while it runs, and where the engine does not
+ * say. For `givenUp` of {@link awaitKafka}: asks the engine at most once in a second.
+ */
+export function containerEnd(nameOrId: string, env: NodeJS.ProcessEnv): () => Promise<string | undefined> {
+  let askAtMs = 0;
+  const format = "{{.State.Running}} {{.State.ExitCode}}";
+  return async () => {
+    if (performance.now() < askAtMs) return undefined;
+    const result = await docker(env, commandMs, "inspect", "--format", format, nameOrId);
+    askAtMs = performance.now() + askAgainMs;
+    if (result.kind !== "ended" || result.stdout.startsWith("true")) return undefined;
+    if (result.code !== 0) return failureOf("docker inspect", result);
+    const code = result.stdout.trim().split(" ")[1] ?? "unknown";
+    // A killed one had no time for words.
+    const words = code === killedCode ? "" : await lastWords(nameOrId, env);
+    return `the container ended with exit code ${code}${words}`;
+  };
+}
+
+async function lastWords(nameOrId: string, env: NodeJS.ProcessEnv): Promise<string> {
+  const logs = await docker(env, commandMs, "logs", "--tail", "40", nameOrId);
+  if (logs.kind !== "ended") return "";
+  const lines = `${logs.stdout}\n${logs.stderr}`.split("\n").filter((line) => line.trim() !== "");
+  const telling = lines.filter((line) => /ERROR|FATAL|Exception|Error/.test(line));
+  const words = (telling.length > 0 ? telling : lines).slice(-3).join(" | ").slice(0, 1_000);
+  return words === "" ? "" : `: ${words}`;
+}
+
+/** With its unnamed volumes, which the image declares beside the data; the named one stays. */
+async function removeContainer(name: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
+  return failureOf("docker rm", await docker(env, commandMs, "rm", "--force", "--volumes", name));
+}
+
 /** Stops Kafka cleanly and removes the container; the volume with its data stays. */
 export async function stopContainer(container: RunningContainer, env: NodeJS.ProcessEnv): Promise<void> {
-  await docker(env, commandMs, "stop", "--time", "20", container.name);
-  const failure = failureOf("docker rm", await docker(env, commandMs, "rm", "--force", container.name));
+  // The long name of this option has changed; the short one is in every version.
+  await docker(env, commandMs, "stop", "-t", "20", container.name);
+  const failure = await removeContainer(container.name, env);
   if (failure !== undefined) throw new Error(failure);
 }
 
 /** What the image reads as its settings, as arguments of `docker run`. */
 export function imageEnvironment(port: number): Readonly<Record<string, string>> {
   const controllerPort = port === 19_093 ? 19_094 : 19_093;
-  return toImageEnvironment(serverSettings({ bindHost: "0.0.0.0", port, controllerPort, logDir }));
+  const settings = serverSettings({ bindHost: "0.0.0.0", port, controllerPort, logDir });
+  // The JVM's own options come by the same way as the settings.
+  return toImageEnvironment({ ...settings, "heap.opts": heapOptions });
 }
 
 function environmentOf(port: number): readonly string[] {

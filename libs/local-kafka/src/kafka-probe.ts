@@ -27,8 +27,8 @@ export interface ProbeOptions {
   readonly security?: KafkaSecurity;
   /** Also wait until topics can be created: the port is open before the controller is. */
   readonly untilTopicsCanBeCreated: boolean;
-  /** Ends the waiting early, e.g. because the broker's process is gone. */
-  readonly givenUp?: () => string | undefined;
+  /** Asked before each attempt; a reason, e.g. that the broker's process is gone, ends the waiting. */
+  readonly givenUp?: () => string | undefined | Promise<string | undefined>;
 }
 
 /** Resolves to undefined as soon as the Kafka answers, or to the last reason why it does not. */
@@ -38,7 +38,7 @@ export async function awaitKafka(
 ): Promise<string | undefined> {
   const untilMs = performance.now() + options.timeoutMs;
   for (;;) {
-    const gone = options.givenUp?.();
+    const gone = await options.givenUp?.();
     if (gone !== undefined) return gone;
     const failure = await probe(brokers, options);
     if (failure === undefined) return undefined;

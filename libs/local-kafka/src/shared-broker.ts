@@ -9,7 +9,13 @@ import {
   writeRegistry,
 } from "./broker-registry.ts";
 import type { BrokerUser, SharedBroker } from "./broker-registry.ts";
-import { containerRuns, dockerFailure, startContainer, stopContainer } from "./container-broker.ts";
+import {
+  containerEnd,
+  containerRuns,
+  dockerFailure,
+  startContainer,
+  stopContainer,
+} from "./container-broker.ts";
 import { withLock } from "./exclusive-lock.ts";
 import { prepareJvm } from "./jvm-setup.ts";
 import { killJvm, startJvm, stopJvm } from "./jvm-broker.ts";
@@ -67,14 +73,24 @@ async function answers(broker: SharedBroker, options: SharedOptions): Promise<bo
   const runs =
     broker.kind === "local-jvm" ? isRunning(broker.process) : await containerRuns(broker, options.env);
   if (!runs) return false;
-  const probe = { timeoutMs: answerMs, untilTopicsCanBeCreated: true };
-  const silent = await awaitKafka([`127.0.0.1:${broker.port}`], probe);
+  const silent = await awaitKafka([`127.0.0.1:${broker.port}`], {
+    timeoutMs: answerMs,
+    untilTopicsCanBeCreated: true,
+    givenUp: endOf(broker, options.env),
+  });
   if (silent === undefined) return true;
-  options.log(
-    `The Kafka at 127.0.0.1:${broker.port} runs but does not answer (${silent}); starting it anew.`,
-  );
+  options.log(`The Kafka at 127.0.0.1:${broker.port} does not answer (${silent}); starting it anew.`);
   await end(broker, options, true);
   return false;
+}
+
+/** One that was killed just now may still have been taken for running. */
+function endOf(
+  broker: SharedBroker,
+  env: NodeJS.ProcessEnv,
+): () => string | undefined | Promise<string | undefined> {
+  if (broker.kind === "container") return containerEnd(broker.name, env);
+  return () => (isRunning(broker.process) ? undefined : "its process has ended");
 }
 
 async function startAny(options: SharedOptions, user: BrokerUser): Promise<SharedBroker> {
@@ -89,6 +105,8 @@ async function startAny(options: SharedOptions, user: BrokerUser): Promise<Share
         : await tryJvm(options, before.port, users);
     if (started.kind === "failed") {
       refusals.push({ kind, reason: started.reason });
+      // That a machine lacks what it never used is not worth a line; the error has it where nothing works.
+      if (started.begun || kind === before.kind) options.log(`No Kafka ${places[kind]}: ${started.reason}`);
       continue;
     }
     if (before.kind !== null && before.kind !== kind) {
@@ -101,19 +119,21 @@ async function startAny(options: SharedOptions, user: BrokerUser): Promise<Share
   throw new SluiceError("SLUICE_KAFKA_UNAVAILABLE", unavailableMessage(refusals, options.pinned));
 }
 
+const places = { container: "in a container", "local-jvm": "in a local JVM" } as const;
+
 type Started =
   | { readonly kind: "started"; readonly broker: SharedBroker }
-  | { readonly kind: "failed"; readonly reason: string };
+  /** `begun`: what it needs is there, but it did not start. */
+  | { readonly kind: "failed"; readonly reason: string; readonly begun: boolean };
 
 async function tryContainer(options: SharedOptions, port: number | null): Promise<Started> {
   const failure = await dockerFailure(options.env);
-  if (failure !== undefined) return { kind: "failed", reason: failure };
+  if (failure !== undefined) return { kind: "failed", reason: failure, begun: false };
   const image = options.env["SLUICE_KAFKA_IMAGE"] ?? options.pinned.image;
   options.log(`Starting Apache Kafka in a container (${image}) ...`);
   const start = await startContainer({ ...options, image }, port);
   if (start.kind === "running") return { kind: "started", broker: { kind: "container", ...start.container } };
-  options.log(`No Kafka in a container: ${start.reason}`);
-  return start;
+  return { ...start, begun: true };
 }
 
 async function tryJvm(
@@ -122,7 +142,7 @@ async function tryJvm(
   users: () => readonly BrokerUser[],
 ): Promise<Started> {
   const setup = await prepareJvm(options);
-  if (setup.kind === "failed") return setup;
+  if (setup.kind === "failed") return { ...setup, begun: false };
   options.log(`Starting Apache Kafka ${options.pinned.version} in a local JVM ...`);
   const start = await startJvm(setup.setup, port, (jvm) => {
     writeRegistry(options.dataDir, {
@@ -132,7 +152,8 @@ async function tryJvm(
       users: users(),
     });
   });
-  return start.kind === "running" ? { kind: "started", broker: { kind: "local-jvm", ...start.jvm } } : start;
+  if (start.kind === "failed") return { ...start, begun: true };
+  return { kind: "started", broker: { kind: "local-jvm", ...start.jvm } };
 }
 
 /** Safe to call twice: a user that is no longer registered has nothing to leave. */

@@ -4,14 +4,9 @@ import { homedir, tmpdir } from "node:os";
 import path from "node:path";
 import { messageOf } from "@sluice/errors";
 import { givenBrokers } from "./choice.ts";
-import { failureOf, runCommand } from "./command.ts";
-import { dockerFailure, imageEnvironment, imageFailure } from "./container-broker.ts";
-import { freePort } from "./free-port.ts";
-import { awaitKafka } from "./kafka-probe.ts";
+import { dockerFailure, imageFailure } from "./container-broker.ts";
 import { LocalKafka } from "./local-kafka.ts";
 import { pinnedKafka } from "./pinned-kafka.ts";
-
-const startMs = 120_000;
 
 export interface TestKafkaOptions {
   readonly env?: NodeJS.ProcessEnv;
@@ -58,53 +53,14 @@ async function tryContainer(
     return undefined;
   }
   try {
-    return await startTestContainer(image, env);
+    const { startTestContainer } = await import("./testing/test-container.ts");
+    const { broker, kill, restart, stop } = await startTestContainer(image, env);
+    const description = `Kafka in a test container (${image}) at ${broker}`;
+    return { brokers: [broker], kind: "container", description, kill, restart, stop };
   } catch (error) {
     log(`No test container: ${messageOf(error)}`);
     return undefined;
   }
-}
-
-async function startTestContainer(image: string, env: NodeJS.ProcessEnv): Promise<TestKafka> {
-  // The helper image that removes leftovers cannot be had everywhere; `stop` removes what was started.
-  process.env["TESTCONTAINERS_RYUK_DISABLED"] ??= "true";
-  const { GenericContainer } = await import("testcontainers");
-  const port = await freePort(null);
-  const brokers = [`127.0.0.1:${port}`];
-  const container = await new GenericContainer(image)
-    .withEnvironment({ ...imageEnvironment(port) })
-    .withExposedPorts({ container: port, host: port })
-    .withStartupTimeout(startMs)
-    .start();
-  const docker = async (command: string): Promise<void> => {
-    const failure = failureOf(
-      `docker ${command}`,
-      await runCommand("docker", [command, container.getId()], { env, timeoutMs: startMs }),
-    );
-    if (failure !== undefined) throw new Error(failure);
-  };
-  const ready = async (): Promise<void> => {
-    const failure = await awaitKafka(brokers, { timeoutMs: startMs, untilTopicsCanBeCreated: true });
-    if (failure !== undefined) throw new Error(`the test container does not answer: ${failure}`);
-  };
-  const stop = async (): Promise<void> => void (await container.stop({ remove: true, removeVolumes: true }));
-  try {
-    await ready();
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  return {
-    brokers,
-    kind: "container",
-    description: `Kafka in a test container (${image}) at ${brokers[0]}`,
-    kill: () => docker("kill"),
-    restart: async () => {
-      await docker("start");
-      await ready();
-    },
-    stop,
-  };
 }
 
 async function startJvm(

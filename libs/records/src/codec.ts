@@ -11,7 +11,9 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 const poison = (reason: string): Decoded => ({ kind: "poison", reason });
 
 /** The first problem a schema found, with the field it lies in. */
-function problemOf(issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[]): string {
+function problemOf(
+  issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[],
+): string {
   const first = issues[0];
   if (first === undefined) return "does not match its schema";
   return `${first.path.length === 0 ? "value" : first.path.map(String).join(".")}: ${first.message}`;

@@ -51,7 +51,14 @@ export const taskCountersSchema = z.object({
   tally: tallySchema,
 });
 
-export const finishReasons = ["completed", "max_pages", "timeout", "cancelled", "interrupted", "failed"] as const;
+export const finishReasons = [
+  "completed",
+  "max_pages",
+  "timeout",
+  "cancelled",
+  "interrupted",
+  "failed",
+] as const;
 export type FinishReason = (typeof finishReasons)[number];
 
 /** What the owner of a job says of it. Compacted under the job id. */
@@ -87,6 +94,9 @@ export const grantSchema = z.object({
   granted: count.describe("Page grants given to this task in all."),
   recall: z.boolean().describe("Others want grants: give back what is not needed now."),
   wave: count.describe("Answer with your counters as of this probe; 0 where none was asked."),
-  halt: z.enum(["max_pages", "timeout", "ended"]).nullable().describe("Give up what still waits, for this reason."),
+  halt: z
+    .enum(["max_pages", "timeout", "ended"])
+    .nullable()
+    .describe("Give up what still waits, for this reason."),
 });
 export type Grant = z.infer<typeof grantSchema>;

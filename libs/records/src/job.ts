@@ -17,7 +17,11 @@ export const scopeSchema = z.object({
   kind: z.enum(scopeKinds).default("host").describe("How far the crawl goes from its seeds."),
   allowedDomains: z.array(z.string().min(1)).max(1000).default([]).describe("Hosts also in scope."),
   include: z.array(patternSchema).max(200).default([]).describe("Globs; where given, a URL must match one."),
-  exclude: z.array(patternSchema).max(200).default([]).describe("Globs; a match is refused, whatever include says."),
+  exclude: z
+    .array(patternSchema)
+    .max(200)
+    .default([])
+    .describe("Globs; a match is refused, whatever include says."),
 });
 
 /** What the crawl may use up. Null: no limit. */
@@ -30,7 +34,10 @@ export const limitsSchema = z.object({
 export const politenessSchema = z.object({
   delayMs: milliseconds.max(86_400_000).default(1000).describe("Least time between two requests to a host."),
   concurrencyPerHost: z.int().min(1).max(64).default(1).describe("Most requests to a host at once."),
-  delayMaxMs: milliseconds.max(86_400_000).default(60_000).describe("Longest crawl-delay of robots.txt obeyed as it is."),
+  delayMaxMs: milliseconds
+    .max(86_400_000)
+    .default(60_000)
+    .describe("Longest crawl-delay of robots.txt obeyed as it is."),
 });
 
 export const fetchPolicySchema = z.object({
@@ -39,18 +46,30 @@ export const fetchPolicySchema = z.object({
   attemptsMax: z.int().min(1).max(10).default(3).describe("Tries of one URL before it counts as failed."),
 });
 
+/** What is read off each page beside its links. */
+export const extractSchema = z.object({
+  selectors: z
+    .record(z.string().min(1).max(100), z.string().min(1).max(1000))
+    .refine((selectors) => Object.keys(selectors).length <= 50, "at most 50 selectors")
+    .describe("Names, each with the CSS selector of the elements whose texts it takes; at most 50."),
+});
+
 /** A crawl job, as it lies in `crawl.jobs` under its id. */
 export const jobSchema = z.object({
   schemaVersion: z.literal(1).default(1),
   id: jobIdSchema,
   run: z.int().positive().default(1).describe("Rises when an ended job is started again."),
-  desired: z.enum(["running", "paused", "cancelled"]).default("running").describe("What the user wants of it."),
+  desired: z
+    .enum(["running", "paused", "cancelled"])
+    .default("running")
+    .describe("What the user wants of it."),
   open: z.boolean().default(false).describe("An open job takes seeds for ever and never completes."),
   seeds: z.array(z.string().min(1).max(2083)).max(10_000).default([]).describe("Start URLs."),
   scope: scopeSchema.default(() => scopeSchema.parse({})),
   limits: limitsSchema.default(() => limitsSchema.parse({})),
   politeness: politenessSchema.default(() => politenessSchema.parse({})),
   fetch: fetchPolicySchema.default(() => fetchPolicySchema.parse({})),
+  extract: extractSchema.optional().describe("Texts to read off each page; without it, none."),
   submittedAtMs: milliseconds.default(0).describe("When it was submitted, epoch milliseconds."),
 });
 

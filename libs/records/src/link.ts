@@ -10,7 +10,10 @@ export const linkSchema = z.object({
   kind: z.enum(linkKinds),
   parent: z.string().nullable().describe("URL id of the page they were found on."),
   depth: z.int().nonnegative().describe("Links from a seed, for each URL of the record."),
-  root: z.string().nullable().describe("Canonical URL whose scope they inherit: the seed, or where it redirected to."),
+  root: z
+    .string()
+    .nullable()
+    .describe("Canonical URL whose scope they inherit: the seed, or where it redirected to."),
   redirects: z.int().nonnegative().default(0).describe("Redirects in a row that led here."),
   urls: z.array(z.string()).min(1).max(1000).describe("Canonical URLs."),
 });

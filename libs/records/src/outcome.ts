@@ -11,9 +11,11 @@ export const outcomeSchema = z.object({
   urlId: z.string(),
   attempt: z.int().positive(),
   by: z.enum(["fetcher", "rate-limit"]),
-  kind: z.enum(outcomeKinds).describe(
-    "settled: a result was written; retry: a try failed; deferred: not now; expired: past its lease; refused: never.",
-  ),
+  kind: z
+    .enum(outcomeKinds)
+    .describe(
+      "settled: a result was written; retry: a try failed; deferred: not now; expired: past its lease; refused: never.",
+    ),
   category: z.string().describe("ok, redirect, http_4xx, dns, robots, …: what happened, or why not."),
   ok: z.boolean().describe("With settled: the page was had (2xx, or a redirect)."),
   dueAtMs: z.int().nullable().describe("With retry and deferred: not before this instant."),

@@ -30,10 +30,16 @@ export const resultSchema = z.object({
   description: z.string().nullable(),
   lang: z.string().nullable(),
   canonical_url: z.string().nullable().describe("What the page names as its canonical URL."),
+  extracted_json: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("Texts that the job's selectors found: JSON of name to array of texts, at most 100,000 bytes."),
   noindex: z.boolean(),
   nofollow: z.boolean(),
   links_count: z.int().nonnegative().describe("Distinct followable links on the page."),
   links_admitted_count: z.int().nonnegative().describe("Those of them in scope, sent to the frontier."),
+  links_truncated: z.boolean().default(false).describe("The page has more links than are read off one page."),
   etag: z.string().nullable(),
   last_modified: z.string().nullable(),
   remote_address: z.string().nullable(),

@@ -153,7 +153,7 @@ export const topics = {
     partitions: "tasks",
     cleanup: "delete",
     retentionMs: day,
-    writers: ["frontier", "fetcher"],
+    writers: ["frontier", "rate-limit", "fetcher"],
     readers: ["users", "api", "cli"],
     public: true,
     about: "What happens in a job, in order; the last event of a job comes after all its results.",

@@ -24,12 +24,18 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
       response.writeHead(status, { "content-type": type });
       response.end(body);
     };
-    if (url.pathname === "/livez") return answer(options.alive() ? 200 : 503, options.alive() ? "ok\n" : "stuck\n");
+    if (url.pathname === "/livez")
+      return answer(options.alive() ? 200 : 503, options.alive() ? "ok\n" : "stuck\n");
     if (url.pathname === "/readyz") {
       const checks = Object.entries(options.checks());
       const ready = checks.every(([, { ok }]) => ok);
-      const lines = checks.map(([name, { ok, detail }]) => `[${ok ? "+" : "-"}] ${name}: ${detail}\n`).join("");
-      return answer(ready ? 200 : 503, url.searchParams.has("verbose") ? lines : ready ? "ok\n" : "not ready\n");
+      const lines = checks
+        .map(([name, { ok, detail }]) => `[${ok ? "+" : "-"}] ${name}: ${detail}\n`)
+        .join("");
+      return answer(
+        ready ? 200 : 503,
+        url.searchParams.has("verbose") ? lines : ready ? "ok\n" : "not ready\n",
+      );
     }
     if (url.pathname === "/metrics") {
       options.metrics().then(

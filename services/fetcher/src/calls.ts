@@ -15,6 +15,8 @@ export type FetchCall =
       readonly url: string;
       readonly totalTimeoutMs: number;
       readonly bodyBytesMax: number;
+      /** Names with CSS selectors, where the job wants texts of the page. */
+      readonly selectors?: Readonly<Record<string, string>>;
     };
 
 export interface BreakerView {
@@ -31,10 +33,16 @@ export interface PageContent {
   readonly description: string | null;
   readonly lang: string | null;
   readonly canonicalUrl: string | null;
+  /** With selectors: JSON of name to array of texts. */
+  readonly extractedJson: string | null;
+  /** What went wrong in reading them. */
+  readonly extractionNote: string | null;
   readonly noindex: boolean;
   readonly nofollow: boolean;
   /** Distinct links that may be followed. */
   readonly links: readonly PageLink[];
+  /** The page has more links than are read off one page. */
+  readonly linksTruncated: boolean;
 }
 
 /** A response without its body. */

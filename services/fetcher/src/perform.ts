@@ -3,6 +3,7 @@ import type { PerformCall } from "@sluice/runtime";
 import { retryAfterMs, robotsBytesMax } from "@sluice/web";
 import type { FetchCall, FetchOutcome } from "./calls.ts";
 import { readPage } from "./core/page-links.ts";
+import { extractFrom } from "./extraction.ts";
 
 const empty = new Uint8Array();
 
@@ -34,8 +35,12 @@ export function performFetches(
     if (answer.kind !== "response")
       return { kind: "page", answer, content: null, retryAfterMs: null, breaker };
     const { body, ...headed } = answer;
+    const isPage = answer.status >= 200 && answer.status < 300;
+    const read = isPage ? readPage(call.url, answer.headers, body) : null;
     const content =
-      answer.status >= 200 && answer.status < 300 ? readPage(call.url, answer.headers, body) : null;
+      read === null || call.selectors === undefined
+        ? read
+        : { ...read, ...(await extractFrom(body, read.contentType, call.selectors, nowMs)) };
     return { kind: "page", answer: headed, content, retryAfterMs: wait, breaker };
   };
 }

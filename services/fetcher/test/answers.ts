@@ -128,9 +128,12 @@ export function pageAnswer(nowMs: number, status: string, fields: Fields): PageO
     description: null,
     lang: null,
     canonicalUrl: null,
+    extractedJson: fields["extracted"] ?? null,
+    extractionNote: fields["note"] ?? null,
     noindex: false,
     nofollow,
     links,
+    linksTruncated: false,
   };
   return {
     kind: "page",

@@ -1,4 +1,5 @@
 import {
+  eventSchema,
   jobSchema,
   linkSchema,
   outcomeSchema,
@@ -15,7 +16,8 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { FetchCall, FetchOutcome } from "../src/calls.ts";
 import { defaultFetcherOptions, type FetcherOptions } from "../src/options.ts";
-import { fetcherStep, type FetcherState, type PermitRecord } from "../src/step.ts";
+import type { FetcherState } from "../src/core/hosts.ts";
+import { fetcherStep, type PermitRecord } from "../src/step.ts";
 import { jobOf, pageAnswer, permitOf, robotsAnswer } from "./answers.ts";
 
 const runs = Number(process.env["SLUICE_TEST_RUNS"] ?? 300);
@@ -266,6 +268,37 @@ describe("fetcher", () => {
     const links = bench.driver.sent(topics.links.name).map((value) => linkSchema.parse(value) as Link);
     expect(links.map(({ urls }) => urls.length)).toEqual([500, 500, 201]);
     expect(bench.driver.sent(topics.outcomes.name)).toMatchObject([{ linkRecords: 3, links: 1201 }]);
+    bench.driver.end();
+  });
+
+  test("asks for the texts that the job names, and writes what was found with the result", () => {
+    const bench = new Bench();
+    const selectors = { heading: "h1", broken: "h1[" };
+    bench.driver.table(topics.jobs.name, "j", jobSchema.parse({ id: "j", extract: { selectors } }));
+    bench.driver.table(topics.jobs.name, "plain", jobSchema.parse({ id: "plain" }));
+    for (const job of ["j", "plain"]) bench.permit(`https://${job}.example/`, { job });
+    bench.driver.advance(1000);
+    bench.settleAll("404");
+    bench.driver.advance(1000);
+    const asked = [...bench.driver.calls.values()].map(({ request }) => request);
+    expect(asked).toMatchObject([{ kind: "page", selectors }, { kind: "page" }]);
+    expect(asked[1]).not.toHaveProperty("selectors");
+    const extracted = JSON.stringify({ heading: ["A page"], broken: [] });
+    const [first, second] = [...bench.driver.calls.keys()];
+    const { nowMs } = bench.driver;
+    bench.driver.settle(
+      first ?? "",
+      pageAnswer(nowMs, "200", { extracted, note: "broken: no such selector" }),
+    );
+    bench.driver.settle(second ?? "", pageAnswer(nowMs, "200", {}));
+    const results = bench.driver.sent(topics.results.name).map((value) => resultSchema.parse(value));
+    expect(results.map((result) => result.extracted_json)).toEqual([extracted, null]);
+    const crawled = bench.driver
+      .sent(topics.events.name)
+      .map((value) => eventSchema.parse(value))
+      .filter(({ type }) => type === "url_crawled");
+    expect(crawled).toMatchObject([{ note: "broken: no such selector" }, { type: "url_crawled" }]);
+    expect(crawled[1]).not.toHaveProperty("note");
     bench.driver.end();
   });
 

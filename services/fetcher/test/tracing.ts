@@ -2,7 +2,8 @@ import { topics, type CrawlEvent, type Link, type Outcome, type Result } from "@
 import { StepDriver, type OpenCall, type SentRecord, type TraceCommand } from "@sluice/topology/testing";
 import { canonicalize } from "@sluice/web";
 import type { FetchCall, FetchOutcome } from "../src/calls.ts";
-import { fetcherStep, type FetcherState, type PermitRecord } from "../src/step.ts";
+import type { FetcherState } from "../src/core/hosts.ts";
+import { fetcherStep, type PermitRecord } from "../src/step.ts";
 import { jobOf, pageAnswer, permitOf, robotsAnswer } from "./answers.ts";
 
 const startMs = 1_000_000_000_000;

@@ -17,6 +17,12 @@ export interface PaceOptions {
   readonly latencyDelayMaxMs: number;
   /** A domain with nothing waiting and nothing out is forgotten after this: what it taught no longer holds. */
   readonly forgetAfterMs: number;
+  /**
+   * A host that has failed this often in a row, over at least `deadAfterMs`, is given up: its URLs are refused
+   * but for one probe a back-off, until it answers.
+   */
+  readonly deadAfterFailures: number;
+  readonly deadAfterMs: number;
 }
 
 export const defaultPaceOptions: PaceOptions = {
@@ -30,4 +36,6 @@ export const defaultPaceOptions: PaceOptions = {
   latencyFactor: 1,
   latencyDelayMaxMs: 10_000,
   forgetAfterMs: 6 * 3_600_000,
+  deadAfterFailures: 10,
+  deadAfterMs: 600_000,
 };

@@ -2,15 +2,29 @@ import { jobSchema, topics, type Due, type Job, type Outcome, type Permit } from
 import { Random, StepDriver } from "@sluice/topology/testing";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { defaultPaceOptions as options } from "../src/options.ts";
+import { defaultPaceOptions as options, type PaceOptions } from "../src/options.ts";
 import { aheadOf, backOffMs, newPace } from "../src/core/pace.ts";
-import { rateLimitStep, type RateLimitRecord, type RateLimitState } from "../src/step.ts";
+import type { RateLimitState } from "../src/core/domains.ts";
+import { rateLimitStep, type RateLimitRecord } from "../src/step.ts";
 
 const runs = Number(process.env["SLUICE_TEST_RUNS"] ?? 300);
 
+type Answer = "permit" | "deferred" | "expired" | "refused";
+
 interface Asked {
   readonly due: Due;
-  answer: "permit" | "deferred" | "expired" | null;
+  answer: Answer | null;
+}
+
+/** What a domain has shown to the fetcher, whatever rate-limit makes of it. */
+interface Truth {
+  endMs: number;
+  quietUntilMs: number;
+  /** Failures since the last success, with the end of the first of them. */
+  failures: number;
+  failingSinceMs: number;
+  /** It was dead at an instant since the last commit. */
+  wasDead: boolean;
 }
 
 /** rate-limit with a frontier that sends URLs and a fetcher that answers permits, both at random. */
@@ -24,10 +38,17 @@ class World {
   readonly #job: Job;
   #offset = 0;
   /** By domain: when the last request ended, until when Retry-After asks for quiet, failures in a row. */
-  readonly #truth = new Map<string, { endMs: number; quietUntilMs: number; failures: number }>();
+  readonly #truth = new Map<string, Truth>();
+  readonly #options: PaceOptions;
+  readonly #failing: number;
+  events = 0;
+  refusals = 0;
 
   constructor(random: Random) {
     this.#random = random;
+    // Some worlds have hosts that fail mostly, and are soon given up.
+    this.#options = random.pick([options, { ...options, deadAfterFailures: 2, deadAfterMs: 3000 }]);
+    this.#failing = random.pick([0.15, 0.8]);
     this.#job = jobSchema.parse({
       id: "j",
       politeness: {
@@ -36,7 +57,7 @@ class World {
       },
     });
     this.driver = new StepDriver({
-      step: rateLimitStep(options),
+      step: rateLimitStep(this.#options),
       tables: { [topics.jobs.name]: [["j", this.#job]] },
       keepHistory: false,
     });
@@ -59,8 +80,10 @@ class World {
   commit(): void {
     for (const { topic, key, value } of this.driver.commit()) {
       if (topic === topics.permits.name) this.#permitted(key, value as Permit);
-      else if (topic === topics.outcomes.name) this.#refused(value as Outcome);
+      else if (topic === topics.outcomes.name) this.#refused(key, value as Outcome);
+      else if (topic === topics.events.name) this.events += 1;
     }
+    for (const truth of this.#truth.values()) truth.wasDead = this.#isDead(truth);
     this.driver.end();
   }
 
@@ -106,11 +129,13 @@ class World {
     const startMs = Math.max(nowMs, permit.notBeforeMs);
     this.driver.advance(startMs - nowMs + this.#random.below(2000));
     const random = this.#random;
-    const failed = random.chance(0.15);
+    const failed = random.chance(this.#failing);
     const retryAfterMs = random.chance(0.05) ? random.pick([5000, 3_600_000]) : null;
     const truth = this.#truthOf(domain);
     truth.endMs = this.driver.nowMs;
-    truth.failures = failed ? truth.failures + 1 : Math.max(0, truth.failures - 1);
+    if (truth.failures === 0) truth.failingSinceMs = this.driver.nowMs;
+    truth.failures = failed ? truth.failures + 1 : 0;
+    truth.wasDead ||= this.#isDead(truth);
     if (retryAfterMs !== null)
       truth.quietUntilMs = Math.max(truth.quietUntilMs, this.driver.nowMs + retryAfterMs);
     const outcome: Outcome = {
@@ -137,8 +162,19 @@ class World {
     this.#pipe(topics.outcomes.name, domain, outcome);
   }
 
-  #truthOf(domain: string): { endMs: number; quietUntilMs: number; failures: number } {
-    const truth = this.#truth.get(domain) ?? { endMs: -Infinity, quietUntilMs: 0, failures: 0 };
+  #isDead({ failures, failingSinceMs, endMs }: Truth): boolean {
+    const { deadAfterFailures, deadAfterMs } = this.#options;
+    return failures >= deadAfterFailures && endMs - failingSinceMs >= deadAfterMs;
+  }
+
+  #truthOf(domain: string): Truth {
+    const truth = this.#truth.get(domain) ?? {
+      endMs: -Infinity,
+      quietUntilMs: 0,
+      failures: 0,
+      failingSinceMs: 0,
+      wasDead: false,
+    };
     this.#truth.set(domain, truth);
     return truth;
   }
@@ -160,14 +196,18 @@ class World {
       throw new Error("within Retry-After");
   }
 
-  #refused(outcome: Outcome): void {
-    const asked = this.#answered(outcome.releaseId, outcome.kind as "deferred" | "expired");
+  #refused(domain: string, outcome: Outcome): void {
+    if (outcome.kind === "refused") {
+      if (!this.#truthOf(domain).wasDead) throw new Error("refused for a host that lives");
+      this.refusals += 1;
+    }
+    const asked = this.#answered(outcome.releaseId, outcome.kind as Answer);
     if (outcome.kind === "expired" && asked.due.leaseUntilMs >= this.driver.nowMs)
       throw new Error("expired before its lease");
     if (outcome.kind === "deferred" && outcome.dueAtMs === null) throw new Error("deferred for ever");
   }
 
-  #answered(releaseId: string, answer: "permit" | "deferred" | "expired"): Asked {
+  #answered(releaseId: string, answer: Answer): Asked {
     const asked = this.asked.get(releaseId);
     if (asked === undefined || asked.answer !== null)
       throw new Error(`${releaseId} was answered twice, or never asked`);
@@ -192,11 +232,14 @@ class World {
 
 describe("rate-limit, asked and answered at random, with crashes", () => {
   test("answers each URL once, in order, never too many, never too soon, and leaves none", () => {
+    let refusals = 0;
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 2 ** 31 - 1 }), (seed) => {
         const world = new World(new Random(seed));
         for (let step = 0; step < 300; step += 1) world.step();
         world.drain();
+        expect(world.events).toBe(world.refusals);
+        refusals += world.refusals;
         for (const domain of ["d0.example", "d1.example"]) {
           const numbers = world.order
             .filter((each) => each.startsWith(domain))
@@ -209,6 +252,7 @@ describe("rate-limit, asked and answered at random, with crashes", () => {
       }),
       { numRuns: runs },
     );
+    if (runs >= 100) expect(refusals).toBeGreaterThan(10);
   });
 });
 

@@ -1,7 +1,17 @@
-import { jobSchema, topics, type Due, type Host, type Job, type Outcome, type Permit } from "@sluice/records";
+import {
+  jobSchema,
+  topics,
+  type CrawlEvent,
+  type Due,
+  type Host,
+  type Job,
+  type Outcome,
+  type Permit,
+} from "@sluice/records";
 import { StepDriver, type SentRecord, type TraceCommand } from "@sluice/topology/testing";
 import { defaultPaceOptions } from "../src/options.ts";
-import { rateLimitStep, type RateLimitRecord, type RateLimitState } from "../src/step.ts";
+import type { RateLimitState } from "../src/core/domains.ts";
+import { rateLimitStep, type RateLimitRecord } from "../src/step.ts";
 
 const startMs = 1_000_000_000_000;
 
@@ -28,6 +38,9 @@ export class RateLimitTrace {
         break;
       case "outcome":
         this.#outcome(first, second, fields);
+        break;
+      case "failures":
+        this.#failures(first, Number(second), fields);
         break;
       case "advance":
         this.#driver.advance(Number(first) * 1000);
@@ -106,6 +119,15 @@ export class RateLimitTrace {
     this.#pipe(topics.outcomes.name, domain, outcome);
   }
 
+  /** URLs f1, f2, … of a domain, each due when the one before has failed, and permitted at once. */
+  #failures(domain: string, count: number, fields: Readonly<Record<string, string>>): void {
+    for (let index = 1; index <= count; index += 1) {
+      this.#driver.advance(Number(fields["every"] ?? 300) * 1000);
+      this.#due(domain, `f${index}`, {});
+      this.#outcome(domain, `f${index}`, { ...fields, kind: "retry" });
+    }
+  }
+
   #pipe(topic: string, key: string, value: unknown): void {
     const offset = this.#offset++;
     this.#driver.pipe({
@@ -125,6 +147,11 @@ export class RateLimitTrace {
       const permit = value as Permit;
       const at = permit.notBeforeMs === 0 ? "at once" : `at ${this.#seconds(permit.notBeforeMs)}`;
       return `permit ${key} ${permit.releaseId} ${at} delayMs=${permit.delayMs} concurrency=${permit.concurrency}`;
+    }
+    if (topic === topics.events.name) {
+      const event = value as CrawlEvent;
+      if (event.type !== "url_failed") return `event ${event.type}`;
+      return `event ${event.type} ${event.url} ${event.category} final=${event.final} refused=${event.refused}`;
     }
     if (topic === topics.hosts.name) {
       const host = value as Host | null;

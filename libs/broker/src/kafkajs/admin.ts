@@ -151,7 +151,8 @@ async function createAtOnce(admin: Admin, specs: readonly TopicSpec[]): Promise<
 /** Somebody else may be creating the same topics: those are left out of what is returned. */
 async function createOneByOne(admin: Admin, specs: readonly TopicSpec[]): Promise<readonly string[]> {
   const created: string[] = [];
-  for (const spec of specs) if (await retrying(retries, () => createTopic(admin, spec))) created.push(spec.name);
+  for (const spec of specs)
+    if (await retrying(retries, () => createTopic(admin, spec))) created.push(spec.name);
   return created;
 }
 

@@ -39,9 +39,12 @@ export function readPage(
     description: null,
     lang: null,
     canonicalUrl: null,
+    extractedJson: null,
+    extractionNote: null,
     noindex: tag.noindex,
     nofollow: tag.nofollow,
     links: [],
+    linksTruncated: false,
   };
   if (body.length === 0 || !isHtml(contentType)) return plain;
   const { text, encoding } = decodeBody(body, contentType);
@@ -57,6 +60,7 @@ export function readPage(
     noindex: flags.noindex,
     nofollow: flags.nofollow,
     links: flags.nofollow ? [] : followable(scan.links),
+    linksTruncated: scan.linksTruncated,
   };
 }
 

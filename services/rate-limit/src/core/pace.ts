@@ -16,6 +16,13 @@ export interface Pace {
   configuredMs: number;
   /** Smoothed time to first byte. */
   latencyMs: number | null;
+  /** Failures of the host since it last answered; unlike `failuresInRow`, one answer takes back all of them. */
+  deadFailures: number;
+  /** End of the first and of the latest of those failures. */
+  failingSinceMs: number | null;
+  lastFailureMs: number | null;
+  /** Category of the latest of them. */
+  lastFailure: string | null;
 }
 
 export const newPace = (): Pace => ({
@@ -27,6 +34,10 @@ export const newPace = (): Pace => ({
   crawlDelayMs: null,
   configuredMs: 0,
   latencyMs: null,
+  deadFailures: 0,
+  failingSinceMs: null,
+  lastFailureMs: null,
+  lastFailure: null,
 });
 
 export interface Politeness {
@@ -61,7 +72,8 @@ export function aheadOf(pace: Pace, delayMs: number, options: PaceOptions): numb
   return Math.min(options.aheadMax, Math.floor(options.aheadMs / perRequestMs));
 }
 
-const hostFailures = new Set([
+/** Outcomes that speak of the host, not of the page. */
+export const hostFailures: ReadonlySet<string> = new Set([
   "dns",
   "connect",
   "tls",

@@ -1,0 +1,173 @@
+import { categoryOf, retryDelayMs, shouldRetry, type FetchAnswer } from "@sluice/http";
+import type { Job, Permit } from "@sluice/records";
+import { Admission } from "@sluice/web";
+import type { FetchOutcome, Headed, PageContent } from "../calls.ts";
+import { failedEvent, sendEvent, sendOutcome, sendResult } from "./answers.ts";
+import type { QueuedPermit, RunningCall } from "./host.ts";
+import { isCancelled, jobOf, knownJob } from "./jobs.ts";
+import { sendLinks } from "./links.ts";
+import { redirectTarget } from "./page-links.ts";
+import { hold } from "./politeness.ts";
+import { defer, refuse } from "./refusals.ts";
+import { robotsOf } from "./robots.ts";
+import type { Turn } from "./turn.ts";
+
+/** A page call has settled: it is tried again, or becomes one result with its links, its event and its outcome. */
+export function settlePage(
+  turn: Turn,
+  queued: QueuedPermit,
+  running: RunningCall,
+  outcome: Extract<FetchOutcome, { kind: "page" }>,
+): void {
+  const { host, out, nowMs, context, options } = turn;
+  const { permit } = queued;
+  const job = jobOf(context, permit.job);
+  const { answer } = outcome;
+  if (answer.kind === "breaker_open") return defer(turn, queued, answer.retryAtMs, "breaker");
+  if (answer.kind === "failed" && answer.category === "cancelled") {
+    // Aborted by a cancel, or by a shutdown: then the record stays unfinished and comes again.
+    if (isCancelled(knownJob(context, permit), permit))
+      refuse(turn, queued, "cancelled", "the job was cancelled");
+    return;
+  }
+  if (isCancelled(knownJob(context, permit), permit))
+    return refuse(turn, queued, "cancelled", "the job was cancelled while it was fetched");
+  const response = answer.kind === "response" ? answer : null;
+  const category = categoryOf(answer as FetchAnswer);
+  const retryAfterMs =
+    outcome.retryAfterMs === null ? null : Math.min(outcome.retryAfterMs, options.retryAfterMaxMs);
+  if (retryAfterMs !== null) hold(host, nowMs + retryAfterMs, "retry_after");
+  const base = {
+    category,
+    requests: host.robotsRequests + 1,
+    endedAtMs: nowMs,
+    latencyMs: response?.ttfbMs ?? null,
+    retryAfterMs,
+    breakerUntilMs: outcome.breaker.retryAtMs,
+    detail: answer.kind === "failed" ? `${answer.code}: ${answer.message}`.slice(0, 500) : null,
+  };
+  if (shouldRetry(answer as FetchAnswer, permit.attempt, job.fetch.attemptsMax)) {
+    // Before the end of a hold it would only be deferred.
+    const dueAtMs = Math.max(nowMs + retryDelayMs(category, permit.attempt, permit.urlId), host.holdUntilMs);
+    sendEvent(
+      out,
+      failedEvent(permit, category, base.detail ?? statusText(response), nowMs, {
+        refused: false,
+        final: false,
+      }),
+    );
+    sendOutcome(out, host, permit, { kind: "retry", dueAtMs: Math.ceil(dueAtMs), ...base });
+    out.push({ kind: "finish", id: queued.recordId });
+    return;
+  }
+  const sent = followUp(turn, permit, job, response, outcome);
+  const ok = category === "ok" || category === "redirect";
+  sendResult(
+    out,
+    host,
+    permit,
+    {
+      outcome: category,
+      errorCode: answer.kind === "failed" ? answer.code : null,
+      errorMessage: answer.kind === "failed" ? answer.message : null,
+      response,
+      content: outcome.content,
+      redirectTo: sent.redirectTo,
+      linksAdmitted: sent.links,
+      ...robotsOf(host, running.origin, permit),
+      durationMs: answer.durationMs,
+      nowMs,
+    },
+    context,
+  );
+  sendEvent(
+    out,
+    ok
+      ? {
+          type: "url_crawled",
+          job: permit.job,
+          run: permit.run,
+          atMs: nowMs,
+          url: permit.url,
+          status: response?.status ?? null,
+          depth: permit.depth,
+          outcome: category,
+          title: outcome.content?.title ?? null,
+          durationMs: Math.round(answer.durationMs),
+          ...noteOf(outcome.content),
+        }
+      : failedEvent(permit, category, base.detail ?? statusText(response), nowMs, {
+          refused: false,
+          final: true,
+        }),
+  );
+  if (sent.links > 0) {
+    sendEvent(out, {
+      type: "urls_discovered",
+      job: permit.job,
+      run: permit.run,
+      atMs: nowMs,
+      url: permit.url,
+      count: outcome.content?.links.length ?? sent.links,
+      admitted: sent.links,
+    });
+  }
+  sendOutcome(out, host, permit, {
+    kind: "settled",
+    ok,
+    linkRecords: sent.records,
+    links: sent.links,
+    ...base,
+  });
+  out.push({ kind: "finish", id: queued.recordId });
+}
+
+/** What a page leads to, sent on to the frontier: its links, or where it redirects to. */
+function followUp(
+  turn: Turn,
+  permit: Permit,
+  job: Job,
+  response: Headed | null,
+  outcome: Extract<FetchOutcome, { kind: "page" }>,
+): { records: number; links: number; redirectTo: string | null } {
+  const { out } = turn;
+  if (response === null) return { records: 0, links: 0, redirectTo: null };
+  const admission = admissionOf(job);
+  const base = { job: permit.job, run: permit.run, parent: permit.urlId };
+  if (response.status >= 300 && response.status < 400) {
+    if (response.location === null) return { records: 0, links: 0, redirectTo: null };
+    const target = redirectTarget(response.location, permit.url);
+    if (target === null) return { records: 0, links: 0, redirectTo: response.location.slice(0, 2083) };
+    // A seed's redirect takes the scope along.
+    const root = permit.depth === 0 && permit.root === permit.url ? target.url : permit.root;
+    const found = {
+      ...base,
+      kind: "redirect" as const,
+      depth: permit.depth,
+      root,
+      redirects: permit.redirects + 1,
+    };
+    const sent = sendLinks(out, found, [target], admission);
+    return { ...sent, redirectTo: target.url };
+  }
+  const found = { ...base, kind: "link" as const, depth: permit.depth + 1, root: permit.root, redirects: 0 };
+  return { ...sendLinks(out, found, outcome.content?.links ?? [], admission), redirectTo: null };
+}
+
+function noteOf(content: PageContent | null): { note?: string } {
+  const note = content?.extractionNote ?? null;
+  return note === null ? {} : { note };
+}
+
+const statusText = (response: Headed | null): string | null =>
+  response === null ? null : `HTTP ${response.status}`;
+
+const admissions = new WeakMap<Job, Admission>();
+function admissionOf(job: Job): Admission {
+  let admission = admissions.get(job);
+  if (admission === undefined) {
+    admission = new Admission(job);
+    admissions.set(job, admission);
+  }
+  return admission;
+}

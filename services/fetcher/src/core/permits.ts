@@ -1,0 +1,132 @@
+import type { FetchCall } from "../calls.ts";
+import { sendOutcome } from "./answers.ts";
+import type { QueuedPermit, RunningCall } from "./host.ts";
+import { isCancelled, jobOf, knownJob } from "./jobs.ts";
+import { robotsToken } from "./page-links.ts";
+import { earliest } from "./politeness.ts";
+import { defer, refuse } from "./refusals.ts";
+import { isAskingRobots, robotsFailed } from "./robots.ts";
+import type { Turn } from "./turn.ts";
+import { originOf, pathOf } from "./url-parts.ts";
+
+/** Begins or answers what can be begun or answered now, in order; asks to be woken for what comes later. */
+export function pump(turn: Turn): void {
+  const { host, out, nowMs, options } = turn;
+  for (;;) {
+    const head = host.queue[0];
+    if (head === undefined) return;
+    const { permit } = head;
+    if (answerUnasked(turn, head)) {
+      host.queue.shift();
+      continue;
+    }
+    // Its scope and limits are not known yet; the table will say so when they are.
+    if (knownJob(turn.context, permit) === null) {
+      out.push({ kind: "wake", lane: host.domain, atMs: permit.leaseUntilMs + 1 });
+      return;
+    }
+    if (host.running.size >= permit.concurrency) return;
+    const origin = originOf(permit.url);
+    const entry = host.robots.get(origin);
+    const known = entry?.kind === "known" && entry.expiresAtMs > nowMs ? entry : null;
+    if (known !== null) {
+      const decision = known.robots?.decide(robotsToken, pathOf(permit.url)) ?? null;
+      if (decision?.allowed === false) {
+        host.queue.shift();
+        refuse(
+          turn,
+          head,
+          "robots",
+          `${decision.rule ?? "disallow"} (line ${decision.line ?? "?"} of robots.txt)`,
+        );
+        continue;
+      }
+    } else if (entry?.kind === "unreachable" && entry.untilMs > nowMs) {
+      host.queue.shift();
+      robotsFailed(turn, head, entry);
+      continue;
+    } else if (isAskingRobots(host, origin)) {
+      return;
+    }
+    const startAtMs = earliest(turn, head);
+    // Asked for and not begun: `started` looks again.
+    if (startAtMs === Infinity) return;
+    if (startAtMs > nowMs) {
+      out.push({ kind: "wake", lane: host.domain, atMs: startAtMs });
+      return;
+    }
+    const job = jobOf(turn.context, permit.job);
+    if (known === null) {
+      const url = entry?.kind === "redirected" ? entry.url : `${origin}/robots.txt`;
+      begin(
+        turn,
+        { kind: "robots", domain: host.domain, url, totalTimeoutMs: options.robotsTimeoutMs },
+        { kind: "robots", origin, job: permit.job, queued: null, askedAtMs: nowMs },
+      );
+      return;
+    }
+    host.queue.shift();
+    begin(
+      turn,
+      {
+        kind: "page",
+        domain: host.domain,
+        url: permit.url,
+        totalTimeoutMs: job.fetch.totalTimeoutMs,
+        bodyBytesMax: job.fetch.bodyBytesMax,
+        ...(job.extract === undefined ? {} : { selectors: job.extract.selectors }),
+      },
+      { kind: "page", origin, job: permit.job, queued: head, askedAtMs: nowMs },
+    );
+  }
+}
+
+/** Answers a permit that will not be fetched whatever the clock says; false where it may be. */
+function answerUnasked(turn: Turn, head: QueuedPermit): boolean {
+  const { host, nowMs, options } = turn;
+  const job = knownJob(turn.context, head.permit);
+  if (isCancelled(job, head.permit)) {
+    refuse(turn, head, "cancelled", "the job was cancelled");
+    return true;
+  }
+  if (job?.desired === "paused") {
+    defer(turn, head, nowMs, "paused");
+    return true;
+  }
+  if (head.permit.leaseUntilMs < nowMs) {
+    sendOutcome(turn.out, host, head.permit, {
+      kind: "expired",
+      category: "expired",
+      detail: "the lease is over",
+    });
+    turn.out.push({ kind: "finish", id: head.recordId });
+    return true;
+  }
+  if (host.holdUntilMs - nowMs > options.waitMaxMs) {
+    defer(turn, head, host.holdUntilMs, host.holdReason);
+    return true;
+  }
+  return false;
+}
+
+function begin(turn: Turn, request: FetchCall, running: RunningCall): void {
+  const { host, out, context } = turn;
+  host.calls += 1;
+  const callId = `${host.domain}#${context.epoch}.${host.calls}`;
+  host.running.set(callId, running);
+  host.unbegun.add(callId);
+  out.push({ kind: "call", lane: host.domain, callId, request });
+}
+
+/** A job changed: what runs for a cancelled one is aborted, what waits is answered. */
+export function jobChanged(turn: Turn, id: string): void {
+  for (const [callId, running] of turn.host.running) {
+    const permit = running.job === id ? running.queued?.permit : undefined;
+    if (permit !== undefined && isCancelled(knownJob(turn.context, permit), permit)) {
+      turn.out.push({ kind: "abort", callId });
+    }
+  }
+  const kept = turn.host.queue.filter((head) => head.permit.job !== id || !answerUnasked(turn, head));
+  turn.host.queue.splice(0, turn.host.queue.length, ...kept);
+  pump(turn);
+}

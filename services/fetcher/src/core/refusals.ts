@@ -1,0 +1,23 @@
+import { failedEvent, sendEvent, sendOutcome } from "./answers.ts";
+import type { QueuedPermit } from "./host.ts";
+import type { Turn } from "./turn.ts";
+
+/** The URL is never fetched: an event and a reason, no result. */
+export function refuse(turn: Turn, head: QueuedPermit, category: string, detail: string): void {
+  const { host, out, nowMs } = turn;
+  sendEvent(out, failedEvent(head.permit, category, detail, nowMs, { refused: true, final: true }));
+  sendOutcome(out, host, head.permit, { kind: "refused", category, detail });
+  out.push({ kind: "finish", id: head.recordId });
+}
+
+/** Not now: the URL goes back to the frontier, which releases it again when it is due. */
+export function defer(turn: Turn, head: QueuedPermit, dueAtMs: number, reason: string): void {
+  sendOutcome(turn.out, turn.host, head.permit, {
+    kind: "deferred",
+    category: reason,
+    dueAtMs: Math.ceil(dueAtMs),
+    breakerUntilMs: reason === "breaker" ? Math.ceil(dueAtMs) : null,
+    detail: reason,
+  });
+  turn.out.push({ kind: "finish", id: head.recordId });
+}

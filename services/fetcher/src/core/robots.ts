@@ -1,0 +1,147 @@
+import { parseRobots, robotsForStatus, type RobotsDecision } from "@sluice/web";
+import type { Permit } from "@sluice/records";
+import type { FetchOutcome } from "../calls.ts";
+import { failedEvent, sendEvent, sendOutcome, sendResult } from "./answers.ts";
+import type { Host, QueuedPermit, RobotsEntry, RunningCall } from "./host.ts";
+import { jobOf } from "./jobs.ts";
+import { redirectTarget, robotsToken } from "./page-links.ts";
+import { hold } from "./politeness.ts";
+import { defer, refuse } from "./refusals.ts";
+import type { Turn } from "./turn.ts";
+import { pathOf } from "./url-parts.ts";
+
+export function isAskingRobots(host: Host, origin: string): boolean {
+  for (const running of host.running.values())
+    if (running.kind === "robots" && running.origin === origin) return true;
+  return false;
+}
+
+/** What an answer to robots.txt means (RFC 9309 §2.3.1). */
+export function robotsEntry(
+  turn: Turn,
+  running: RunningCall,
+  outcome: Extract<FetchOutcome, { kind: "robots" }>,
+): RobotsEntry {
+  const { host, nowMs, options, context } = turn;
+  const { answer } = outcome;
+  const before = host.robots.get(running.origin);
+  const failuresBefore =
+    before?.kind === "unreachable" || before?.kind === "redirected" ? before.failures : 0;
+  const failures = failuresBefore + 1;
+  const unreachable = (
+    category: string,
+    code: string | null,
+    message: string,
+    waitMs: number,
+  ): RobotsEntry => ({
+    kind: "unreachable",
+    category,
+    code,
+    message,
+    untilMs: nowMs + waitMs,
+    failures,
+  });
+  if (answer.kind === "breaker_open")
+    return unreachable(
+      "breaker_open",
+      null,
+      "the breaker of the domain is open",
+      Math.max(0, answer.retryAtMs - nowMs),
+    );
+  const waitMs = Math.min(options.robotsRetryMaxMs, options.robotsRetryMs * 2 ** (failures - 1));
+  if (answer.kind === "failed") return unreachable(answer.category, answer.code, answer.message, waitMs);
+  const hops = before?.kind === "redirected" ? before.hops : 0;
+  if (answer.status >= 300 && answer.status < 400 && answer.location !== null && hops < 5) {
+    const target = redirectTarget(
+      answer.location,
+      before?.kind === "redirected" ? before.url : `${running.origin}/robots.txt`,
+    );
+    if (target !== null)
+      return { kind: "redirected", url: target.url, hops: hops + 1, failures: failuresBefore };
+  }
+  const rule = robotsForStatus(answer.status);
+  if (rule === "disallow_all") {
+    const retryAfterMs = Math.min(answer.retryAfterMs ?? 0, options.retryAfterMaxMs);
+    if (retryAfterMs > 0) hold(host, nowMs + retryAfterMs, "retry_after");
+    const category = answer.status === 429 ? "http_429" : "http_5xx";
+    return unreachable(
+      category,
+      `HTTP ${answer.status}`,
+      `robots.txt answered ${answer.status}`,
+      Math.max(waitMs, retryAfterMs),
+    );
+  }
+  const robots = rule === "parse" ? parseRobots(answer.body) : null;
+  const crawlDelayMs = robots?.crawlDelayMs(robotsToken) ?? null;
+  host.crawlDelayMs =
+    crawlDelayMs === null ? null : Math.min(crawlDelayMs, jobOf(context, running.job).politeness.delayMaxMs);
+  return {
+    kind: "known",
+    robots,
+    status: rule === "parse" ? "parsed" : "allow_all",
+    expiresAtMs: nowMs + options.robotsTtlMs,
+  };
+}
+
+/** robots.txt can't be had: nothing of the origin may be fetched, so the URL is tried again later, or given up. */
+export function robotsFailed(
+  turn: Turn,
+  head: QueuedPermit,
+  entry: Extract<RobotsEntry, { kind: "unreachable" }>,
+): void {
+  const { host, out, nowMs, context } = turn;
+  const { permit } = head;
+  if (entry.category === "breaker_open") return defer(turn, head, entry.untilMs, "breaker");
+  const job = jobOf(context, permit.job);
+  const detail = `robots.txt: ${entry.message}`;
+  if (permit.attempt < job.fetch.attemptsMax && entry.category !== "address_refused") {
+    sendEvent(out, failedEvent(permit, entry.category, detail, nowMs, { refused: false, final: false }));
+    sendOutcome(out, host, permit, {
+      kind: "retry",
+      category: entry.category,
+      dueAtMs: Math.ceil(entry.untilMs),
+      detail,
+    });
+    out.push({ kind: "finish", id: head.recordId });
+    return;
+  }
+  // The host answers and says nothing about its rules: that is a refusal. No answer at all is a failed fetch.
+  if (entry.category === "http_5xx" || entry.category === "http_429")
+    return refuse(turn, head, "robots_unreachable", detail);
+  sendEvent(out, failedEvent(permit, entry.category, detail, nowMs, { refused: false, final: true }));
+  sendResult(
+    out,
+    host,
+    permit,
+    {
+      outcome: entry.category,
+      errorCode: entry.code,
+      errorMessage: detail,
+      response: null,
+      content: null,
+      redirectTo: null,
+      linksAdmitted: 0,
+      robots: null,
+      robotsStatus: "unreachable",
+      durationMs: null,
+      nowMs,
+    },
+    context,
+  );
+  sendOutcome(out, host, permit, { kind: "settled", category: entry.category, detail });
+  out.push({ kind: "finish", id: head.recordId });
+}
+
+/** What robots.txt says of a URL that was fetched, for its result. */
+export function robotsOf(
+  host: Host,
+  origin: string,
+  permit: Permit,
+): { robots: RobotsDecision | null; robotsStatus: string | null } {
+  const entry = host.robots.get(origin);
+  if (entry?.kind !== "known") return { robots: null, robotsStatus: null };
+  return {
+    robots: entry.robots?.decide(robotsToken, pathOf(permit.url)) ?? null,
+    robotsStatus: entry.status,
+  };
+}

@@ -1,0 +1,33 @@
+import type { FetchOutcome } from "../calls.ts";
+import { settlePage } from "./pages.ts";
+import { hold } from "./politeness.ts";
+import { robotsEntry } from "./robots.ts";
+import type { Turn } from "./turn.ts";
+
+/** A call has settled: it moves the clock of the domain, and is then read as what it asked for. */
+export function settle(turn: Turn, callId: string, outcome: FetchOutcome): void {
+  const { host, nowMs } = turn;
+  const running = host.running.get(callId);
+  if (running === undefined) throw new Error(`call ${callId} settled and is not known`);
+  host.running.delete(callId);
+  host.unbegun.delete(callId);
+  const asked =
+    outcome.answer.kind !== "breaker_open" &&
+    !(
+      outcome.answer.kind === "failed" &&
+      !outcome.answer.requestSent &&
+      outcome.answer.category === "address_refused"
+    );
+  if (asked) host.lastEndMs = nowMs;
+  if (outcome.answer.kind === "breaker_open") hold(host, outcome.answer.retryAtMs, "breaker");
+  else if (outcome.breaker.retryAtMs !== null) hold(host, outcome.breaker.retryAtMs, "breaker");
+  if (outcome.kind === "robots") {
+    if (asked) host.robotsRequests += 1;
+    // Aborted by a shutdown: it says nothing, and whoever owns the domain next asks again.
+    if (outcome.answer.kind === "failed" && outcome.answer.category === "cancelled") return;
+    host.robots.set(running.origin, robotsEntry(turn, running, outcome));
+    return;
+  }
+  if (running.queued === null) throw new Error(`page call ${callId} has no permit`);
+  settlePage(turn, running.queued, running, outcome);
+}

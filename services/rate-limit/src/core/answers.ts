@@ -1,0 +1,93 @@
+import { topics, type CrawlEvent, type Due, type Host, type Outcome } from "@sluice/records";
+import type { Domain } from "./domains.ts";
+import { delayOf, holdOf, type Pace, type Politeness } from "./pace.ts";
+import type { Turn } from "./turn.ts";
+
+/** Past its lease nobody may start it; the frontier releases it again. */
+export function expire(turn: Turn, domain: Domain, due: Due): void {
+  answer(turn, domain, due, { kind: "expired", category: "expired", detail: "the lease is over" });
+}
+
+/** Not before `dueAtMs`: it waits in the frontier until then. */
+export function defer(turn: Turn, domain: Domain, due: Due, dueAtMs: number, politeness: Politeness): void {
+  const detail = whyDeferred(domain.pace, politeness, turn.nowMs);
+  answer(turn, domain, due, { kind: "deferred", category: "deferred", dueAtMs: Math.ceil(dueAtMs), detail });
+}
+
+/** The host is dead: the URL is given up without a fetch, with an event and a reason, as any refusal. */
+export function refuseUnreachable(turn: Turn, domain: Domain, due: Due): void {
+  const { deadFailures, lastFailure } = domain.pace;
+  const category = "host_unreachable";
+  const detail = `the host failed ${deadFailures} times in a row, the last time with ${lastFailure ?? "no reason"}`;
+  const event: CrawlEvent = {
+    type: "url_failed",
+    job: due.job,
+    run: due.run,
+    atMs: turn.nowMs,
+    url: due.url,
+    depth: due.depth,
+    category,
+    detail,
+    attempt: due.attempt,
+    refused: true,
+    final: true,
+  };
+  turn.out.push({ kind: "send", topic: topics.events.name, key: due.job, value: event });
+  answer(turn, domain, due, { kind: "refused", category, detail });
+}
+
+type AnswerFields = Pick<Outcome, "kind" | "category" | "detail"> & Partial<Pick<Outcome, "dueAtMs">>;
+
+function answer(turn: Turn, domain: Domain, due: Due, fields: AnswerFields): void {
+  const outcome: Outcome = {
+    releaseId: due.releaseId,
+    job: due.job,
+    run: due.run,
+    urlId: due.urlId,
+    attempt: due.attempt,
+    by: "rate-limit",
+    ok: false,
+    dueAtMs: null,
+    linkRecords: 0,
+    links: 0,
+    requests: 0,
+    endedAtMs: null,
+    latencyMs: null,
+    retryAfterMs: null,
+    crawlDelayMs: null,
+    breakerUntilMs: null,
+    ...fields,
+  };
+  turn.out.push({ kind: "send", topic: topics.outcomes.name, key: domain.name, value: outcome });
+}
+
+/** The reason of a deferral: what holds the domain, or only that its queue is too long for its delay. */
+function whyDeferred(pace: Pace, politeness: Politeness, nowMs: number): string {
+  const { hold } = holdOf(pace, politeness.delayMs, nowMs);
+  return hold === "none" ? "queue" : hold;
+}
+
+/** Tells `crawl.hosts` when the reason changed for which the domain waits. */
+export function tell(turn: Turn, domain: Domain, politeness: Politeness): void {
+  const { out, nowMs, options } = turn;
+  const { hold, untilMs } = holdOf(domain.pace, politeness.delayMs, nowMs);
+  const told = `${hold} ${untilMs ?? ""}`;
+  if (told === domain.told || (hold === "none" && domain.told === "")) return;
+  domain.told = told;
+  const host: Host = {
+    domain: domain.name,
+    hold,
+    holdUntilMs: untilMs,
+    delayMs: delayOf(domain.pace, politeness, options),
+    crawlDelayMs: domain.pace.crawlDelayMs,
+    failuresInRow: domain.pace.failuresInRow,
+    updatedAtMs: nowMs,
+  };
+  out.push({ kind: "send", topic: topics.hosts.name, key: domain.name, value: host, latest: true });
+}
+
+/** Takes back what `crawl.hosts` was told of a domain. */
+export function tellForgotten(turn: Turn, domain: Domain): void {
+  if (domain.told === "") return;
+  turn.out.push({ kind: "send", topic: topics.hosts.name, key: domain.name, value: null, latest: true });
+}

@@ -1,0 +1,43 @@
+import type { Due, Outcome } from "@sluice/records";
+import { defer, expire, tell } from "./answers.ts";
+import { isDead, learnLife } from "./dead-host.ts";
+import { keepWaiting, saveDomain } from "./domains.ts";
+import { delayOf, learn, nextAtMs } from "./pace.ts";
+import { issue } from "./permits.ts";
+import { politenessOf, type Turn } from "./turn.ts";
+
+/** A URL that the frontier has released: it waits for its permit, or goes back where the wait is too long. */
+export function receiveDue(turn: Turn, name: string, due: Due): void {
+  const { state, out, nowMs, context, options } = turn;
+  const domain = state.domain(name);
+  if (due.leaseUntilMs < nowMs) {
+    expire(turn, domain, due);
+    return issue(turn, domain);
+  }
+  const politeness = politenessOf(context, due.job);
+  domain.pace.configuredMs = Math.max(domain.pace.configuredMs, politeness.delayMs);
+  const delayMs = delayOf(domain.pace, politeness, options);
+  const queuedMs = (domain.waiting.size * delayMs) / politeness.concurrencyPerHost;
+  const startAtMs = Math.max(nowMs, nextAtMs(domain.pace, delayMs)) + queuedMs;
+  if (startAtMs - nowMs > options.waitMaxMs && !isDead(domain.pace, options)) {
+    defer(turn, domain, due, startAtMs, politeness);
+    tell(turn, domain, politeness);
+    saveDomain(domain, out);
+    return issue(turn, domain);
+  }
+  keepWaiting(state, domain, due, out);
+  issue(turn, domain);
+}
+
+/** What became of a permit: it moves the domain's clock, and another may go. */
+export function receiveOutcome(turn: Turn, name: string, outcome: Outcome): void {
+  if (outcome.by === "rate-limit") return;
+  const { state, out, nowMs, context, options } = turn;
+  const domain = state.domain(name);
+  domain.out.delete(outcome.releaseId);
+  learn(domain.pace, outcome, nowMs, options);
+  learnLife(domain.pace, outcome, nowMs);
+  tell(turn, domain, politenessOf(context, outcome.job));
+  saveDomain(domain, out);
+  issue(turn, domain);
+}
