@@ -92,6 +92,10 @@ export function robotsFailed(
   const { host, out, nowMs, context } = turn;
   const { permit } = head;
   if (entry.category === "breaker_open") return defer(turn, head, entry.untilMs, "breaker");
+  // One request costs one URL one try: the others of the host were not tried, and must not be given up for it.
+  if (host.robotsRequests === 0 && entry.category !== "address_refused") {
+    return defer(turn, head, entry.untilMs, "robots");
+  }
   const job = jobOf(context, permit.job);
   const detail = `robots.txt: ${entry.message}`;
   if (permit.attempt < job.fetch.attemptsMax && entry.category !== "address_refused") {
