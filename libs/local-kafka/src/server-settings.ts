@@ -52,6 +52,8 @@ export function serverSettings(place: ServerPlace): Readonly<Record<string, stri
     "num.recovery.threads.per.data.dir": "2",
     // The default of 128 MiB is a quarter of the heap.
     "log.cleaner.dedupe.buffer.size": "16777216",
+    // Changelogs are cleaned soon after they may be, so that a restart has little to read.
+    "log.cleaner.backoff.ms": "1000",
   };
 }
 
