@@ -66,6 +66,15 @@ export class Fleet {
       .map((line) => JSON.parse(line) as Record<string, unknown>);
   }
 
+  /** Resolves when the member has joined its group for the first time. */
+  async joined(service: ServiceName, index: number, withinMs = 60_000): Promise<void> {
+    const untilMs = performance.now() + withinMs;
+    while (!this.log(service, index).some((line) => line["event"] === "joined")) {
+      if (performance.now() > untilMs) throw new Error(`${service}-${index} has not joined its group`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
   async stop(): Promise<void> {
     this.#stopping = true;
     await Promise.all(this.#members.map(({ process: child }) => end(child)));

@@ -50,12 +50,14 @@ async function world(
   return { origin, observer, fleet };
 }
 
-function startServices(fleet: Fleet, count = 2): void {
+/** The second of each joins when the first has its tasks, so that every crawl of these tests has a rebalance. */
+async function startServices(fleet: Fleet, count = 2): Promise<void> {
+  fleet.start("rate-limit");
   for (let index = 0; index < count; index += 1) {
     fleet.start("frontier", index);
     fleet.start("fetcher", index);
+    await Promise.all([fleet.joined("frontier", index), fleet.joined("fetcher", index)]);
   }
-  fleet.start("rate-limit");
 }
 
 const urlsOf = (observer: Observer): string[] => observer.results.map((result) => result.url).sort();
@@ -103,7 +105,7 @@ function graphWorld(
 describe("a crawl through a real Kafka, each service a process of its own", () => {
   it("fetches exactly what breadth first finds, politely, with two frontiers and two fetchers on 12 partitions", async () => {
     const { origin, observer, fleet, graph } = await graphWorld(21, 24, 14);
-    startServices(fleet);
+    await startServices(fleet);
     const seed = graph.url(0, "/");
     await observer.submit({ id: "all", seeds: [seed], scope: { kind: "any" }, politeness: { delayMs: 100 } });
     const status = await observer.ended("all");
@@ -178,7 +180,7 @@ describe("a crawl through a real Kafka, each service a process of its own", () =
 
   it("holds maxPages exactly across tasks and uses it up", async () => {
     const { observer, fleet, graph } = await graphWorld(24, 12, 20);
-    startServices(fleet);
+    await startServices(fleet);
     await observer.submit({
       id: "limit",
       seeds: [graph.url(0, "/")],
@@ -195,7 +197,7 @@ describe("a crawl through a real Kafka, each service a process of its own", () =
 
   it("works with 4 partitions, too", async () => {
     const { observer, fleet, graph } = await graphWorld(25, 6, 10, { partitions: 4 });
-    startServices(fleet);
+    await startServices(fleet);
     const seed = graph.url(0, "/");
     await observer.submit({ id: "four", seeds: [seed], scope: { kind: "any" }, politeness: { delayMs: 10 } });
     await observer.ended("four");
@@ -211,7 +213,7 @@ describe("a crawl through a real Kafka, each service a process of its own", () =
       if (host === slow) return { ...htmlPage("slow", []), afterMs: 30_000 };
       return path === "/" ? htmlPage(host, ["/a", "/b"]) : htmlPage(`${host}${path}`, []);
     });
-    startServices(fleet);
+    await startServices(fleet);
     await observer.submit({
       id: "slow",
       seeds: addresses.map((address) => origin.url(address)),
@@ -231,7 +233,7 @@ describe("a crawl through a real Kafka, each service a process of its own", () =
     const { origin, observer, fleet } = await world(addresses, (_, path) =>
       path === "/robots.txt" ? { status: 404 } : htmlPage(path, [`${path}a`, `${path}b`]),
     );
-    startServices(fleet);
+    await startServices(fleet);
     const job = {
       id: "stop",
       seeds: addresses.map((address) => origin.url(address)),
@@ -253,7 +255,7 @@ describe("a crawl through a real Kafka, each service a process of its own", () =
     const { origin, observer, fleet } = await world(addresses, (host, path) =>
       path === "/robots.txt" ? { status: 404 } : path === "/" ? htmlPage(host, ["/one"]) : htmlPage(path, []),
     );
-    startServices(fleet, 1);
+    await startServices(fleet, 1);
     const producer = await observer.broker.producer();
     cleanups.push(() => producer.close());
     const topic = `${observer.layout.prefix}crawl.seeds`;
