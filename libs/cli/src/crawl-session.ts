@@ -11,7 +11,7 @@ import { CrawlRun } from "./crawl-run.ts";
 import type { Exit } from "./exit-codes.ts";
 import { Interruption } from "./interruption.ts";
 import { JobLock } from "./job-lock.ts";
-import { kafkaSecurity } from "./kafka-security.ts";
+import { kafkaSecurity } from "@sluice/process";
 import { OutFolder } from "./out-folder.ts";
 import { stderrScreen } from "./progress-display.ts";
 

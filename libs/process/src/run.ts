@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { kafkajsBroker } from "@sluice/broker";
 import { commonSettings, readConfig, shown, type CommonConfig } from "@sluice/config";
@@ -18,6 +17,7 @@ import {
 import { createLog, Metrics, startAdminServer, type Log } from "@sluice/telemetry";
 import type { InputRecord, Step } from "@sluice/topology";
 import { killAtFailpoint } from "./failpoint.ts";
+import { kafkaSecurity } from "./kafka-security.ts";
 import { prepareTopics } from "./topic-setup.ts";
 
 /** What a service brings to its process. */
@@ -94,7 +94,7 @@ export async function runProcess<State, Rec extends InputRecord, Call, Outcome>(
     const broker = kafkajsBroker({
       brokers: config.brokers,
       clientId: `${config.prefix}${name}-${instance}`,
-      ...securityOf(config),
+      ...kafkaSecurity(config),
       ...(onFailpoint === undefined ? {} : { onFailpoint }),
       // The client reports what it goes on to retry; it matters only when something is looked for.
       log: (event, fields) =>
@@ -174,25 +174,6 @@ export async function runProcess<State, Rec extends InputRecord, Call, Outcome>(
   } catch (error) {
     fatal(error);
   }
-}
-
-function securityOf(config: CommonConfig): {
-  ssl?: true | { ca: string[] };
-  sasl?: { mechanism: "plain" | "scram-sha-256" | "scram-sha-512"; username: string; password: string };
-} {
-  const {
-    securityProtocol,
-    saslMechanism,
-    saslUsername: username,
-    saslPassword: password,
-    sslCaFile,
-  } = config;
-  const ssl = securityProtocol.endsWith("SSL")
-    ? { ssl: sslCaFile === "" ? (true as const) : { ca: [readFileSync(sslCaFile, "utf8")] } }
-    : {};
-  if (!securityProtocol.startsWith("SASL")) return ssl;
-  const mechanism = saslMechanism.toLowerCase() as "plain" | "scram-sha-256" | "scram-sha-512";
-  return { ...ssl, sasl: { mechanism, username, password } };
 }
 
 function phasesText(phases: ReadonlyMap<string, number>): string {

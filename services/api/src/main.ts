@@ -3,7 +3,7 @@ import { prepareTopics } from "@sluice/process";
 import { systemClock } from "@sluice/runtime";
 import { createLog, Metrics, startAdminServer } from "@sluice/telemetry";
 import { openApi } from "./api.ts";
-import { kafkaSecurity } from "./kafka-security.ts";
+import { kafkaSecurity } from "@sluice/process";
 import { endOnBugs, endOnSignals, orRefuse } from "./lifetime.ts";
 import { readSettings } from "./settings.ts";
 import { version } from "./version.ts";

@@ -1,4 +1,4 @@
-/** TLS and SASL of given brokers, from the settings that the services read too. */
+/** TLS and SASL of the brokers, from the settings that every process reads. */
 import { readFileSync } from "node:fs";
 import type { KafkajsBrokerOptions } from "@sluice/broker";
 import type { CommonConfig } from "@sluice/config";
