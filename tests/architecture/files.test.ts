@@ -7,10 +7,7 @@ import { tokensOf } from "./source-tokens.ts";
 const linesMax = 400;
 
 /** Larger files, each with the reason why it is not parted. */
-const largerFiles: Readonly<Record<string, string>> = {
-  "libs/runtime/src/service.ts":
-    "The one loop that is the only mutator: membership, records and commits change the same state in one turn.",
-};
+const largerFiles: Readonly<Record<string, string>> = {};
 
 /** Names that say nothing of what is inside and so take in everything. */
 const emptyNames = /^(utils?|helpers?|common|misc|types|shared|lib)$/;

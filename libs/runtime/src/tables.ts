@@ -1,65 +1,116 @@
-import { decodeRecord } from "@sluice/records";
-import type { Batch } from "./broker.ts";
+import { SluiceError } from "@sluice/errors";
+import type { InputRecord } from "@sluice/topology";
+import type { Batch, TopicPartition } from "./broker.ts";
+import { staleInRowMax, type Kernel } from "./kernel.ts";
+import type { Marks } from "./preparation.ts";
+import { Table } from "./table.ts";
 
-interface PartitionState {
-  position: number;
-  /** Where the partition ended when reading began: reached, the table is as new as the start of the process. */
-  target: number;
-}
+/** How long until the ends of the tables are asked for again. */
+const retryMs = 500;
 
-/**
- * A compacted topic that every instance reads whole: key to newest value. Its offsets are never committed.
- * A record that does not match its schema is left out and reported; it never replaces a good one.
- */
-export class Table {
-  readonly topic: string;
-  readonly entries = new Map<string, unknown>();
-  readonly #partitions = new Map<number, PartitionState>();
-  readonly #onPoison: (reason: string, partition: number, offset: number) => void;
+/** The tables of one instance: read from their beginning, once for all its tasks. */
+export class Tables<State, Rec extends InputRecord, Call, Outcome> {
+  /** By topic, as a step sees them; local ones included. */
+  readonly entries: Readonly<Record<string, ReadonlyMap<string, unknown>>>;
+  readonly #kernel: Kernel<State, Rec, Call, Outcome>;
+  readonly #tables = new Map<string, Table>();
+  /** Batches in a row that did not continue the position, by topic and partition. */
+  readonly #stale = new Map<string, number>();
+  #preparing = false;
 
-  constructor(topic: string, onPoison: (reason: string, partition: number, offset: number) => void) {
-    this.topic = topic;
-    this.#onPoison = onPoison;
+  constructor(kernel: Kernel<State, Rec, Call, Outcome>) {
+    this.#kernel = kernel;
+    const { options, probe } = kernel;
+    const entries: Record<string, ReadonlyMap<string, unknown>> = {};
+    for (const topic of options.tables) {
+      const table = new Table(topic, (reason, partition, offset) =>
+        probe.event("table_record_invalid", { topic, partition, offset, reason }),
+      );
+      this.#tables.set(topic, table);
+      entries[topic] = table.entries;
+    }
+    for (const [name, each] of options.localTables ?? []) entries[name] = each;
+    this.entries = entries;
   }
 
-  get known(): boolean {
-    return this.#partitions.size > 0;
-  }
-
-  /** True once everything that was there at the start has been read. */
   get ready(): boolean {
-    for (const each of this.#partitions.values()) if (each.position < each.target) return false;
-    return this.known;
+    for (const table of this.#tables.values()) if (!table.ready) return false;
+    return true;
   }
 
-  begin(watermarks: readonly { readonly low: number; readonly high: number }[]): void {
-    for (const [partition, { low, high }] of watermarks.entries()) {
-      this.#partitions.set(partition, { position: low, target: high });
+  has(topic: string): boolean {
+    return this.#tables.has(topic);
+  }
+
+  /** Asks where the tables end that nothing is known of yet. */
+  prepare(): void {
+    const unknown = [...this.#tables.values()].filter((table) => !table.known);
+    if (unknown.length > 0 && !this.#preparing) this.#ask(unknown);
+  }
+
+  #ask(tables: readonly Table[]): void {
+    const { clock, loop, options, prefix, probe } = this.#kernel;
+    this.#preparing = true;
+    Promise.all(
+      tables.map(
+        async (table) => [table.topic, await options.broker.admin.watermarks(prefix + table.topic)] as const,
+      ),
+    ).then(
+      (marks) => loop.enqueue({ kind: "tables", marks: new Map(marks) }),
+      (error: unknown) => {
+        probe.event("prepare_failed", { tables: true, message: String(error) });
+        clock.after(retryMs, () => {
+          if (!this.#kernel.dead) this.#ask(tables);
+        });
+      },
+    );
+  }
+
+  begin(marks: ReadonlyMap<string, readonly Marks[]>): void {
+    this.#preparing = false;
+    for (const [topic, each] of marks) {
+      const table = this.#tables.get(topic);
+      if (table !== undefined && !table.known) table.begin(each);
     }
+    this.reposition();
   }
 
-  positions(): readonly (readonly [number, number])[] {
-    return [...this.#partitions].map(([partition, { position }]) => [partition, position] as const);
-  }
-
-  /** Applies a batch; returns the keys that changed, each once, or null where it is not the next one. */
-  apply(batch: Batch): readonly string[] | null {
-    const state = this.#partitions.get(batch.partition);
-    if (state === undefined || batch.fromOffset !== state.position) return null;
-    const changed = new Set<string>();
-    for (const record of batch.records) {
-      if (record.offset < state.position || record.key === null) continue;
-      const key = record.key.toString("utf8");
-      const decoded = decodeRecord(this.topic, record.value);
-      if (decoded.kind === "poison") {
-        this.#onPoison(decoded.reason, batch.partition, record.offset);
-        continue;
+  reposition(): void {
+    const partitions: TopicPartition[] = [];
+    for (const table of this.#tables.values()) {
+      for (const [partition, position] of table.positions()) {
+        const at = this.#kernel.at(table.topic, partition);
+        this.#kernel.seek(at, position);
+        partitions.push(at);
       }
-      if (decoded.kind === "tombstone") this.entries.delete(key);
-      else this.entries.set(key, decoded.value);
-      changed.add(key);
     }
-    state.position = batch.nextOffset;
-    return [...changed];
+    if (partitions.length > 0) this.#kernel.resume(partitions);
+  }
+
+  /** Takes a batch of a table; returns the keys that changed. */
+  apply(topic: string, batch: Batch): readonly string[] {
+    const table = this.#tables.get(topic);
+    if (table === undefined) return [];
+    const name = `${batch.topic}/${batch.partition}`;
+    const changed = table.apply(batch);
+    if (changed !== null) {
+      this.#stale.delete(name);
+      return changed;
+    }
+    this.#kernel.probe.staleBatch();
+    const position = table.positions().find(([partition]) => partition === batch.partition)?.[1];
+    const inRow = (this.#stale.get(name) ?? 0) + 1;
+    this.#stale.set(name, inRow);
+    if (inRow > staleInRowMax) {
+      // Its entries are those of a log that is gone, and every task has seen them: only a new process is right.
+      throw new SluiceError(
+        "SLUICE_TOPIC_DRIFT",
+        `${name} was made anew or cut: it begins at ${batch.fromOffset}, we had read to ${position}`,
+        { field: topic },
+      );
+    }
+    if (position !== undefined)
+      this.#kernel.seek({ topic: batch.topic, partition: batch.partition }, position);
+    return [];
   }
 }
