@@ -13,12 +13,43 @@ export default defineConfig({
           testTimeout,
         },
       },
-      { test: { name: "architecture", include: ["tests/architecture/**/*.test.ts"], testTimeout } },
+      {
+        test: {
+          name: "architecture",
+          include: ["tests/{architecture,monitoring}/**/*.test.ts"],
+          testTimeout,
+        },
+      },
+      {
+        test: {
+          name: "kubernetes",
+          include: ["tests/kubernetes/**/*.test.ts"],
+          testTimeout: 300_000,
+          fileParallelism: false,
+        },
+      },
       { test: { name: "pipeline", include: ["tests/pipeline/**/*.test.ts"], testTimeout: 300_000 } },
       {
         test: {
+          name: "docker",
+          include: ["tests/docker/**/*.test.ts"],
+          testTimeout,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: "page",
+          include: ["tests/page/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
           name: "kafka",
-          include: ["tests/kafka/**/*.test.ts"],
+          include: ["tests/{kafka,downstream}/**/*.test.ts"],
           globalSetup: ["tests/kafka/broker-setup.ts"],
           testTimeout: 600_000,
           hookTimeout: 300_000,

@@ -1,5 +1,6 @@
 /**
- * How fast a whole crawl goes through a real Kafka, and what a page costs: `npm run -s bench -- [hosts] [pages]`.
+ * How fast a whole crawl goes through a real Kafka, and what a page costs:
+ * `npm run -s bench -- [hosts] [pages] [all|outcomes]`, of which the last one says what is told of each URL.
  * Prints one line of JSON. The origin runs in this process; CPU and memory are those of the services alone.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -13,6 +14,7 @@ import { Origin, type Page } from "../tests/fleet/origin.ts";
 
 const hosts = Number(process.argv[2] ?? 100);
 const pagesPerHost = Number(process.argv[3] ?? 50);
+const urlEvents = process.argv[4] === "outcomes" ? "outcomes" : "all";
 const services: readonly ServiceName[] = ["frontier", "rate-limit", "fetcher", "result-sink"];
 
 /** Seconds of CPU (user and system) and resident megabytes of a process, from the kernel's own accounting. */
@@ -70,6 +72,7 @@ try {
     id: "bench",
     seeds: addresses.map((address) => origin.url(address)),
     politeness: { delayMs: 0 },
+    urlEvents,
   });
   const status = await observer.ended("bench", 1_200_000);
   const seconds = (performance.now() - startedAtMs) / 1000;
@@ -78,6 +81,7 @@ try {
   process.stdout.write(
     `${JSON.stringify({
       bench: "crawl",
+      url_events: urlEvents,
       hosts,
       pages: status.done,
       seconds: Number(seconds.toFixed(1)),

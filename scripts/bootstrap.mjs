@@ -52,13 +52,18 @@ const commands = {
   docs: (args) => inRoot(node, ["scripts/docs.ts", ...args]),
   format: (args) => inRoot(tool("oxfmt"), args.length > 0 ? args : ["."]),
   lint: (args) => inRoot(tool("oxlint"), args),
-  typecheck: (args) => inRoot(tool("tsc"), ["-p", ".", ...args]),
+  typecheck: (args) =>
+    inTurn([
+      ["types", tool("tsc"), ["-p", ".", ...args]],
+      ["types of the page", tool("tsc"), ["-p", "services/api/page", ...args]],
+    ]),
   test: (args) => runTests(node, root, args, env),
   verify: () =>
     inTurn([
       ["format", tool("oxfmt"), ["--check", "."]],
       ["lint", tool("oxlint"), []],
       ["types", tool("tsc"), ["-p", "."]],
+      ["types of the page", tool("tsc"), ["-p", "services/api/page"]],
       [
         "unit and architecture tests",
         node,

@@ -1,10 +1,10 @@
 /**
- * Writes docs/reference from the tables in the code: `node scripts/docs.ts`. With `--check` it only compares,
- * names what differs and ends with 1.
+ * Writes docs/reference and what Prometheus and Grafana read, from the tables in the code: `node scripts/docs.ts`.
+ * With `--check` it only compares, names what differs and ends with 1.
  */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { differences, referencePages } from "./docs/reference.ts";
+import { differences, generatedFiles } from "./generated.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const found = differences(root);
@@ -12,13 +12,13 @@ const found = differences(root);
 if (process.argv.includes("--check")) {
   for (const { path, how } of found) process.stderr.write(`${path} is ${how}\n`);
   if (found.length > 0) {
-    process.stderr.write("Write the reference anew: npm run docs\n");
+    process.stderr.write("Write them anew: npm run docs\n");
     process.exitCode = 1;
   }
 } else {
-  const pages = referencePages();
+  const files = generatedFiles();
   for (const { path } of found) {
-    const text = pages.get(path);
+    const text = files.get(path);
     if (text === undefined) {
       rmSync(join(root, path));
     } else {
@@ -26,5 +26,5 @@ if (process.argv.includes("--check")) {
       writeFileSync(join(root, path), text);
     }
   }
-  process.stdout.write(`${pages.size} pages of reference, ${found.length} changed\n`);
+  process.stdout.write(`${files.size} generated files, ${found.length} changed\n`);
 }

@@ -1,17 +1,9 @@
-import { settingsByService, type Setting } from "@sluice/config";
+import { fileVariable, launcherVariables, settingsByService, type Setting } from "@sluice/config";
 import { z } from "zod";
 import { typeText, type JsonSchema } from "./json-schema.ts";
 import { code, page, table } from "./markdown.ts";
 
-/** What the command `crawl` and the search for a Kafka read beside the settings of services. */
-export const launcherVariables: Readonly<Record<string, string>> = {
-  SLUICE_DATA_DIR:
-    "Folder of the local Kafka, of locks on jobs and of logs; unset: `.sluice` in the repository.",
-  SLUICE_KAFKA_IMAGE:
-    "Container image that is started as Kafka; unset: `apache/kafka` in the pinned version.",
-  SLUICE_FAILPOINTS:
-    "For tests: failpoints by instance, for the first life of each, as with SLUICE_FAILPOINT.",
-};
+export { launcherVariables };
 
 export function configPage(): string {
   const sections = Object.entries(settingsByService).flatMap(([group, settings]) => [
@@ -24,10 +16,11 @@ export function configPage(): string {
   return page(
     "Settings",
     "`libs/config/src/settings.ts`",
-    "Services read their settings from the environment and log them when they start. A value that is not allowed ends the process with exit code 2 and a message that names every variable at fault.",
+    "Services read their settings from the environment and log them when they start, secrets left out. A value that is not allowed, or at odds with another setting, ends the process with exit code 2 and a message that names every variable at fault. A variable that looks like a setting and is none is warned of, with the nearest name. Brokers that refuse the login or the certificate end the process in the same way; brokers that are away are waited for.",
+    "A secret may also be the content of a file, which the variable with `_FILE` behind its name tells: for secrets that Docker or Kubernetes mount.",
     ...sections,
-    "## The command crawl",
-    "It sets the variables above for the services that it starts, and reads these itself.",
+    "## The commands crawl and up",
+    "They set the variables above for the services that they start, and read these themselves.",
     table(
       ["variable", "meaning"],
       Object.entries(launcherVariables).map(([name, about]) => [code(name), about]),
@@ -37,12 +30,8 @@ export function configPage(): string {
 
 function row({ env, schema, about, aliases = [], secret }: Setting): readonly string[] {
   const also = aliases.length === 0 ? "" : ` Also understood: ${aliases.map(code).join(", ")}.`;
-  return [
-    code(env),
-    defaultText(schema),
-    valuesText(schema),
-    `${about}${also}${secret === true ? " Never logged." : ""}`,
-  ];
+  const hidden = secret === true ? ` Never logged. From a file: ${code(fileVariable(env))}.` : "";
+  return [code(env), defaultText(schema), valuesText(schema), `${about}${also}${hidden}`];
 }
 
 function defaultText(schema: z.ZodType): string {
@@ -56,7 +45,7 @@ function defaultText(schema: z.ZodType): string {
 function valuesText(schema: z.ZodType): string {
   const json = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as JsonSchema;
   if (json.pattern !== undefined) return `text like ${code(json.pattern)}`;
-  if (typeof schema.safeParse("a,b").data === "object") return "list with commas";
+  if (["", "a,b"].some((each) => typeof schema.safeParse(each).data === "object")) return "list with commas";
   const text = typeText(json);
   return text === "string" ? "text" : text;
 }

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { topicList } from "@sluice/records";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { differences, referencePages } from "../../scripts/docs/reference.ts";
+import { differences, generatedFiles } from "../../scripts/generated.ts";
 import { filesOf, read, root } from "./workspace.ts";
 
-describe("the reference", () => {
+describe("what is generated", () => {
   test("is what the tables in the code say; npm run docs writes it anew", () => {
     expect(differences(root)).toEqual([]);
   });
@@ -37,7 +37,7 @@ describe("the reference", () => {
     const path = "docs/reference/topics.md";
     beforeAll(() => {
       folder = mkdtempSync(join(tmpdir(), "sluice-reference-"));
-      for (const [page, text] of referencePages()) {
+      for (const [page, text] of generatedFiles()) {
         mkdirSync(dirname(join(folder, page)), { recursive: true });
         writeFileSync(join(folder, page), text);
       }

@@ -2,7 +2,6 @@ import { exitCodes } from "@sluice/cli";
 import { settingsByService, type Setting } from "@sluice/config";
 import { errorCodes } from "@sluice/errors";
 import { topicList } from "@sluice/records";
-import { metricDefinitions, type MetricDefinition } from "@sluice/telemetry";
 import { describe, expect, test } from "vitest";
 import { launcherVariables } from "../../scripts/docs/config-page.ts";
 import { tokensOf } from "./source-tokens.ts";
@@ -68,33 +67,6 @@ describe("errors", () => {
     const page = read("docs/reference/errors.md");
     for (const code of Object.keys(errorCodes)) expect(page).toContain(`| \`${code}\` |`);
     for (const { code } of Object.values(exitCodes)) expect(page).toContain(`\n| ${code} |`);
-  });
-});
-
-describe("metrics", () => {
-  test("each has a sentence of help and a name of service, thing and unit", () => {
-    for (const [name, { type, help }] of Object.entries(metricDefinitions) as [string, MetricDefinition][]) {
-      expect(isSentence(help), name).toBe(true);
-      expect(name).toMatch(/^sluice_[a-z]+(_[a-z]+)+$/);
-      expect(name.endsWith("_total"), name).toBe(type === "counter");
-    }
-  });
-
-  test("none is labelled with something that has no bound", () => {
-    for (const [name, { labels }] of Object.entries(metricDefinitions) as [string, MetricDefinition][]) {
-      for (const label of labels)
-        expect(["url", "url_id", "domain", "host", "job", "key"], name).not.toContain(label);
-    }
-  });
-
-  test("each is counted, set or observed somewhere", () => {
-    const silent = Object.keys(metricDefinitions).filter(
-      (name) =>
-        !production.some(
-          ({ path, text }) => !path.startsWith("libs/telemetry/") && text.includes(`"${name}"`),
-        ),
-    );
-    expect(silent).toEqual([]);
   });
 });
 

@@ -83,7 +83,7 @@ function packageIn(folder: string): Package {
     layer: folder.startsWith("services/") ? "service" : layerOfLib[short],
     dependencies: Object.keys(manifest.dependencies ?? {}),
     devDependencies: Object.keys(manifest.devDependencies ?? {}),
-    sources: sourcesOf(folder, "{src,test}/**/*.ts"),
+    sources: sourcesOf(folder, "{src,page,test}/**/*.ts"),
   };
 }
 

@@ -1,10 +1,8 @@
 #!/bin/sh
 # Builds an image that can stand in for apache/kafka where no image registry can be reached:
 #   tests/docker/kafka-image.sh BASE_IMAGE TAG [FOLDER_OF_JARS]
-# and is then used with SLUICE_KAFKA_IMAGE=TAG. BASE_IMAGE is a Debian that can reach a package mirror. Without any
-# image at hand one is made with:
-#   debootstrap --variant=minbase bookworm ROOT && tar -C ROOT -c . | docker import - BASE_IMAGE
-# The jars are those of deploy/kafka; without FOLDER_OF_JARS Maven fetches them. JRE_PACKAGE names another Java.
+# and is then used with SLUICE_KAFKA_IMAGE=TAG. BASE_IMAGE has Java 17 or newer and bash; base-image.sh makes one. The
+# jars are those of deploy/kafka; without FOLDER_OF_JARS Maven fetches them.
 #
 # As in apache/kafka: the same start class reads KAFKA_* and formats the storage, the user is 1000, Kafka is process 1,
 # and the volumes and paths are the same. Unlike it: there are no command line tools in /opt/kafka/bin.
@@ -64,12 +62,7 @@ LOGGING
 cat > "$context/Dockerfile" <<'DOCKERFILE'
 ARG BASE_IMAGE
 FROM ${BASE_IMAGE}
-ARG JRE_PACKAGE
-RUN apt-get update \
-  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${JRE_PACKAGE}" \
-  && rm -rf /var/lib/apt/lists/* \
-  && useradd --uid 1000 --create-home appuser \
-  && mkdir -p /opt/kafka/config /etc/kafka/secrets /var/lib/kafka/data /mnt/shared/config \
+RUN mkdir -p /opt/kafka/config /etc/kafka/secrets /var/lib/kafka/data /mnt/shared/config \
   && chown -R 1000:0 /opt/kafka /etc/kafka /var/lib/kafka /mnt/shared
 COPY libs /opt/kafka/libs
 COPY console.properties /etc/kafka/docker/console.properties
@@ -83,6 +76,4 @@ VOLUME ["/etc/kafka/secrets", "/var/lib/kafka/data", "/mnt/shared/config"]
 CMD ["/etc/kafka/docker/run"]
 DOCKERFILE
 
-# The host's network, for a package mirror may be reachable from there only.
-docker build --network host --tag "$tag" --build-arg "BASE_IMAGE=$base_image" \
-  --build-arg "JRE_PACKAGE=${JRE_PACKAGE:-openjdk-17-jre-headless}" "$context"
+docker build --quiet --tag "$tag" --build-arg "BASE_IMAGE=$base_image" "$context"

@@ -4,10 +4,24 @@ import { join } from "node:path";
 
 export type ServiceName = "frontier" | "rate-limit" | "fetcher" | "result-sink" | "api";
 
+/** One that ended, by whatever way. */
+export interface Death {
+  readonly service: ServiceName;
+  readonly index: number;
+  /** Epoch milliseconds. */
+  readonly atMs: number;
+  readonly signal: NodeJS.Signals | null;
+  readonly code: number | null;
+  /** The failpoint it was started with. */
+  readonly failpoint: string | null;
+}
+
 interface Member {
   readonly service: ServiceName;
   readonly index: number;
   process: ChildProcess | null;
+  /** Environment of each of its lives. */
+  readonly always: Readonly<Record<string, string>>;
   /** Environment of the next start only, e.g. a failpoint. */
   once: Readonly<Record<string, string>>;
   deaths: number;
@@ -22,6 +36,7 @@ export class Fleet {
   readonly #env: Readonly<Record<string, string>>;
   readonly #dir: string;
   readonly #members: Member[] = [];
+  readonly #graveyard: Death[] = [];
   #stopping = false;
 
   constructor(dir: string, env: Readonly<Record<string, string>>) {
@@ -30,15 +45,38 @@ export class Fleet {
     mkdirSync(dir, { recursive: true });
   }
 
-  /** `once` is the environment of its first life. */
-  start(service: ServiceName, index = 0, once: Readonly<Record<string, string>> = {}): void {
-    const member: Member = { service, index, process: null, once, deaths: 0, log: null };
+  /** `once` is the environment of its first life, `always` of each. */
+  start(
+    service: ServiceName,
+    index = 0,
+    once: Readonly<Record<string, string>> = {},
+    always: Readonly<Record<string, string>> = {},
+  ): void {
+    const member: Member = { service, index, process: null, always, once, deaths: 0, log: null };
     this.#members.push(member);
     this.#spawn(member);
   }
 
   kill(service: ServiceName, index: number, signal: NodeJS.Signals): void {
     this.#member(service, index).process?.kill(signal);
+  }
+
+  /** Environment of the next life only. */
+  arm(service: ServiceName, index: number, once: Readonly<Record<string, string>>): void {
+    this.#member(service, index).once = once;
+  }
+
+  /** All deaths in order, those at the end of the fleet left out. */
+  get graveyard(): readonly Death[] {
+    return this.#graveyard;
+  }
+
+  get members(): readonly {
+    readonly service: ServiceName;
+    readonly index: number;
+    readonly pid: number | undefined;
+  }[] {
+    return this.#members.map(({ service, index, process: child }) => ({ service, index, pid: child?.pid }));
   }
 
   deaths(service: ServiceName, index: number): number {
@@ -86,16 +124,22 @@ export class Fleet {
         ...process.env,
         ...this.#env,
         SLUICE_INSTANCE: `${member.service}-${member.index}`,
+        ...member.always,
         ...member.once,
       },
       stdio: ["ignore", "inherit", "pipe"],
     });
+    const failpoint = member.once["SLUICE_FAILPOINT"] ?? null;
     member.once = {};
     member.process = child;
     member.log ??= createWriteStream(this.#path(member.service, member.index), { flags: "a" });
     child.stderr?.pipe(member.log, { end: false });
-    child.once("exit", () => {
+    child.once("exit", (code, signal) => {
       member.deaths += 1;
+      if (!this.#stopping && this.#members.includes(member)) {
+        const { service, index } = member;
+        this.#graveyard.push({ service, index, atMs: Date.now(), signal, code, failpoint });
+      }
       if (!this.#stopping && this.#members.includes(member)) setTimeout(() => this.#respawn(member), 250);
     });
   }

@@ -11,7 +11,7 @@ export interface GraphOptions {
 }
 
 /** A number in [0, 2^32) drawn from the seed and the numbers: the same everywhere, always. */
-function draw(...numbers: readonly number[]): number {
+export function draw(...numbers: readonly number[]): number {
   let hash = 0x9e3779b9;
   for (const each of numbers) {
     hash = Math.imul(hash ^ each, 0x85ebca6b);
@@ -63,6 +63,18 @@ export class Graph {
         if (target.pathname.startsWith("/private/") || found.has(target.href)) continue;
         found.add(target.href);
         queue.push(target.href);
+      }
+    }
+  }
+
+  /** Every page of the graph, reachable or not, for a verifier that knows nothing of how it was made. */
+  *pages(): Iterable<{ url: string; status: number; location: string | null; links: readonly string[] }> {
+    const { hosts, pagesPerHost } = this.#options;
+    for (const host of hosts.keys()) {
+      yield { url: this.url(host, "/"), ...this.#at(host, "/") };
+      for (let page = 0; page < pagesPerHost; page += 1) {
+        for (const path of [`/p/${page}`, `/old/${page}`, `/gone/${page}`])
+          yield { url: this.url(host, path), ...this.#at(host, path) };
       }
     }
   }

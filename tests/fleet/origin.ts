@@ -34,13 +34,24 @@ export class Origin {
     this.log = log;
   }
 
-  /** Listens on the same port of each address; `site` answers for all of them. */
-  static async start(addresses: readonly string[], site: Site): Promise<Origin> {
+  /**
+   * Listens on the same port of each address; `site` answers for all of them. With `take`, each line goes
+   * there when its answer has ended, and none is kept.
+   */
+  static async start(
+    addresses: readonly string[],
+    site: Site,
+    take?: (line: AccessLine) => void,
+  ): Promise<Origin> {
     const log: AccessLine[] = [];
+    const begin = take === undefined ? (line: AccessLine) => void log.push(line) : () => undefined;
+    const end = take ?? (() => undefined);
     const servers: Server[] = [];
     let port = 0;
     for (const address of addresses) {
-      const server = createServer((request, response) => answer(request, response, address, site, log));
+      const server = createServer((request, response) =>
+        answer(request, response, address, site, begin, end),
+      );
       server.keepAliveTimeout = 60_000;
       await new Promise<void>((resolve, reject) => {
         server.once("error", reject);
@@ -79,7 +90,8 @@ function answer(
   response: ServerResponse,
   host: string,
   site: Site,
-  log: AccessLine[],
+  begin: (line: AccessLine) => void,
+  end: (line: AccessLine) => void,
 ): void {
   const line: AccessLine = {
     host,
@@ -89,10 +101,11 @@ function answer(
     endMs: Number.NaN,
     aborted: false,
   };
-  log.push(line);
+  begin(line);
   response.once("close", () => {
     line.endMs = performance.now();
     line.aborted = !response.writableFinished;
+    end(line);
   });
   const page = site(host, line.path);
   const send = (): void => {

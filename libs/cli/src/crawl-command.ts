@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { scopeKinds } from "@sluice/records";
 import { parseCrawlOptions, type RawCrawlOptions } from "./crawl-options.ts";
 import { exitCodesText, type Exit } from "./exit-codes.ts";
+import { userFolder } from "./user-folder.ts";
 
 const gather = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
 
@@ -71,9 +72,3 @@ const resumeText = `
 The same command goes on with a job that was interrupted, and begins a new run of one that has finished; the
 results of the run before are moved to results.run-<n>.jsonl. The first Ctrl-C drains, the second stops at once.
 Options of an unfinished job must stay as they were; those of fetchers (user agent, addresses, concurrency) may change.`;
-
-/** npm runs scripts in the repository's folder and tells where the user is. */
-function userFolder(env: NodeJS.ProcessEnv): string {
-  const script = env["npm_lifecycle_event"];
-  return script === "crawl" || script === "sluice" ? (env["INIT_CWD"] ?? process.cwd()) : process.cwd();
-}

@@ -2,7 +2,15 @@
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { kafkajsBroker } from "@sluice/broker";
-import { commonSettings, readConfig, type CommonConfig } from "@sluice/config";
+import {
+  commonSettings,
+  fetcherSettings,
+  frontierSettings,
+  readConfig,
+  sinkSettings,
+  unknownVariables,
+  type CommonConfig,
+} from "@sluice/config";
 import { messageOf, SluiceError } from "@sluice/errors";
 import { resolveKafka, type KafkaHandle } from "@sluice/local-kafka";
 import { systemClock } from "@sluice/runtime";
@@ -11,7 +19,7 @@ import { CrawlRun } from "./crawl-run.ts";
 import type { Exit } from "./exit-codes.ts";
 import { Interruption } from "./interruption.ts";
 import { JobLock } from "./job-lock.ts";
-import { kafkaSecurity } from "@sluice/process";
+import { kafkaRefusal, kafkaSecurity } from "@sluice/process";
 import { OutFolder } from "./out-folder.ts";
 import { stderrScreen } from "./progress-display.ts";
 
@@ -24,6 +32,8 @@ export async function crawl(options: CrawlOptions, env: NodeJS.ProcessEnv): Prom
   const screen = stderrScreen(env);
   const say = (text: string): void => screen.write(`${text}\n`);
   const config = readSettings(options, env);
+  for (const { name, nearest } of unknownVariables(env))
+    say(`warning: ${name} is no setting${nearest === null ? "" : `; the nearest is ${nearest}`}`);
   const folder = new OutFolder(options.out);
   folder.check();
   const dataDir = resolve(env["SLUICE_DATA_DIR"] || join(root, ".sluice"));
@@ -63,6 +73,7 @@ export async function crawl(options: CrawlOptions, env: NodeJS.ProcessEnv): Prom
   const found = await resolveKafka({
     ...(options.brokers === null ? {} : { brokers: options.brokers }),
     security: kafkaSecurity(config),
+    refusal: (error) => kafkaRefusal(error, options.brokers ?? config.brokers),
     dataDir,
     env,
     log: say,
@@ -102,13 +113,15 @@ export async function crawl(options: CrawlOptions, env: NodeJS.ProcessEnv): Prom
   return await run.crawl();
 }
 
+const allSettings = { ...commonSettings, ...frontierSettings, ...fetcherSettings, ...sinkSettings };
+
 /** Settings that the services will read: what is wrong with them is told here, once. */
 function readSettings(options: CrawlOptions, env: NodeJS.ProcessEnv): CommonConfig {
-  const { KAFKA_BROKERS: given, ...rest } = env;
+  const { KAFKA_BROKERS: given, KAFKA_BOOTSTRAP_SERVERS: alias, ...rest } = env;
   try {
-    return readConfig(commonSettings, {
+    return readConfig(allSettings, {
       ...rest,
-      KAFKA_BROKERS: options.brokers?.join(",") ?? (given || "found-later:9092"),
+      KAFKA_BROKERS: options.brokers?.join(",") ?? (given || alias || "found-later:9092"),
       SLUICE_PREFIX: options.prefix,
     });
   } catch (error) {

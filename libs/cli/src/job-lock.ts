@@ -1,6 +1,6 @@
 /** One command at a time crawls a job: its services have fixed names and write one file. */
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { SluiceError } from "@sluice/errors";
 import { identityOf, isAlive, killAndAwait, type ProcessIdentity } from "./process-identity.ts";
 
@@ -23,20 +23,27 @@ export class JobLock {
    * and two writers of one file would be worse.
    * @throws SluiceError SLUICE_JOB_CONFLICT where another command crawls the job
    */
-  static async take(folder: string, job: { readonly id: string; readonly prefix: string }): Promise<JobLock> {
-    mkdirSync(folder, { recursive: true });
-    const path = join(folder, `${job.prefix}lock`);
+  static take(folder: string, job: { readonly id: string; readonly prefix: string }): Promise<JobLock> {
+    return JobLock.takeFile(join(folder, `${job.prefix}lock`), (pid) => ({
+      field: "--job",
+      message: `--job: process ${pid} is crawling ${job.id} now`,
+    }));
+  }
+
+  /** @param conflict what is said where the command with that process id has it */
+  static async takeFile(
+    path: string,
+    conflict: (pid: number) => { readonly field: string; readonly message: string },
+  ): Promise<JobLock> {
+    mkdirSync(dirname(path), { recursive: true });
     const self = identityOf(process.pid);
     const lock = new JobLock(path, self);
     while (!lock.#tryTake()) {
       const holder = readHolder(path);
       if (holder === null) continue;
       if (isAlive(holder.command)) {
-        throw new SluiceError(
-          "SLUICE_JOB_CONFLICT",
-          `--job: process ${holder.command.pid} is crawling ${job.id} now`,
-          { field: "--job" },
-        );
+        const { field, message } = conflict(holder.command.pid);
+        throw new SluiceError("SLUICE_JOB_CONFLICT", message, { field });
       }
       await Promise.all(holder.services.map(killAndAwait));
       rmSync(path, { force: true });

@@ -3,6 +3,8 @@ import { SluiceError, messageOf } from "@sluice/errors";
 import { Command, CommanderError } from "commander";
 import { crawlCommand } from "./crawl-command.ts";
 import { exitCodes, exitOfError, type Exit } from "./exit-codes.ts";
+import { topicsSubcommand } from "./topics-subcommand.ts";
+import { upCommand } from "./up-command.ts";
 
 process.exit(exitCodes[await run(process.argv.slice(2))].code);
 
@@ -15,6 +17,14 @@ async function run(args: readonly string[]): Promise<Exit> {
     exit = ended;
   });
   program.addCommand(crawl.copyInheritedSettings(program));
+  const up = upCommand(process.env, (ended) => {
+    exit = ended;
+  });
+  program.addCommand(up.copyInheritedSettings(program));
+  const topics = topicsSubcommand(process.env, (ended) => {
+    exit = ended;
+  });
+  program.addCommand(topics.copyInheritedSettings(program));
   try {
     await program.parseAsync(args, { from: "user" });
     return exit;

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { CrawlOptions } from "./crawl-options.ts";
 import type { ServiceSpec } from "./launcher.ts";
+import { plaintextEnv } from "./plaintext-env.ts";
 
 export interface SpecInput {
   readonly options: CrawlOptions;
@@ -55,7 +56,7 @@ function commonEnv(
 ): Record<string, string> {
   return {
     KAFKA_BROKERS: brokers.join(","),
-    ...(givenBrokers ? {} : { KAFKA_SECURITY_PROTOCOL: "PLAINTEXT" }),
+    ...(givenBrokers ? {} : plaintextEnv),
     SLUICE_PREFIX: options.prefix,
     SLUICE_PARTITIONS: String(partitions),
     ...(options.retentionMs === null ? {} : { SLUICE_RETENTION_MS: String(options.retentionMs) }),

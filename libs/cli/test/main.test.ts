@@ -51,6 +51,17 @@ describe("sluice", () => {
     expect(stderr).toContain(named);
   });
 
+  it("ends with 2 where topics are asked for something else, or for no Kafka", () => {
+    const other = run("topics", "delete");
+    expect(other.status).toBe(2);
+    expect(other.stderr).toContain("Allowed choices are create, check, wait");
+    expect(run("topics", "check")).toMatchObject({
+      status: 2,
+      stdout: "",
+      stderr: "KAFKA_BROKERS is not set: Invalid input: expected string, received undefined\n",
+    });
+  });
+
   it("names a setting of the environment that is wrong", () => {
     process.env["SLUICE_SESSION_TIMEOUT_MS"] = "soon";
     try {

@@ -1,4 +1,4 @@
-import { settingsByService } from "@sluice/config";
+import { commonSettings, readConfig, settingsByService } from "@sluice/config";
 import { describe, expect, it } from "vitest";
 import { parseCrawlOptions, type RawCrawlOptions } from "../src/crawl-options.ts";
 import { drainMsOf, serviceSpecs } from "../src/service-specs.ts";
@@ -54,6 +54,17 @@ describe("the services of a crawl", () => {
     const env = { KAFKA_SECURITY_PROTOCOL: "SASL_SSL" };
     expect(envOf({}, "frontier-1", env, false)["KAFKA_SECURITY_PROTOCOL"]).toBe("PLAINTEXT");
     expect(envOf({}, "frontier-1", env, true)["KAFKA_SECURITY_PROTOCOL"]).toBeUndefined();
+    // Passwords and certificates of another Kafka would be refused as unused.
+    const secured = {
+      KAFKA_SASL_USERNAME: "u",
+      KAFKA_SASL_PASSWORD_FILE: "/p",
+      KAFKA_SSL_CA_LOCATION: "/ca",
+    };
+    const given = { ...env, ...secured, ...envOf({}, "frontier-1", { ...env, ...secured }, false) };
+    expect(readConfig(commonSettings, given).securityProtocol).toBe("PLAINTEXT");
+    expect(Object.keys(envOf({}, "frontier-1", env, true)).filter((name) => /SASL|SSL/.test(name))).toEqual(
+      [],
+    );
   });
 
   it("share the requests at once among fetchers, so that they add up", () => {
@@ -100,7 +111,8 @@ describe("the services of a crawl", () => {
       maxConcurrency: "1",
       retention: "60000",
     });
-    for (const { env } of specs) for (const key of Object.keys(env)) expect(known).toContain(key);
+    for (const { env } of specs)
+      for (const key of Object.keys(env)) expect(known).toContain(key.replace(/_FILE$/, ""));
   });
 
   it("may drain for longer than a request takes, unless the environment says otherwise", () => {

@@ -1,4 +1,6 @@
+import { isIP } from "node:net";
 import { z } from "zod";
+import { needsCertificateKey, needsSasl, needsSsl, sparesKeyPassword } from "./security-rules.ts";
 
 /** One setting: where it comes from, what it means, what it is by default. */
 export interface Setting<Schema extends z.ZodType = z.ZodType> {
@@ -7,8 +9,13 @@ export interface Setting<Schema extends z.ZodType = z.ZodType> {
   readonly about: string;
   /** Other names that are understood; the first one set counts. */
   readonly aliases?: readonly string[];
-  /** Never printed. */
+  /** Never printed; may also be the content of the file that `<NAME>_FILE` names. */
   readonly secret?: boolean;
+  /**
+   * What is wrong with an allowed value beside the other settings; null: nothing. Of the others only those with
+   * an allowed value are there.
+   */
+  readonly rule?: (value: z.output<Schema>, others: Readonly<Record<string, unknown>>) => string | null;
 }
 
 const integer = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
@@ -18,6 +25,31 @@ const list = z.string().transform((text) =>
     .map((each) => each.trim())
     .filter((each) => each !== ""),
 );
+/** A list of which every entry is well formed. */
+const listOf = (isEntry: (entry: string) => boolean, what: string) =>
+  list.refine((entries) => entries.every(isEntry), { error: ({ input }) => misfits(input, isEntry, what) });
+const misfits = (entries: unknown, isEntry: (entry: string) => boolean, what: string): string =>
+  (Array.isArray(entries) ? entries.map(String) : [])
+    .filter((entry) => !isEntry(entry))
+    .map((entry) => `${JSON.stringify(entry)} is not ${what}`)
+    .join("; ");
+
+function isAddressBlock(text: string): boolean {
+  const [address = "", bits, ...rest] = text.split("/");
+  const bitsMax = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+  return (
+    bitsMax > 0 &&
+    rest.length === 0 &&
+    (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= bitsMax))
+  );
+}
+
+/** The address may be IPv6, so only the first two colons part. */
+function isFixedAddress(text: string): boolean {
+  const [, port, address = ""] = /^[^:]+:(\d{1,5}):\[?([^\]]+)\]?$/.exec(text) ?? [];
+  return Number(port) <= 65_535 && isIP(address) !== 0;
+}
+
 const flag = z.enum(["true", "false", "1", "0"]).transform((text) => text === "true" || text === "1");
 const setting = <Schema extends z.ZodType>(definition: Setting<Schema>): Setting<Schema> => definition;
 
@@ -43,17 +75,41 @@ export const commonSettings = {
     env: "KAFKA_SASL_USERNAME",
     schema: z.string().default(""),
     about: "With SASL: the user.",
+    rule: needsSasl,
   }),
   saslPassword: setting({
     env: "KAFKA_SASL_PASSWORD",
     schema: z.string().default(""),
     about: "With SASL: the password.",
     secret: true,
+    rule: needsSasl,
   }),
   sslCaFile: setting({
     env: "KAFKA_SSL_CA_LOCATION",
     schema: z.string().default(""),
-    about: "With SSL: file of the certificates that are trusted; empty: the system's.",
+    about:
+      "With SSL: PEM file of the certificate authorities that are trusted; unset: those that Node.js ships.",
+    rule: needsSsl,
+  }),
+  sslCertificateFile: setting({
+    env: "KAFKA_SSL_CERTIFICATE_LOCATION",
+    schema: z.string().default(""),
+    about: "With SSL: PEM file of the client's certificate and its chain, for brokers that ask for one.",
+    rule: (file, others) => needsSsl(file, others) ?? needsCertificateKey(file, others["sslKeyFile"]),
+  }),
+  sslKeyFile: setting({
+    env: "KAFKA_SSL_KEY_LOCATION",
+    schema: z.string().default(""),
+    about: "With SSL: PEM file of the key of that certificate.",
+    rule: (file, others) => needsSsl(file, others) ?? needsCertificateKey(file, others["sslCertificateFile"]),
+  }),
+  sslKeyPassword: setting({
+    env: "KAFKA_SSL_KEY_PASSWORD",
+    schema: z.string().default(""),
+    about: "With SSL: what decrypts that key, where it is encrypted.",
+    secret: true,
+    rule: (password, others) =>
+      needsSsl(password, others) ?? sparesKeyPassword(password, others["sslKeyFile"]),
   }),
   prefix: setting({
     env: "SLUICE_PREFIX",
@@ -187,12 +243,12 @@ export const fetcherSettings = {
   }),
   allowPrivate: setting({
     env: "SLUICE_FETCHER_ALLOW_PRIVATE",
-    schema: list.default([]),
+    schema: listOf(isAddressBlock, "an address block").default([]),
     about: "Address blocks that may be fetched although they are not public, e.g. `127.0.0.0/8`.",
   }),
   resolve: setting({
     env: "SLUICE_FETCHER_RESOLVE",
-    schema: list.default([]),
+    schema: listOf(isFixedAddress, "host:port:address").default([]),
     about: "Fixed addresses, `host:port:address`, separated by commas.",
   }),
   robotsRetryMs: setting({
@@ -244,6 +300,12 @@ export const apiSettings = {
     env: "SLUICE_API_STREAMS_MAX",
     schema: integer(1, 100_000).default(256),
     about: "Most event and result streams open at once; one more is answered 429.",
+  }),
+  direct: setting({
+    env: "SLUICE_API_DIRECT",
+    schema: flag.default(true),
+    about:
+      "Jobs with `distributed: false` are taken: as long as one has not ended, this process runs every service itself, by their settings; the result-sink only where SLUICE_SINK_DIR is set.",
   }),
 } as const;
 

@@ -27,6 +27,18 @@ export class Breakers {
     return this.#domains.size;
   }
 
+  /** Most breakers that are kept. */
+  get limit(): number {
+    return this.#options.breakersMax;
+  }
+
+  /** Breakers by state, for gauges; `open` also means "due for a probe". */
+  counts(): Readonly<Record<BreakerReport["state"], number>> {
+    const counts = { closed: 0, open: 0, half_open: 0 };
+    for (const breaker of this.#domains.values()) counts[breaker.report(false).state] += 1;
+    return counts;
+  }
+
   /** Never rejects for expected failures, like the client's own fetch. */
   fetch(domain: string, request: FetchRequest, signal: AbortSignal): Promise<GuardedAnswer> {
     const known = this.#domains.get(domain);

@@ -44,5 +44,9 @@ export function unavailableMessage(refusals: readonly Refusal[], pinned: Pick<Pi
 
 /** Said where brokers were given and none of them answers. */
 export function silentBrokersMessage(brokers: readonly string[], waitedMs: number, reason: string): string {
-  return `Kafka does not answer at ${brokers.join(", ")} (waited ${Math.round(waitedMs / 1000)} s): ${reason}`;
+  const waited = `waited ${Math.round(waitedMs / 1000)} s`;
+  return [
+    `Kafka does not answer at ${brokers.join(", ")} (${waited}): ${reason}`,
+    "If it runs there, KAFKA_SECURITY_PROTOCOL may be another one than it speaks at this port.",
+  ].join("\n");
 }

@@ -19,6 +19,7 @@ import { awaitKafka } from "./kafka-probe.ts";
 import { awaitEnd, identify, isRunning, signalProcess } from "./process-identity.ts";
 import type { ProcessIdentity } from "./process-identity.ts";
 import { loggingProperties, serverSettings, toProperties } from "./server-settings.ts";
+import type { Listener } from "./server-settings.ts";
 
 /** A start takes 2–6 s; on a machine under heavy load, or after a crash with much data, far longer. */
 const startMs = 120_000;
@@ -32,6 +33,15 @@ export interface JvmSetup {
   readonly jarsDir: string;
   readonly dataDir: string;
   readonly env: NodeJS.ProcessEnv;
+  readonly security?: ServerSecurity;
+}
+
+/** TLS and passwords of a broker, for tests of them. */
+export interface ServerSecurity {
+  readonly listeners: readonly Listener[];
+  readonly settings: Readonly<Record<string, string>>;
+  /** Users of SCRAM, in the words of `kafka-storage format --add-scram`. */
+  readonly scram: readonly string[];
 }
 
 export interface RunningJvm {
@@ -92,7 +102,7 @@ async function formatStorage(setup: JvmSetup): Promise<string | undefined> {
   const draft = path.join(setup.dataDir, "data.part");
   rmSync(draft, { recursive: true, force: true });
   const settingsFile = path.join(setup.dataDir, "format.properties");
-  const place = { bindHost: "127.0.0.1", port: 9092, controllerPort: 9093, logDir: draft };
+  const place = { bindHost: "127.0.0.1", port: 9092, controllerPort: 9093, logDir: draft, ...setup.security };
   writeFileSync(settingsFile, toProperties(serverSettings(place)));
   const args = [
     "-XX:TieredStopAtLevel=1",
@@ -104,6 +114,7 @@ async function formatStorage(setup: JvmSetup): Promise<string | undefined> {
     "format",
   ];
   args.push("-t", randomBytes(16).toString("base64url"), "-c", settingsFile);
+  for (const user of setup.security?.scram ?? []) args.push("--add-scram", user);
   const result = await runCommand(setup.java, args, { env: setup.env, timeoutMs: startMs });
   rmSync(settingsFile, { force: true });
   const failure = failureOf("formatting Kafka's storage", result);
@@ -115,7 +126,8 @@ async function formatStorage(setup: JvmSetup): Promise<string | undefined> {
 
 async function spawnJvm(setup: JvmSetup, port: number): Promise<RunningJvm> {
   const controllerPort = await freePort(null);
-  const place = { bindHost: "127.0.0.1", port, controllerPort, logDir: path.join(setup.dataDir, "data") };
+  const logDir = path.join(setup.dataDir, "data");
+  const place = { bindHost: "127.0.0.1", port, controllerPort, logDir, ...setup.security };
   const settingsFile = path.join(setup.dataDir, "server.properties");
   const loggingFile = path.join(setup.dataDir, "log4j2.properties");
   writeFileSync(settingsFile, toProperties(serverSettings(place)));

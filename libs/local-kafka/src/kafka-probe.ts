@@ -29,9 +29,17 @@ export interface ProbeOptions {
   readonly untilTopicsCanBeCreated: boolean;
   /** Asked before each attempt; a reason, e.g. that the broker's process is gone, ends the waiting. */
   readonly givenUp?: () => string | undefined | Promise<string | undefined>;
+  /** What is thrown at once where an attempt fails with an error that no further one can mend. */
+  readonly refusal?: Refusal;
 }
 
-/** Resolves to undefined as soon as the Kafka answers, or to the last reason why it does not. */
+/** Undefined: the error may pass. */
+export type Refusal = (error: unknown) => Error | undefined;
+
+/**
+ * Resolves to undefined as soon as the Kafka answers, or to the last reason why it does not. Rejects with a
+ * refusal.
+ */
 export async function awaitKafka(
   brokers: readonly string[],
   options: ProbeOptions,
@@ -67,6 +75,8 @@ async function probe(brokers: readonly string[], options: ProbeOptions): Promise
     }
     return undefined;
   } catch (error) {
+    const refusal = options.refusal?.(error);
+    if (refusal !== undefined) throw refusal;
     return messageOf(error);
   } finally {
     await admin.disconnect();

@@ -2,7 +2,7 @@
 import { SluiceError } from "@sluice/errors";
 import { unavailableMessage } from "./choice.ts";
 import { killJvm, startJvm, stopJvm } from "./jvm-broker.ts";
-import type { JvmSetup, RunningJvm } from "./jvm-broker.ts";
+import type { JvmSetup, RunningJvm, ServerSecurity } from "./jvm-broker.ts";
 import { prepareJvm } from "./jvm-setup.ts";
 import { pinnedKafka } from "./pinned-kafka.ts";
 import { signalProcess } from "./process-identity.ts";
@@ -14,6 +14,7 @@ export interface LocalKafkaOptions {
   readonly jarsHome?: string;
   readonly env: NodeJS.ProcessEnv;
   readonly log: (line: string) => void;
+  readonly security?: ServerSecurity;
 }
 
 export class LocalKafka {
@@ -29,15 +30,17 @@ export class LocalKafka {
   static async start(options: LocalKafkaOptions): Promise<LocalKafka> {
     const pinned = pinnedKafka();
     const prepared = await prepareJvm({ ...options, pinned });
-    const started = prepared.kind === "failed" ? prepared : await startJvm(prepared.setup, null, () => {});
-    if (started.kind === "failed" || prepared.kind === "failed") {
-      const reason = started.kind === "failed" ? started.reason : "not prepared";
+    const refuse = (reason: string): never => {
       throw new SluiceError(
         "SLUICE_KAFKA_UNAVAILABLE",
         unavailableMessage([{ kind: "local-jvm", reason }], pinned),
       );
-    }
-    return new LocalKafka(prepared.setup, started.jvm);
+    };
+    if (prepared.kind === "failed") return refuse(prepared.reason);
+    const { security } = options;
+    const setup = { ...prepared.setup, ...(security === undefined ? {} : { security }) };
+    const started = await startJvm(setup, null, () => {});
+    return started.kind === "failed" ? refuse(started.reason) : new LocalKafka(setup, started.jvm);
   }
 
   get brokers(): readonly string[] {

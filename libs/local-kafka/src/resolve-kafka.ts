@@ -2,7 +2,7 @@
 import { SluiceError } from "@sluice/errors";
 import { givenBrokers, silentBrokersMessage } from "./choice.ts";
 import { awaitKafka } from "./kafka-probe.ts";
-import type { KafkaSecurity } from "./kafka-probe.ts";
+import type { KafkaSecurity, Refusal } from "./kafka-probe.ts";
 import { pinnedKafka } from "./pinned-kafka.ts";
 import type { PinnedKafka } from "./pinned-kafka.ts";
 import { joinSharedBroker } from "./shared-broker.ts";
@@ -15,9 +15,13 @@ export interface ResolveOptions {
   readonly brokers?: readonly string[];
   /** TLS and SASL of given brokers. */
   readonly security?: KafkaSecurity;
+  /** Tells of an error of given brokers whether it is final; it is thrown then. */
+  readonly refusal?: Refusal;
   /** Jars, data and registry of a Kafka started here. Commands with the same folder share one Kafka. */
   readonly dataDir: string;
   readonly env: NodeJS.ProcessEnv;
+  /** Port of a Kafka started here, where it is free; else that of the time before. */
+  readonly port?: number;
   /** Gets one line for each thing that takes long. */
   readonly log: (line: string) => void;
 }
@@ -31,16 +35,20 @@ export interface KafkaHandle {
   stop(): Promise<void>;
 }
 
-/** Rejects with SLUICE_KAFKA_UNAVAILABLE: the address that is silent, or every reason with the remedies. */
+/**
+ * Rejects with SLUICE_KAFKA_UNAVAILABLE: the address that is silent, or every reason with the remedies; or with
+ * the refusal of given brokers.
+ */
 export async function resolveKafka(options: ResolveOptions): Promise<KafkaHandle> {
   const brokers = givenBrokers(options.brokers, options.env);
-  if (brokers.length > 0) return useGiven(brokers, options.security);
+  if (brokers.length > 0) return useGiven(brokers, options);
   const pinned = pinnedKafka();
   const use = await joinSharedBroker({
     dataDir: options.dataDir,
     env: options.env,
     log: options.log,
     pinned,
+    port: options.port ?? null,
   });
   return {
     brokers: [`127.0.0.1:${use.broker.port}`],
@@ -52,12 +60,13 @@ export async function resolveKafka(options: ResolveOptions): Promise<KafkaHandle
 
 async function useGiven(
   brokers: readonly string[],
-  security: KafkaSecurity | undefined,
+  { security, refusal }: ResolveOptions,
 ): Promise<KafkaHandle> {
   const reason = await awaitKafka(brokers, {
     timeoutMs: givenAnswerMs,
     untilTopicsCanBeCreated: false,
     ...(security === undefined ? {} : { security }),
+    ...(refusal === undefined ? {} : { refusal }),
   });
   if (reason !== undefined) {
     throw new SluiceError("SLUICE_KAFKA_UNAVAILABLE", silentBrokersMessage(brokers, givenAnswerMs, reason));

@@ -6,18 +6,32 @@ export interface ServerPlace {
   readonly port: number;
   readonly controllerPort: number;
   readonly logDir: string;
+  /** Beside the one without TLS and passwords. */
+  readonly listeners?: readonly Listener[];
+  /** Settings by their Kafka name, beside or in place of the others. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+export interface Listener {
+  /** In capitals. */
+  readonly name: string;
+  readonly protocol: "SSL" | "SASL_PLAINTEXT" | "SASL_SSL";
+  readonly port: number;
 }
 
 /** Settings by their Kafka name (kafka.apache.org/documentation, "Broker Configs"). */
 export function serverSettings(place: ServerPlace): Readonly<Record<string, string>> {
+  const { bindHost, port, controllerPort, listeners = [], settings = {} } = place;
+  const more = (line: (listener: Listener) => string): string =>
+    listeners.map((each) => `,${line(each)}`).join("");
   return {
     "process.roles": "broker,controller",
     "node.id": "1",
-    "controller.quorum.voters": `1@127.0.0.1:${place.controllerPort}`,
-    listeners: `PLAINTEXT://${place.bindHost}:${place.port},CONTROLLER://127.0.0.1:${place.controllerPort}`,
+    "controller.quorum.voters": `1@127.0.0.1:${controllerPort}`,
+    listeners: `PLAINTEXT://${bindHost}:${port},CONTROLLER://127.0.0.1:${controllerPort}${more((each) => `${each.name}://${bindHost}:${each.port}`)}`,
     // The broker writes transaction markers to itself through this address, so it is the same on both sides.
-    "advertised.listeners": `PLAINTEXT://127.0.0.1:${place.port}`,
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "advertised.listeners": `PLAINTEXT://127.0.0.1:${port}${more((each) => `${each.name}://127.0.0.1:${each.port}`)}`,
+    "listener.security.protocol.map": `PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT${more((each) => `${each.name}:${each.protocol}`)}`,
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
     "log.dirs": place.logDir,
@@ -54,6 +68,7 @@ export function serverSettings(place: ServerPlace): Readonly<Record<string, stri
     "log.cleaner.dedupe.buffer.size": "16777216",
     // Changelogs are cleaned soon after they may be, so that a restart has little to read.
     "log.cleaner.backoff.ms": "1000",
+    ...settings,
   };
 }
 

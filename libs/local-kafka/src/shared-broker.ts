@@ -35,6 +35,8 @@ export interface SharedOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly log: (line: string) => void;
   readonly pinned: PinnedKafka;
+  /** Where one that is started listens, if the port is free; null: where it was the time before. */
+  readonly port: number | null;
 }
 
 export interface SharedUse {
@@ -96,13 +98,12 @@ function endOf(
 async function startAny(options: SharedOptions, user: BrokerUser): Promise<SharedBroker> {
   const { dataDir } = options;
   const before = readRegistry(dataDir);
+  const port = options.port ?? before.port;
   const refusals: Refusal[] = [];
   const users = (): readonly BrokerUser[] => [...livingUsers(readRegistry(dataDir).users), user];
   for (const kind of kindsInOrder(before.kind)) {
     const started =
-      kind === "container"
-        ? await tryContainer(options, before.port)
-        : await tryJvm(options, before.port, users);
+      kind === "container" ? await tryContainer(options, port) : await tryJvm(options, port, users);
     if (started.kind === "failed") {
       refusals.push({ kind, reason: started.reason });
       // That a machine lacks what it never used is not worth a line; the error has it where nothing works.

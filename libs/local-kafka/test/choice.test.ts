@@ -48,7 +48,7 @@ describe("what is said where no Kafka is at hand", () => {
 
   it("names the addresses of given brokers that are silent", () => {
     expect(silentBrokersMessage(["a:1", "b:2"], 10_000, "refused")).toBe(
-      "Kafka does not answer at a:1, b:2 (waited 10 s): refused",
+      "Kafka does not answer at a:1, b:2 (waited 10 s): refused\nIf it runs there, KAFKA_SECURITY_PROTOCOL may be another one than it speaks at this port.",
     );
   });
 });

@@ -1,4 +1,13 @@
+export { hostable, type HostableService, type HostedService, type ServiceHost } from "./hosting.ts";
+export { connectKafka, warnOfUnknownVariables, type KafkaConnectionOptions } from "./kafka-connection.ts";
+export { kafkaRefusal } from "./kafka-refusal.ts";
 export { kafkaSecurity } from "./kafka-security.ts";
 export { LagWatch } from "./lag-watch.ts";
+export type { Gauges, ServiceMeasurements } from "./measurements.ts";
+export type { Check } from "./readiness.ts";
 export { runProcess, type ProcessContext, type ServiceDefinition } from "./run.ts";
 export { prepareTopics, topicSpecs } from "./topic-setup.ts";
+export { topicsCommand } from "./topics-command.ts";
+export { runTopics, topicsActions, type TopicsAction, type TopicsRun } from "./topics-run.ts";
+export type { RunningTask } from "@sluice/runtime";
+export type { Measurement } from "@sluice/telemetry";

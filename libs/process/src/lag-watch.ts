@@ -24,11 +24,22 @@ export interface LagWatchOptions {
 export class LagWatch {
   readonly flow = new Map<string, unknown>();
   readonly #options: LagWatchOptions;
+  #lag = 0;
   #cancel: (() => void) | null = null;
   #stopped = false;
 
   constructor(options: LagWatchOptions) {
     this.#options = options;
+  }
+
+  /** Records that the furthest of the readers is behind, as of the last look. */
+  get lag(): number {
+    return this.#lag;
+  }
+
+  /** Beyond this lag release is held. */
+  get lagMax(): number {
+    return this.#options.lagMax;
   }
 
   start(): void {
@@ -53,6 +64,7 @@ export class LagWatch {
       if (lag > worst.lag) worst = { group, topic, lag };
     }
     if (this.#stopped) return;
+    this.#lag = worst.lag;
     const held = this.flow.has("release");
     if (!held && worst.lag > lagMax) {
       this.flow.set("release", worst);

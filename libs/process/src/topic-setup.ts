@@ -1,6 +1,6 @@
 import { SluiceError } from "@sluice/errors";
 import { configsOf, partitionsOf, topicList, type TopicLayout } from "@sluice/records";
-import type { Broker, TopicSpec } from "@sluice/runtime";
+import type { Broker, TopicDrift, TopicSpec } from "@sluice/runtime";
 
 /** The table of topics as this cluster is to have it. */
 export function topicSpecs(layout: TopicLayout): readonly TopicSpec[] {
@@ -18,8 +18,12 @@ export async function prepareTopics(broker: Broker, layout: TopicLayout, create:
   if (create) await broker.admin.createTopics(specs);
   const drift = await broker.admin.topicDrift(specs);
   if (drift.length === 0) return;
-  const lines = drift.map(
-    ({ topic, setting, expected, actual }) => `${topic}: ${setting} is ${actual}, not ${expected}`,
-  );
-  throw new SluiceError("SLUICE_TOPIC_DRIFT", lines.join("\n"), { field: drift[0]?.topic ?? "" });
+  throw new SluiceError("SLUICE_TOPIC_DRIFT", driftText(drift), { field: drift[0]?.topic ?? "" });
+}
+
+/** One line for each difference. */
+export function driftText(drift: readonly TopicDrift[]): string {
+  return drift
+    .map(({ topic, setting, expected, actual }) => `${topic}: ${setting} is ${actual}, not ${expected}`)
+    .join("\n");
 }

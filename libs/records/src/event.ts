@@ -1,25 +1,39 @@
 import { z } from "zod";
 import { jobIdSchema } from "./job.ts";
 
-const base = { job: jobIdSchema, run: z.int().positive(), atMs: z.int() };
+const count = z.int().nonnegative();
+const base = {
+  job: jobIdSchema,
+  run: z.int().positive(),
+  atMs: z.int().describe("When, epoch milliseconds."),
+};
+const page = { url: z.string().describe("Canonical URL."), depth: count.describe("Links from a seed.") };
 const progressFields = {
-  totalProcessed: z.int().nonnegative(),
-  totalDiscovered: z.int().nonnegative(),
-  queueSize: z.int().nonnegative(),
-  pendingCount: z.int().nonnegative(),
+  totalProcessed: count.describe("URLs with a result: done and failed."),
+  totalDiscovered: count.describe("URLs admitted."),
+  queueSize: count.describe("Of those admitted the ones that wait."),
+  pendingCount: count.describe("Of those admitted the ones released and not answered."),
 };
 const ended = {
   ...base,
-  admitted: z.int().nonnegative(),
-  done: z.int().nonnegative(),
-  failed: z.int().nonnegative(),
-  skipped: z.int().nonnegative(),
-  durationMs: z.int().nonnegative(),
+  admitted: count,
+  done: count,
+  failed: count,
+  skipped: count,
+  durationMs: count,
 };
 
-/** What happens in a job, in the order in which it happened, keyed by the job id. */
-export const eventSchema = z.discriminatedUnion("type", [
-  z.object({
+/** Every event of a job by its type. */
+export const eventSchemas = {
+  url_started: z
+    .object({
+      ...base,
+      type: z.literal("url_started"),
+      ...page,
+      attempt: z.int().positive().describe("1 for the first try of this URL."),
+    })
+    .describe("The request for the page begins. It lies in the topic before what becomes of the URL."),
+  url_crawled: z.object({
     ...base,
     type: z.literal("url_crawled"),
     url: z.string(),
@@ -30,7 +44,14 @@ export const eventSchema = z.discriminatedUnion("type", [
     durationMs: z.number().nullable(),
     note: z.string().optional().describe("What went wrong in reading texts off the page."),
   }),
-  z.object({
+  urls_discovered: z.object({
+    ...base,
+    type: z.literal("urls_discovered"),
+    url: z.string(),
+    count,
+    admitted: count,
+  }),
+  url_failed: z.object({
     ...base,
     type: z.literal("url_failed"),
     url: z.string(),
@@ -41,34 +62,51 @@ export const eventSchema = z.discriminatedUnion("type", [
     attempt: z.int(),
     final: z.boolean(),
   }),
-  z.object({
-    ...base,
-    type: z.literal("urls_discovered"),
-    url: z.string(),
-    count: z.int().nonnegative(),
-    admitted: z.int().nonnegative(),
-  }),
-  z.object({
+  sent_to_processing: z
+    .object({
+      ...base,
+      type: z.literal("sent_to_processing"),
+      ...page,
+      resultId: z.string().describe("`result_id` of the record."),
+    })
+    .describe(
+      "The result is in crawl.results for whoever processes it: written in the same transaction, so who sees this event can read that record.",
+    ),
+  progress: z.object({
     ...base,
     type: z.literal("progress"),
     ...progressFields,
-    done: z.int(),
-    failed: z.int(),
-    skipped: z.int(),
+    done: count,
+    failed: count,
+    skipped: count,
   }),
-  z.object({
+  time_update: z.object({
     ...base,
     type: z.literal("time_update"),
-    elapsed: z.int(),
-    formatted: z.string(),
+    elapsed: count.describe("Whole seconds since the run began."),
+    formatted: z.string().describe("The same as minutes and two digits of seconds: `0:05`, `61:09`."),
     ...progressFields,
   }),
-  z.object({
+  job_completed: z.object({
     ...ended,
     type: z.literal("job_completed"),
     finishReason: z.enum(["completed", "max_pages", "cancelled"]),
   }),
-  z.object({ ...ended, type: z.literal("job_failed"), error: z.string() }),
-  z.object({ ...ended, type: z.literal("job_timeout") }),
+  job_failed: z.object({ ...ended, type: z.literal("job_failed"), error: z.string() }),
+  job_timeout: z.object({ ...ended, type: z.literal("job_timeout") }),
+};
+
+/** What happens in a job, in the order in which it happened, keyed by the job id. */
+export const eventSchema = z.discriminatedUnion("type", [
+  eventSchemas.url_started,
+  eventSchemas.url_crawled,
+  eventSchemas.urls_discovered,
+  eventSchemas.url_failed,
+  eventSchemas.sent_to_processing,
+  eventSchemas.progress,
+  eventSchemas.time_update,
+  eventSchemas.job_completed,
+  eventSchemas.job_failed,
+  eventSchemas.job_timeout,
 ]);
 export type CrawlEvent = z.infer<typeof eventSchema>;

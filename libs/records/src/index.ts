@@ -14,7 +14,7 @@ export {
   type TaskCounters,
 } from "./counters.ts";
 export { dueSchema, permitSchema, type Due, type Permit } from "./due.ts";
-export { eventSchema, type CrawlEvent } from "./event.ts";
+export { eventSchema, eventSchemas, type CrawlEvent } from "./event.ts";
 export { holdReasons, hostSchema, type Host } from "./host.ts";
 export { resultId } from "./identity.ts";
 export {

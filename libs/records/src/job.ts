@@ -69,7 +69,19 @@ export const jobSchema = z.object({
   limits: limitsSchema.default(() => limitsSchema.parse({})),
   politeness: politenessSchema.default(() => politenessSchema.parse({})),
   fetch: fetchPolicySchema.default(() => fetchPolicySchema.parse({})),
+  urlEvents: z
+    .enum(["all", "outcomes"])
+    .default("all")
+    .describe(
+      "Events told of each URL: all, or only what became of it, without url_started and sent_to_processing.",
+    ),
   extract: extractSchema.optional().describe("Texts to read off each page; without it, none."),
+  distributed: z
+    .boolean()
+    .default(true)
+    .describe(
+      "False: processes of the API run every service themselves until the job has ended, beside whatever else runs.",
+    ),
   submittedAtMs: milliseconds.default(0).describe("When it was submitted, epoch milliseconds."),
 });
 

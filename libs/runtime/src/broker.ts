@@ -15,6 +15,8 @@ export interface BrokerRecord {
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, string>>;
   readonly timestampMs: number;
+  /** Why it can't be read: it stands for a whole batch then, whose bytes as they came are its value. */
+  readonly fault?: string;
 }
 
 /**

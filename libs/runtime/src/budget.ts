@@ -1,6 +1,7 @@
 /** Which partitions are to be paused, and why. */
 
 import type { TopicPartition } from "./broker.ts";
+import { PauseTimes } from "./pause-times.ts";
 
 /** Limits of one partition: paused from high on, resumed at low. */
 export interface PartitionLimits {
@@ -39,11 +40,12 @@ export class PartitionBudget {
   readonly #partitions = new Map<string, Held>();
   /** Partitions whose reasons were touched since `changes` was last called. */
   readonly #touched = new Set<Held>();
+  readonly #times: PauseTimes;
   #heldRecords = 0;
   #heldBytes = 0;
 
   /** Throws where a low mark is not below its high mark. */
-  constructor(limits: PartitionLimits) {
+  constructor(limits: PartitionLimits, monotonicMs: () => number) {
     if (!(limits.recordsLow >= 0 && limits.recordsLow < limits.recordsHigh)) {
       throw new RangeError("recordsLow has to be below recordsHigh");
     }
@@ -51,6 +53,7 @@ export class PartitionBudget {
       throw new RangeError("bytesLow has to be below bytesHigh");
     }
     this.#limits = limits;
+    this.#times = new PauseTimes(monotonicMs);
   }
 
   /** Records held, of all partitions. */
@@ -107,6 +110,7 @@ export class PartitionBudget {
     if (held === undefined) return;
     this.#partitions.delete(keyOf(at));
     this.#touched.delete(held);
+    for (const reason of held.reasons) this.#times.change(reason, -1);
     this.#heldRecords -= held.records;
     this.#heldBytes -= held.bytes;
   }
@@ -133,6 +137,11 @@ export class PartitionBudget {
       for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
     }
     return counts;
+  }
+
+  /** How long partitions were paused, in milliseconds by reason, added up over partitions. */
+  pausedMs(): ReadonlyMap<string, number> {
+    return this.#times.totals();
   }
 
   #of(at: TopicPartition): Held {
@@ -167,6 +176,7 @@ export class PartitionBudget {
     if (held.reasons.has(reason) === stands) return;
     if (stands) held.reasons.add(reason);
     else held.reasons.delete(reason);
+    this.#times.change(reason, stands ? 1 : -1);
     this.#touched.add(held);
   }
 }

@@ -91,10 +91,12 @@ export class Committer<State, Rec extends InputRecord, Call, Outcome> {
 
   committed(number: number, epoch: number, commit: PendingCommit, changelogEnd: number | null): void {
     const { clock, probe } = this.#kernel;
+    // What is written is written, whoever has the task now.
+    probe.committed(commit.transaction.records.length, clock.monotonicMs() - commit.startedAtMs);
+    if (commit.measured.length > 0) probe.measured(commit.measured);
     const task = this.#kernel.taskOf(number, epoch);
     if (task === null) return;
     task.committing = false;
-    probe.committed(commit.transaction.records.length, clock.monotonicMs() - commit.startedAtMs);
     for (const [topic, offset] of commit.offsets) {
       const input = task.inputs.get(topic);
       if (input !== undefined) input.committed = offset;

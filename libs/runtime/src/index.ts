@@ -28,9 +28,11 @@ export {
 export { PartitionBudget } from "./budget.ts";
 export { systemClock, type Clock } from "./clock.ts";
 export { CreditWindow, DemandTotal } from "./credits.ts";
+export { type Figures, type InputFigures, type RunningTask } from "./figures.ts";
 export { Lanes } from "./lanes.ts";
 export { OffsetLedger } from "./ledger.ts";
 export { defaultLimits, type RuntimeLimits } from "./limits.ts";
+export { type Measure, type Measured } from "./measure.ts";
 export { silentProbe, type RuntimeProbe } from "./probe.ts";
 export { Service } from "./service.ts";
 export { type PerformCall, type ServiceOptions } from "./service-options.ts";

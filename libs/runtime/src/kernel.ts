@@ -85,7 +85,7 @@ export class Kernel<State, Rec extends InputRecord, Call, Outcome> {
     // Also the stem of the transactional ids.
     this.group = this.prefix + options.step.name;
     this.heartbeats = new Heartbeats(this.clock, this.limits.sessionTimeoutMs);
-    this.budget = new PartitionBudget(options.limits.partition);
+    this.budget = new PartitionBudget(options.limits.partition, this.clock.monotonicMs);
     this.calls = new CallQueue(options.limits.callsMax);
     this.loop = loop;
     this.consumer = options.broker.groupConsumer({

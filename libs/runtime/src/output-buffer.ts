@@ -2,6 +2,7 @@ import { partitionOf, topicOf, partitionsOf, type TopicLayout } from "@sluice/re
 import { SluiceError } from "@sluice/errors";
 import type { Effect } from "@sluice/topology";
 import type { OutRecord } from "./broker.ts";
+import type { Measure, Measured } from "./measure.ts";
 
 /** What topics allow in one record (see the table of topics), less the room that its frame takes. */
 export const recordBytesMax = 8_388_608 - 4096;
@@ -12,6 +13,8 @@ type Send = Extract<Effect<never>, { kind: "send" }>;
 export interface Output {
   readonly records: readonly OutRecord[];
   readonly changes: ReadonlyMap<string, string | null>;
+  /** What the records count for, once they are committed. */
+  readonly measured: readonly Measured[];
 }
 
 /**
@@ -23,10 +26,13 @@ export class OutputBuffer {
   #latest = new Map<string, OutRecord>();
   #changes = new Map<string, string | null>();
   #bytes = 0;
+  #measured: Measured[] = [];
   readonly #layout: TopicLayout;
+  readonly #measure: Measure | undefined;
 
-  constructor(layout: TopicLayout) {
+  constructor(layout: TopicLayout, measure?: Measure) {
     this.#layout = layout;
+    this.#measure = measure;
   }
 
   get bytes(): number {
@@ -51,6 +57,14 @@ export class OutputBuffer {
     this.#bytes += (value?.length ?? 0) + effect.key.length;
     if (effect.latest === true) this.#latest.set(`${effect.topic}\n${effect.key}`, record);
     else this.#records.push(record);
+    // One that a later one replaces is never written, so none of its kind counts for anything.
+    if (this.#measure === undefined || effect.latest === true) return;
+    this.count(this.#measure(effect.topic, effect.value));
+  }
+
+  /** Counts once the next transaction is committed. */
+  count(measured: readonly Measured[]): void {
+    for (const each of measured) this.#measured.push(each);
   }
 
   /** A record that is already bytes: a dead letter. */
@@ -67,10 +81,15 @@ export class OutputBuffer {
 
   /** Hands over what was gathered and starts anew. */
   take(): Output {
-    const output: Output = { records: [...this.#records, ...this.#latest.values()], changes: this.#changes };
+    const output: Output = {
+      records: [...this.#records, ...this.#latest.values()],
+      changes: this.#changes,
+      measured: this.#measured,
+    };
     this.#records = [];
     this.#latest = new Map();
     this.#changes = new Map();
+    this.#measured = [];
     this.#bytes = 0;
     return output;
   }

@@ -117,7 +117,7 @@ export function takeUp(
       });
     const ledger = new OffsetLedger(gone ? null : committed, low);
     ledger.advance(low);
-    task.inputs.set(topic, { ledger, position: ledger.nextOffset, committed, staleInRow: 0 });
+    task.inputs.set(topic, { ledger, position: ledger.nextOffset, committed, staleInRow: 0, end: high });
   }
   task.phase = "restoring";
   if (options.changelog !== null) {
@@ -131,6 +131,7 @@ export function takeUp(
       task.store.clear();
     }
     task.restorePosition = Math.max(task.store.nextOffset, marks.low);
+    task.restoreStart = task.restorePosition;
     task.restoreTarget = marks.high;
   }
 }

@@ -62,6 +62,7 @@ export class Reader<State, Rec extends InputRecord, Call, Outcome> {
       this.#stepper.accept(task, held);
     }
     input.position = batch.nextOffset;
+    input.end = batch.highWatermark;
     input.ledger.advance(batch.nextOffset);
     this.#kernel.probe.consumed(topic, records, bytes);
   }

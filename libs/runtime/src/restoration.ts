@@ -1,3 +1,4 @@
+import { SluiceError } from "@sluice/errors";
 import { partitionOf } from "@sluice/records";
 import type { InputRecord } from "@sluice/topology";
 import type { Batch } from "./broker.ts";
@@ -91,6 +92,10 @@ export class Restoration<State, Rec extends InputRecord, Call, Outcome> {
       return;
     }
     task.staleInRow = 0;
+    const fault = batch.records.find((record) => record.fault !== undefined)?.fault;
+    // State with a hole would forget URLs or fetch them twice.
+    if (fault !== undefined)
+      throw new SluiceError("SLUICE_STATE_UNREADABLE", `${batch.topic}/${batch.partition}: ${fault}`);
     task.store.apply(
       batch.records.flatMap((record) =>
         record.key === null

@@ -3,6 +3,7 @@ import type { InputRecord, Step } from "@sluice/topology";
 import type { Broker, OnFailpoint } from "./broker.ts";
 import type { Clock } from "./clock.ts";
 import type { RuntimeLimits } from "./limits.ts";
+import type { Measure } from "./measure.ts";
 import type { RuntimeProbe } from "./probe.ts";
 import type { StateStores } from "./store.ts";
 
@@ -28,6 +29,10 @@ export interface ServiceOptions<State, Rec extends InputRecord, Call, Outcome> {
   readonly localTables?: ReadonlyMap<string, ReadonlyMap<string, unknown>>;
   readonly limits: RuntimeLimits;
   readonly probe: RuntimeProbe;
+  /** What a record counts for that a step sends, once it is committed. */
+  readonly measure?: Measure;
+  /** What a record counts for that a step is given, once what the step did is committed. */
+  readonly measureRead?: Measure;
   readonly onFailpoint?: OnFailpoint;
   /** A bug, or a consumer that is dead for good: nothing was committed since; the process has to end. */
   readonly onFatal: (error: Error) => void;

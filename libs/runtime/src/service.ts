@@ -3,9 +3,11 @@ import type { InputRecord } from "@sluice/topology";
 import type { QueuedCall } from "./call-queue.ts";
 import { Caller } from "./caller.ts";
 import { Committer } from "./committer.ts";
+import { figuresOf, type Figures, type RunningTask } from "./figures.ts";
 import { asError, Kernel, type LoopEvent } from "./kernel.ts";
 import { Membership } from "./membership.ts";
 import { Reader } from "./reader.ts";
+import { RebalanceTimer } from "./rebalance-timer.ts";
 import { Restoration } from "./restoration.ts";
 import type { ServiceOptions } from "./service-options.ts";
 import { Stepper } from "./stepper.ts";
@@ -27,7 +29,9 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
   readonly #reader: Reader<State, Rec, Call, Outcome>;
   readonly #caller: Caller<State, Rec, Call, Outcome>;
   readonly #committer: Committer<State, Rec, Call, Outcome>;
+  readonly #rebalance = new RebalanceTimer();
   #inbox: LoopEvent<Outcome>[] = [];
+  #turns = 0;
   #scheduled = false;
   #wakeTimer: (() => void) | null = null;
   #wakeTimerAtMs = Infinity;
@@ -51,7 +55,8 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
   }
 
   async start(): Promise<void> {
-    const { consumer, heartbeats, probe } = this.#kernel;
+    const { clock, consumer, heartbeats, probe } = this.#kernel;
+    this.#rebalance.began(clock.monotonicMs());
     await consumer.start({
       onJoined: (join) => {
         this.#kernel.joinsAhead += 1;
@@ -62,7 +67,10 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
         heartbeats.answered();
         this.#enqueue({ kind: "heartbeat" });
       },
-      onRebalancing: () => probe.event("rebalancing", {}),
+      onRebalancing: () => {
+        this.#rebalance.began(clock.monotonicMs());
+        probe.event("rebalancing", {});
+      },
       onFailed: (error, restarting) => {
         probe.event("consumer_failed", { message: error.message, restarting });
         if (!restarting) {
@@ -117,6 +125,31 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
     };
   }
 
+  /** The rest of what it holds, and how far it is. */
+  figures(): Figures {
+    return figuresOf(this.#kernel as unknown as Kernel<never, never, never, never>);
+  }
+
+  get joinedOnce(): boolean {
+    return this.#membership.joinedOnce;
+  }
+
+  get tablesReady(): boolean {
+    return this.#tables.ready;
+  }
+
+  /** Turns of the loop so far. */
+  get turns(): number {
+    return this.#turns;
+  }
+
+  /** There is something that the next turn would do: one that never comes is a loop that is stuck, or dead. */
+  get isDue(): boolean {
+    const { clock, closing, dead } = this.#kernel;
+    if (dead) return !closing;
+    return this.#scheduled || this.#inbox.length > 0 || this.#wakeTimerAtMs <= clock.nowMs();
+  }
+
   /** Joined, tables read, every task running. */
   get ready(): boolean {
     if (!this.#membership.joinedOnce || !this.#tables.ready) return false;
@@ -125,10 +158,10 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
   }
 
   /** The state of each running task; for tests, health and gauges only. */
-  states(): readonly { readonly task: number; readonly state: State }[] {
-    const found: { task: number; state: State }[] = [];
-    for (const task of this.#kernel.tasks.values())
-      if (task.state !== null) found.push({ task: task.number, state: task.state });
+  states(): readonly RunningTask<State>[] {
+    const found: RunningTask<State>[] = [];
+    for (const { number, state, context } of this.#kernel.tasks.values())
+      if (state !== null && context !== null) found.push({ task: number, state, context });
     return found;
   }
 
@@ -220,6 +253,7 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
 
   /** Everything that changes anything happens in here. */
   #turn(): void {
+    this.#turns += 1;
     const events = this.#inbox;
     this.#inbox = [];
     for (const event of events) this.#handle(event);
@@ -230,11 +264,20 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
     if (moreIsDue || this.#stepper.freed) this.#schedule();
     this.#setWakeTimer();
     if (this.#kernel.closing) this.#checkDrained();
+    this.#timeRebalance();
+  }
+
+  #timeRebalance(): void {
+    const { clock, joinsAhead, probe } = this.#kernel;
+    if (!this.#rebalance.pending || joinsAhead > 0 || !this.ready) return;
+    const tookMs = this.#rebalance.ready(clock.monotonicMs());
+    if (tookMs !== null) probe.rebalanceEnded(tookMs);
   }
 
   #handle(event: LoopEvent<Outcome>): void {
     switch (event.kind) {
       case "joined":
+        this.#rebalance.joined(this.#kernel.clock.monotonicMs());
         return this.#membership.joined(event.join);
       case "batch":
         return this.#reader.fetched(event.batch);

@@ -39,7 +39,8 @@ export class Stepper<State, Rec extends InputRecord, Call, Outcome> {
   /** Wakes first, then records, as long as there is room for output. */
   #work(task: Task<State, Rec>, budget: number): number {
     let left = budget;
-    const { closing, clock, limits } = this.#kernel;
+    const { closing, clock, limits, options } = this.#kernel;
+    const { measureRead } = options;
     if (closing) return left;
     const nowMs = clock.nowMs();
     while (left > 0) {
@@ -56,6 +57,7 @@ export class Stepper<State, Rec extends InputRecord, Call, Outcome> {
         throw new SluiceError("SLUICE_STEP_BROKEN", `record ${next.item.id} is not held`);
       held.lane = next.lane;
       this.step(task, { kind: "record", record: next.item });
+      if (measureRead !== undefined) task.output.count(measureRead(next.item.topic, next.item.value));
       left -= 1;
     }
     return left;
@@ -128,6 +130,7 @@ export class Stepper<State, Rec extends InputRecord, Call, Outcome> {
     const id = `${topic}/${task.number}/${raw.offset}`;
     task.held.set(id, held);
     this.#kernel.budget.add(this.#kernel.at(topic, task.number), 1, held.bytes);
+    if (raw.fault !== undefined) return this.#reject(task, id, raw.fault);
     const decoded = decodeRecord(topic, raw.value);
     if (decoded.kind === "poison") return this.#reject(task, id, decoded.reason);
     if (decoded.kind === "tombstone") {

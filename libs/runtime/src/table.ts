@@ -48,7 +48,9 @@ export class Table {
     if (state === undefined || batch.fromOffset !== state.position) return null;
     const changed = new Set<string>();
     for (const record of batch.records) {
-      if (record.offset < state.position || record.key === null) continue;
+      if (record.offset < state.position) continue;
+      if (record.fault !== undefined) this.#onPoison(record.fault, batch.partition, record.offset);
+      if (record.key === null) continue;
       const key = record.key.toString("utf8");
       const decoded = decodeRecord(this.topic, record.value);
       if (decoded.kind === "poison") {

@@ -21,6 +21,7 @@ export class TaskSet<State, Rec extends InputRecord, Call, Outcome> {
       nowMs,
       options.stores.open(number, nowMs),
       options.layout,
+      options.measure,
     );
     tasks.set(number, task);
     return task;

@@ -2,6 +2,7 @@ import type { StepContext } from "@sluice/topology";
 import type { BrokerRecord, TransactionalProducer } from "./broker.ts";
 import { Lanes } from "./lanes.ts";
 import type { Committable, OffsetLedger } from "./ledger.ts";
+import type { Measure } from "./measure.ts";
 import { OutputBuffer } from "./output-buffer.ts";
 import type { TaskStore } from "./store.ts";
 import { WakeQueue } from "./wake-queue.ts";
@@ -34,6 +35,8 @@ export interface InputPosition {
   committed: Committable | null;
   /** Batches in a row that did not continue the position. */
   staleInRow: number;
+  /** Where the log ended at the last fetch. */
+  end: number;
 }
 
 /** One partition number of all inputs of a service, on this instance, for as long as it is ours. */
@@ -54,6 +57,8 @@ export class Task<State, Item> {
   readonly output: OutputBuffer;
   committing = false;
   lastCommitAtMs = 0;
+  /** Where the changelog began to be read. */
+  restoreStart = 0;
   /** The changelog ends here, as of the fence. */
   restoreTarget = 0;
   /** Where the changelog is read next while restoring. */
@@ -65,12 +70,19 @@ export class Task<State, Item> {
   /** Monotonic time before which none is made. */
   retryAtMs = 0;
 
-  constructor(number: number, epoch: number, assignedAtMs: number, store: TaskStore, layout: TopicLayout) {
+  constructor(
+    number: number,
+    epoch: number,
+    assignedAtMs: number,
+    store: TaskStore,
+    layout: TopicLayout,
+    measure?: Measure,
+  ) {
     this.number = number;
     this.epoch = epoch;
     this.assignedAtMs = assignedAtMs;
     this.store = store;
-    this.output = new OutputBuffer(layout);
+    this.output = new OutputBuffer(layout, measure);
   }
 
   /** Something would be committed now. */

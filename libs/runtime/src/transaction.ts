@@ -2,12 +2,15 @@
 import { SluiceError } from "@sluice/errors";
 import type { OutRecord, TopicPartition, Transaction } from "./broker.ts";
 import type { Committable } from "./ledger.ts";
+import type { Measured } from "./measure.ts";
 import type { Task } from "./task.ts";
 
 export interface TakenTransaction {
   readonly transaction: Transaction;
   /** Changes of state, for the store once they are committed. */
   readonly changes: ReadonlyMap<string, string | null>;
+  /** What the records count for, once they are committed. */
+  readonly measured: readonly Measured[];
   /** Offsets that differ from those committed, by topic without prefix. */
   readonly offsets: ReadonlyMap<string, Committable>;
 }
@@ -19,7 +22,7 @@ export function takeTransaction(
   changelog: string | null,
   at: (topic: string) => TopicPartition,
 ): TakenTransaction & { readonly isEmpty: boolean; readonly moved: readonly string[] } {
-  const { records, changes } = task.output.take();
+  const { records, changes, measured } = task.output.take();
   const offsets = new Map<string, Committable>();
   for (const [topic, input] of task.inputs) {
     if (!input.ledger.dirty) continue;
@@ -42,6 +45,7 @@ export function takeTransaction(
       offsets: [...offsets].map(([topic, { offset, metadata }]) => ({ ...at(topic), offset, metadata })),
     },
     changes,
+    measured,
     offsets,
     moved: [...offsets.keys()],
     isEmpty: records.length === 0 && changes.size === 0 && offsets.size === 0,

@@ -10,7 +10,7 @@ const none = { pause: [], resume: [] };
 
 describe("partition budget", () => {
   test("pauses from the high mark on and resumes at the low mark, not in between", () => {
-    const budget = new PartitionBudget(limits);
+    const budget = new PartitionBudget(limits, () => 0);
     budget.add(due0, 3, 3);
     expect(budget.changes()).toEqual(none);
     budget.add(due0, 1, 1);
@@ -24,7 +24,7 @@ describe("partition budget", () => {
   });
 
   test("one record larger than the limit of bytes pauses until it is finished", () => {
-    const budget = new PartitionBudget(limits);
+    const budget = new PartitionBudget(limits, () => 0);
     budget.add(due0, 1, 5000);
     expect(budget.changes().pause).toEqual([due0]);
     expect(budget.reasonsOf(due0)).toEqual(["bytes"]);
@@ -33,7 +33,7 @@ describe("partition budget", () => {
   });
 
   test("bytes pause from their high mark on and resume at their low mark", () => {
-    const budget = new PartitionBudget(limits);
+    const budget = new PartitionBudget(limits, () => 0);
     budget.add(due0, 1, 49);
     budget.add(due0, 1, 50);
     expect(budget.changes()).toEqual(none);
@@ -46,7 +46,7 @@ describe("partition budget", () => {
   });
 
   test("stays paused while any reason stands", () => {
-    const budget = new PartitionBudget(limits);
+    const budget = new PartitionBudget(limits, () => 0);
     budget.hold(due0, "restoring");
     budget.hold(due0, "restoring");
     budget.hold(due0, "downstream");
@@ -61,14 +61,14 @@ describe("partition budget", () => {
   });
 
   test("says nothing of a partition that was paused and resumed since the last call", () => {
-    const budget = new PartitionBudget(limits);
+    const budget = new PartitionBudget(limits, () => 0);
     budget.hold(due0, "span");
     budget.release(due0, "span");
     expect(budget.changes()).toEqual(none);
   });
 
   test("one partition at its limit leaves the others alone", () => {
-    const budget = new PartitionBudget(limits);
+    const budget = new PartitionBudget(limits, () => 0);
     budget.add(due0, 4, 4);
     budget.add(due1, 1, 1);
     expect(budget.changes()).toEqual({ pause: [due0], resume: [] });
@@ -76,7 +76,7 @@ describe("partition budget", () => {
   });
 
   test("after a join, which pauses all, only partitions without a reason are resumed", () => {
-    const budget = new PartitionBudget(limits);
+    const budget = new PartitionBudget(limits, () => 0);
     budget.hold(due1, "offset_map");
     budget.changes();
     budget.reset(due0);
@@ -87,7 +87,7 @@ describe("partition budget", () => {
   });
 
   test("a dropped partition takes its records, bytes and reasons along", () => {
-    const budget = new PartitionBudget(limits);
+    const budget = new PartitionBudget(limits, () => 0);
     budget.add(due0, 5, 500);
     budget.hold(due0, "draining");
     budget.drop(due0);
@@ -97,13 +97,13 @@ describe("partition budget", () => {
   });
 
   test("giving back more than is held throws, as does a hold in the name of counting", () => {
-    const budget = new PartitionBudget(limits);
+    const budget = new PartitionBudget(limits, () => 0);
     budget.add(due0, 1, 10);
     expect(() => budget.remove(due0, 2, 10)).toThrow(/crawl\.due\/0/);
     expect(() => budget.remove(due0, 1, 11)).toThrow(/crawl\.due\/0/);
     expect(() => budget.hold(due0, "records")).toThrow(/records/);
-    expect(() => new PartitionBudget({ ...limits, recordsLow: 4 })).toThrow(RangeError);
-    expect(() => new PartitionBudget({ ...limits, bytesLow: -1 })).toThrow(RangeError);
+    expect(() => new PartitionBudget({ ...limits, recordsLow: 4 }, () => 0)).toThrow(RangeError);
+    expect(() => new PartitionBudget({ ...limits, bytesLow: -1 }, () => 0)).toThrow(RangeError);
   });
 
   test("behaves as a naive recount of everything does, whatever the schedule", () => {
@@ -123,7 +123,7 @@ describe("partition budget", () => {
     );
     fc.assert(
       fc.property(fc.array(action, { maxLength: 80 }), (actions) => {
-        const budget = new PartitionBudget(limits);
+        const budget = new PartitionBudget(limits, () => 0);
         const fresh = () => ({
           records: [] as number[],
           full: false,

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 export interface AdminServerOptions {
   readonly host: string;
   readonly port: number;
-  /** The loop has moved lately; says nothing about anything outside the process. */
+  /** The process moves; says nothing about anything outside it. */
   readonly alive: () => boolean;
   /** Each check with what it found. */
   readonly checks: () => Readonly<Record<string, { readonly ok: boolean; readonly detail: string }>>;
@@ -25,7 +25,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
       response.end(body);
     };
     if (url.pathname === "/livez")
-      return answer(options.alive() ? 200 : 503, options.alive() ? "ok\n" : "stuck\n");
+      return options.alive() ? answer(200, "ok\n") : answer(503, "the loop has work and does not turn\n");
     if (url.pathname === "/readyz") {
       const checks = Object.entries(options.checks());
       const ready = checks.every(([, { ok }]) => ok);

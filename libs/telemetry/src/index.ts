@@ -1,3 +1,6 @@
 export { startAdminServer, type AdminServer } from "./admin-server.ts";
 export { createLog, type Log } from "./log.ts";
-export { metricDefinitions, Metrics, type MetricDefinition, type MetricName } from "./metrics.ts";
+export { Metrics, type MetricsOptions } from "./metric-registry.ts";
+export { metricDefinitions, type Measurement, type MetricName } from "./metrics.ts";
+export { serviceNames, units, type MetricDefinition, type ServiceName } from "./metrics/definition.ts";
+export { fetchCategories } from "./metrics/fetcher.ts";

@@ -1,6 +1,7 @@
 /** Who may ask the API: the bearer of the token, or, where there is none, programs of this machine. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import { isPageRoute } from "./page-routes.ts";
 import { Problem } from "./problem.ts";
 
 /** The one path that is answered without a token: whether the process lives is no secret. */
@@ -12,6 +13,8 @@ export function guardAccess(app: FastifyInstance, token: string | null): void {
   app.addHook("onRequest", async (request) => {
     if (request.routeOptions.url === openPath) return;
     if (isBearer === null) return refuseBrowsersOfOthers(request);
+    // The page asks for the token itself; browsers can't send one with an address.
+    if (isPageRoute(request.routeOptions.url)) return;
     if (isBearer(request.headers.authorization ?? "")) return;
     throw new Problem(401, "This needs the bearer token.", [], {
       "www-authenticate": 'Bearer realm="sluice"',

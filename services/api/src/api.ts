@@ -2,12 +2,13 @@
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from "fastify";
 import { messageOf } from "@sluice/errors";
 import { topics, type TopicLayout } from "@sluice/records";
-import type { Broker, Clock, Producer } from "@sluice/runtime";
+import type { Broker, Clock } from "@sluice/runtime";
 import { guardAccess } from "./access.ts";
 import { EventHub } from "./event-hub.ts";
 import { Follower } from "./follower.ts";
 import { JobBook } from "./job-book.ts";
 import { JobDesk } from "./job-desk.ts";
+import { addPageRoutes } from "./page-routes.ts";
 import { Problem, problemType } from "./problem.ts";
 import { addHealthRoutes } from "./routes/health.ts";
 import { addJobRoutes } from "./routes/jobs.ts";
@@ -50,23 +51,23 @@ export async function openApi(options: ApiOptions): Promise<Api> {
   const onBatch = book.fold.bind(book);
   const follower = new Follower({ broker, clock, topics: jobTopics, from: "low", onBatch, onTrouble });
   const hub = new EventHub({ broker, clock, prefix: layout.prefix, onTrouble });
-  const producer: Producer = await broker.producer();
   await Promise.all([follower.open(), hub.follower.open()]);
   for (const topic of jobTopics) {
     while (!(await follower.caughtUp(topic, catchUpMs))) log("catching_up", { topic });
   }
   const checks = (): Checks => ({ jobs: checkOf(follower), events: checkOf(hub.follower) });
   const app = createApp(options);
-  const desk = new JobDesk({ book, follower, producer, clock, layout });
+  const desk = new JobDesk({ book, follower, broker, clock, layout });
   addJobRoutes(app, desk, book);
   addStreamRoutes(app, { ...options, desk, book, hub, slots: new StreamSlots(options.streamsMax) });
   addHealthRoutes(app, { ...options, checks });
+  addPageRoutes(app);
   return {
     app,
     checks,
     close: async () => {
       await app.close();
-      await Promise.all([follower.close(), hub.follower.close(), producer.close()]);
+      await Promise.all([follower.close(), hub.follower.close()]);
     },
   };
 }

@@ -21,6 +21,11 @@ interface Waiter {
   readonly resolve: () => void;
 }
 
+interface Wait {
+  readonly done: Promise<void>;
+  readonly waiter: Waiter;
+}
+
 const reopenMs = 1000;
 
 export class Follower {
@@ -74,7 +79,19 @@ export class Follower {
     const waits = marks.map(({ high }, partition) =>
       only === undefined || only === partition ? this.#reached(topic, partition, high) : null,
     );
-    const waiting = waits.filter((each) => each !== null);
+    return this.#inTime(
+      waits.filter((each) => each !== null),
+      limitMs,
+    );
+  }
+
+  /** Resolves when the record at the offset has been given to `onBatch`: true; false where that takes longer. */
+  async passed(topic: string, partition: number, offset: number, limitMs: number): Promise<boolean> {
+    const wait = this.#reached(topic, partition, offset + 1);
+    return wait === null || (await this.#inTime([wait], limitMs));
+  }
+
+  async #inTime(waiting: readonly Wait[], limitMs: number): Promise<boolean> {
     const late = Promise.withResolvers<false>();
     const cancel = this.#options.clock.after(limitMs, () => late.resolve(false));
     const inTime = await Promise.race([
@@ -118,7 +135,7 @@ export class Follower {
     }
   }
 
-  #reached(topic: string, partition: number, offset: number): { done: Promise<void>; waiter: Waiter } | null {
+  #reached(topic: string, partition: number, offset: number): Wait | null {
     if (this.next(topic, partition) >= offset) return null;
     const { promise, resolve } = Promise.withResolvers<void>();
     const waiter = { topic, partition, offset, resolve };

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { decodeRecord, topics, type Counters, type Job, type JobStatus } from "@sluice/records";
 import type { Batch, BrokerRecord } from "@sluice/runtime";
+import { hasEnded } from "./job-view.ts";
 
 /** A submission that came with an Idempotency-Key. Digests only: a key may be a secret. */
 export const usedKeySchema = z.object({
@@ -16,9 +17,21 @@ const usedKeysSchema = z.array(usedKeySchema);
 /** Header of records in `crawl.jobs` that carries the keys used for the job, the latest last, as JSON. */
 export const usedKeysHeader = "sluice-idempotency-keys";
 
+/** Where the results of a run can begin: the end of each partition of `crawl.results` when it was submitted. */
+export const resultsFromSchema = z.object({
+  run: z.int().positive(),
+  offsets: z.array(z.int().nonnegative()),
+});
+export type ResultsFrom = z.infer<typeof resultsFromSchema>;
+
+/** Header of records in `crawl.jobs` with that, as JSON. */
+export const resultsFromHeader = "sluice-results-from";
+
 export interface JobEntry {
   readonly job: Job;
   readonly usedKeys: readonly UsedKey[];
+  /** Null for jobs that others submitted. */
+  readonly resultsFrom: ResultsFrom | null;
 }
 
 export class JobBook {
@@ -26,6 +39,8 @@ export class JobBook {
   readonly #jobs = new Map<string, JobEntry>();
   readonly #statuses = new Map<string, JobStatus>();
   readonly #jobOfKey = new Map<string, string>();
+  /** Ids of jobs that are not distributed. */
+  readonly #direct = new Set<string>();
 
   constructor(prefix: string) {
     this.#prefix = prefix;
@@ -55,6 +70,15 @@ export class JobBook {
     return job === undefined || use === undefined ? undefined : { job, use };
   }
 
+  /** Whether a job that API processes have to run themselves has not ended. */
+  get hasDirectJob(): boolean {
+    for (const id of this.#direct) {
+      const entry = this.#jobs.get(id);
+      if (entry !== undefined && !hasEnded(entry.job, this.#statuses.get(id))) return true;
+    }
+    return false;
+  }
+
   /** In order, so that every replica lists them alike. */
   ids(): readonly string[] {
     return [...this.#jobs.keys()].sort();
@@ -67,9 +91,13 @@ export class JobBook {
     if (decoded.kind === "poison") return;
     for (const used of this.#jobs.get(id)?.usedKeys ?? []) this.#jobOfKey.delete(used.key);
     this.#jobs.delete(id);
+    this.#direct.delete(id);
     if (decoded.kind === "tombstone") return;
-    const usedKeys = readUsedKeys(headers[usedKeysHeader]);
-    this.#jobs.set(id, { job: decoded.value as Job, usedKeys });
+    const usedKeys = readHeader(usedKeysSchema, headers[usedKeysHeader]) ?? [];
+    const resultsFrom = readHeader(resultsFromSchema, headers[resultsFromHeader]);
+    const job = decoded.value as Job;
+    this.#jobs.set(id, { job, usedKeys, resultsFrom });
+    if (!job.distributed) this.#direct.add(id);
     for (const used of usedKeys) this.#jobOfKey.set(used.key, id);
   }
 
@@ -82,12 +110,15 @@ export class JobBook {
   }
 }
 
-/** Anybody may write jobs, so anything may be in the header. */
-function readUsedKeys(text: string | undefined): readonly UsedKey[] {
-  if (text === undefined) return [];
+/** Anybody may write jobs, so anything may be in a header. */
+function readHeader<Schema extends z.ZodType>(
+  schema: Schema,
+  text: string | undefined,
+): z.output<Schema> | null {
+  if (text === undefined) return null;
   try {
-    return usedKeysSchema.safeParse(JSON.parse(text)).data ?? [];
+    return schema.safeParse(JSON.parse(text)).data ?? null;
   } catch {
-    return [];
+    return null;
   }
 }

@@ -1,11 +1,11 @@
 /** Takes orders for jobs and writes them into `crawl.jobs`. Holds nothing that is not in the topics. */
 import { randomBytes } from "node:crypto";
-import { messageOf } from "@sluice/errors";
 import { defaultJob, defaultJobId, partitionOf, topics, type Job, type TopicLayout } from "@sluice/records";
-import type { Clock, Producer } from "@sluice/runtime";
+import type { Broker, Clock } from "@sluice/runtime";
 import type { Follower } from "./follower.ts";
-import { usedKeysHeader, type JobBook, type JobEntry, type UsedKey } from "./job-book.ts";
+import type { JobBook, JobEntry, ResultsFrom, UsedKey } from "./job-book.ts";
 import { hasEnded, linksOf, type Submitted } from "./job-view.ts";
+import { JobWriter, unavailable } from "./job-writer.ts";
 import { fieldProblem, Problem } from "./problem.ts";
 import { digestOf, jobRecord, type Submission } from "./submission.ts";
 
@@ -13,9 +13,14 @@ export interface JobDeskOptions {
   readonly book: JobBook;
   /** Of `crawl.jobs` and `crawl.counters`. */
   readonly follower: Follower;
-  readonly producer: Producer;
+  readonly broker: Broker;
   readonly clock: Clock;
   readonly layout: TopicLayout;
+}
+
+export interface SubmitAnswer {
+  readonly isNew: boolean;
+  readonly answer: Submitted;
 }
 
 /** How long an answer waits for what is in the topics. */
@@ -25,11 +30,11 @@ const usedKeysMax = 8;
 
 export class JobDesk {
   readonly #options: JobDeskOptions;
-  /** One order after the other: each is decided on what the one before has written. */
-  #orders: Promise<unknown> = Promise.resolve();
+  readonly #writer: JobWriter;
 
   constructor(options: JobDeskOptions) {
     this.#options = options;
+    this.#writer = new JobWriter(options);
   }
 
   /**
@@ -49,53 +54,54 @@ export class JobDesk {
     return this.#entry(id);
   }
 
-  /** `isNew` is false where an earlier answer is given again. @throws Problem 409, 422 */
-  submit(
-    submission: Submission,
-    key: string | null,
-  ): Promise<{ readonly isNew: boolean; readonly answer: Submitted }> {
-    return this.#inOrder(async () => {
+  /**
+   * Of the same submission with the same key in the same moment at two replicas, one is new. `isNew` is false
+   * where an earlier answer is given again. @throws Problem 409, 422
+   */
+  submit(submission: Submission, key: string | null): Promise<SubmitAnswer> {
+    const keyDigest = key === null ? null : digestOf(key);
+    const body = digestOf(submission);
+    // From the key, so that replicas that get it at once mean the same job.
+    const id = submission.id ?? `job-${keyDigest?.slice(0, 20) ?? randomBytes(10).toString("hex")}`;
+    return this.#writer.order<SubmitAnswer>(id, async () => {
       const { book, clock } = this.#options;
       await this.refresh();
-      const keyDigest = key === null ? null : digestOf(key);
-      const body = digestOf(submission);
       const before = keyDigest === null ? undefined : book.used(keyDigest);
       if (before !== undefined) {
         if (before.use.body !== body)
           throw fieldProblem(422, "Idempotency-Key", "was used with another body");
-        return { isNew: false, answer: answerFor(before.job, before.use) };
+        return { write: null, answer: { isNew: false, answer: answerFor(before.job, before.use) } };
       }
-      // From the key, so that two replicas that get it at once make one job of it.
-      const id = submission.id ?? `job-${keyDigest?.slice(0, 20) ?? randomBytes(10).toString("hex")}`;
       const use = { run: await this.#nextRun(id), submittedAtMs: clock.nowMs() };
-      const used = keyDigest === null ? [] : [{ key: keyDigest, body, ...use }];
-      await this.#write({
+      const used: readonly UsedKey[] = keyDigest === null ? [] : [{ key: keyDigest, body, ...use }];
+      const write: JobEntry = {
         job: jobRecord(submission, id, use.run, use.submittedAtMs),
         usedKeys: [...(book.entry(id)?.usedKeys ?? []), ...used].slice(-usedKeysMax),
-      });
-      return { isNew: true, answer: answerFor(id, use) };
+        resultsFrom: await this.#resultsFrom(use.run),
+      };
+      return { write, answer: { isNew: true, answer: answerFor(id, use) } };
     });
   }
 
   /** Says what is wanted of the job from now on. @throws Problem 404, 409 */
   want(id: string, desired: Job["desired"]): Promise<JobEntry> {
-    return this.#inOrder(async () => {
+    return this.#writer.order(id, async () => {
       await this.refresh();
-      const { job, usedKeys } = this.#entry(id);
-      if (job.desired === desired) return { job, usedKeys };
+      const known = this.#entry(id);
+      const { job } = known;
+      if (job.desired === desired) return { write: null, answer: known };
       if (hasEnded(job, this.#options.book.status(id))) throw new Problem(409, `The job ${id} has ended.`);
       if (job.desired === "cancelled")
         throw new Problem(409, `The job ${id} was cancelled: it can only end, and then be submitted again.`);
-      const entry = { job: { ...job, desired }, usedKeys };
-      await this.#write(entry);
-      return entry;
+      const write = { ...known, job: { ...job, desired } };
+      return { write, answer: write };
     });
   }
 
   #entry(id: string): JobEntry {
     const known = this.#options.book.entry(id);
     if (known !== undefined) return known;
-    if (id === defaultJobId) return { job: defaultJob(), usedKeys: [] };
+    if (id === defaultJobId) return { job: defaultJob(), usedKeys: [], resultsFrom: null };
     throw new Problem(404, `There is no job ${id}.`);
   }
 
@@ -116,39 +122,21 @@ export class JobDesk {
     return Math.max(known?.job.run ?? 0, book.status(id)?.run ?? 0) + 1;
   }
 
-  async #write({
-    job,
-    usedKeys,
-  }: {
-    readonly job: Job;
-    readonly usedKeys: readonly UsedKey[];
-  }): Promise<void> {
-    const { producer, layout } = this.#options;
-    const record = {
-      topic: layout.prefix + topics.jobs.name,
-      partition: partitionOf(job.id, layout.partitions),
-      key: job.id,
-      value: JSON.stringify(job),
-      headers: usedKeys.length === 0 ? {} : { [usedKeysHeader]: JSON.stringify(usedKeys) },
-    };
-    await producer.send([record]).catch(unavailable);
+  /** The run's record is written after this was read, and its results after that record. */
+  async #resultsFrom(run: number): Promise<ResultsFrom> {
+    const { broker, layout } = this.#options;
+    const marks = await broker.admin
+      .watermarks(layout.prefix + topics.results.name)
+      .catch((error: unknown) => Promise.reject(unavailable(error)));
+    return { run, offsets: marks.map(({ high }) => high) };
   }
 
   #caughtUp(topic: string, partition?: number): Promise<boolean> {
     const { follower, layout } = this.#options;
-    return follower.caughtUp(layout.prefix + topic, freshMs, partition).catch(unavailable);
+    return follower
+      .caughtUp(layout.prefix + topic, freshMs, partition)
+      .catch((error: unknown) => Promise.reject(unavailable(error)));
   }
-
-  #inOrder<T>(order: () => Promise<T>): Promise<T> {
-    const done = this.#orders.then(order);
-    this.#orders = done.catch(() => undefined);
-    return done;
-  }
-}
-
-/** What was asked for may or may not have been written: with an Idempotency-Key it can be asked for again. */
-function unavailable(error: unknown): never {
-  throw new Problem(503, `Kafka did not answer: ${messageOf(error)}`, [], { "retry-after": "5" });
 }
 
 function answerFor(id: string, { run, submittedAtMs }: { run: number; submittedAtMs: number }): Submitted {

@@ -1,9 +1,7 @@
-import { kafkajsBroker } from "@sluice/broker";
-import { prepareTopics } from "@sluice/process";
+import { connectKafka, warnOfUnknownVariables } from "@sluice/process";
 import { systemClock } from "@sluice/runtime";
 import { createLog, Metrics, startAdminServer } from "@sluice/telemetry";
 import { openApi } from "./api.ts";
-import { kafkaSecurity } from "@sluice/process";
 import { endOnBugs, endOnSignals, orRefuse } from "./lifetime.ts";
 import { readSettings } from "./settings.ts";
 import { version } from "./version.ts";
@@ -13,15 +11,11 @@ const log = createLog("api", instance, config.logLevel);
 const fatal = endOnBugs(log);
 log.info({ settings: shown }, "starting");
 
-const broker = kafkajsBroker({
-  brokers: config.brokers,
-  clientId: `${layout.prefix}api-${instance}`,
-  ...kafkaSecurity(config),
-  log: (event, fields) => log.debug(fields, event),
-});
-await prepareTopics(broker, layout, config.createTopics);
-const { registry } = new Metrics({ service: "api" });
-const metrics = (): Promise<string> => registry.metrics();
+warnOfUnknownVariables(log, process.env);
+const clientId = `${layout.prefix}api-${instance}`;
+const broker = await connectKafka({ config, clientId, layout, log });
+const registry = new Metrics({ service: "api" });
+const metrics = (): Promise<string> => registry.text();
 const api = await openApi({
   broker,
   clock: systemClock(),

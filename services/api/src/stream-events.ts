@@ -1,4 +1,4 @@
-/** What comes over an event stream, and how to read it without ever failing. */
+/** What comes over an event stream. */
 import { z } from "zod";
 import { eventSchema, jobIdSchema, type CrawlEvent } from "@sluice/records";
 
@@ -29,24 +29,6 @@ const terminalTypes = [
 /** After it nothing comes of its run. */
 export function isTerminal({ type }: StreamEvent): boolean {
   return terminalTypes.some((each) => each === type);
-}
-
-/** The `data` of a message as an event of the job; null where it is none, whatever it is. */
-export function parseEvent(text: string): CrawlEvent | null {
-  return parsed(text, eventSchema);
-}
-
-/** As `parseEvent`, with the events of the stream itself. */
-export function parseStreamEvent(text: string): StreamEvent | null {
-  return parsed(text, streamEventSchema);
-}
-
-function parsed<Schema extends z.ZodType>(text: string, schema: Schema): z.output<Schema> | null {
-  try {
-    return schema.safeParse(JSON.parse(text)).data ?? null;
-  } catch {
-    return null;
-  }
 }
 
 /** One message as the HTML standard has it (§9.2); `id` null leaves the client's last one as it is. */

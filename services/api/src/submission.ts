@@ -5,7 +5,7 @@ import { defaultJobId, jobIdSchema, jobSchema, type Job } from "@sluice/records"
 import { canonicalize, compileScope } from "@sluice/web";
 import { Problem, type FieldError } from "./problem.ts";
 
-const { seeds, scope, limits, politeness, fetch } = jobSchema.shape;
+const { seeds, scope, limits, politeness, fetch, extract, urlEvents, distributed } = jobSchema.shape;
 const newJobId = jobIdSchema.refine((id) => id !== defaultJobId, "belongs to seeds without a job");
 
 export const submissionSchema = z.strictObject({
@@ -15,25 +15,26 @@ export const submissionSchema = z.strictObject({
   limits: limits.unwrap().strict().prefault({}).describe("What the crawl may use up."),
   politeness: politeness.unwrap().strict().prefault({}).describe("What hosts are spared."),
   fetch: fetch.unwrap().strict().prefault({}).describe("How one URL is fetched."),
+  extract: extract.unwrap().strict().optional().describe("Texts to read off each page; without it, none."),
+  urlEvents,
+  distributed,
 });
 export type Submission = z.infer<typeof submissionSchema>;
 
 export const batchSchema = z.strictObject({
   urls: seeds.unwrap().min(1).describe("URLs to fetch; links on them are not followed."),
   session_id: newJobId.optional().describe("Names the job; generated where it is missing."),
-  distributed: z
-    .boolean()
-    .default(true)
-    .describe("False is not supported: the services are processes of their own."),
+  distributed,
 });
 export type BatchBody = z.infer<typeof batchSchema>;
 
 /** A batch is a job that goes no link deep. */
-export function batchSubmission({ urls, session_id }: BatchBody): Submission {
+export function batchSubmission({ urls, session_id, distributed: isDistributed }: BatchBody): Submission {
   return submissionSchema.parse({
     ...(session_id === undefined ? {} : { id: session_id }),
     seeds: urls,
     limits: { maxDepth: 0 },
+    distributed: isDistributed,
   });
 }
 

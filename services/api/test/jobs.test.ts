@@ -126,6 +126,7 @@ describe("submitting a job", () => {
     await world.write([ended("again")]);
     const late = await submit({ id: "again", limits: { maxPages: 3 } });
     expect(late).toMatchObject({ status: 201, body: { run: 2 } });
+    await world.until(() => jobsWritten().length === 2);
     expect(jobsWritten().map(({ run, limits }) => [run, limits.maxPages])).toEqual([
       [1, null],
       [2, 3],
@@ -178,6 +179,33 @@ describe("an Idempotency-Key", () => {
     expect(jobsWritten()).toHaveLength(1);
   });
 
+  it("makes one job of requests that come at once at three replicas, and gives all of them one answer", async () => {
+    const replicas = [api, await world.replica("api-2"), await world.replica("api-3")];
+    for (let round = 0; round < 10; round += 1) {
+      const each = { "idempotency-key": `round-${round}` };
+      const fields = round % 2 === 0 ? {} : { id: `named-${round}` };
+      const answers = await Promise.all(
+        [...replicas, ...replicas].map((to) => ask("POST", "/v1/jobs", submission(fields), each, to)),
+      );
+      expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 200, 200, 200, 200, 201]);
+      expect(new Set(answers.map(({ body }) => JSON.stringify(body))).size).toBe(1);
+    }
+    await world.until(() => jobsWritten().length >= 10);
+    await world.pass(1000);
+    expect(jobsWritten()).toHaveLength(10);
+  });
+
+  it("and another body come at once at two replicas: one is a job, the other is refused", async () => {
+    const other = await world.replica("api-2");
+    const [first, second] = await Promise.all([
+      ask("POST", "/v1/jobs", submission({ id: "mine" }), key),
+      ask("POST", "/v1/jobs", submission({ id: "mine", limits: { maxPages: 1 } }), key, other),
+    ]);
+    expect([first.status, second.status].toSorted()).toEqual([201, 422]);
+    await world.until(() => jobsWritten().length === 1);
+    expect(jobsWritten()[0]?.limits.maxPages).toBe(first.status === 201 ? null : 1);
+  });
+
   it("makes one job of two requests that come at once", async () => {
     const answers = await Promise.all([submit({}, key), submit({}, key)]);
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 201]);
@@ -192,6 +220,7 @@ describe("pause, resume and cancel", () => {
     await submit({ id: "work", limits: { maxPages: 7 } });
     for (const verb of ["pause", "resume", "cancel"])
       expect((await ask("POST", `/v1/jobs/work/${verb}`)).status).toBe(202);
+    await world.until(() => desired().length === 4);
     expect(desired()).toEqual(["running", "paused", "running", "cancelled"]);
     const [first, ...rest] = jobsWritten();
     for (const each of rest) expect({ ...each, desired: "running" }).toEqual(first);
@@ -200,9 +229,36 @@ describe("pause, resume and cancel", () => {
   it("write nothing where it is so already, and know the job of seeds without a job", async () => {
     await submit({ id: "calm" });
     await ask("POST", "/v1/jobs/calm/resume");
-    expect(desired()).toEqual(["running"]);
     await ask("POST", "/v1/jobs/default/pause");
+    await world.until(() => desired().length === 2);
+    expect(jobsWritten().filter(({ id }) => id === "calm")).toMatchObject([{ desired: "running" }]);
     expect(jobsWritten().find(({ id }) => id === "default")).toMatchObject({ open: true, desired: "paused" });
+  });
+
+  it("hold when they come at once at two replicas: what was cancelled stays cancelled", async () => {
+    const other = await world.replica("api-2");
+    for (let round = 0; round < 10; round += 1) {
+      const id = `torn-${round}`;
+      await submit({ id });
+      const [cancel, pause] = await Promise.all([
+        ask("POST", `/v1/jobs/${id}/cancel`),
+        ask("POST", `/v1/jobs/${id}/pause`, undefined, {}, other),
+      ]);
+      expect(cancel.status).toBe(202);
+      expect([202, 409]).toContain(pause.status);
+      expect((await ask("GET", `/v1/jobs/${id}`, undefined, {}, other)).body).toMatchObject({
+        job: { desired: "cancelled" },
+      });
+    }
+  });
+
+  it("without a key two submissions of one id at once are one job", async () => {
+    const other = await world.replica("api-2");
+    const answers = await Promise.all([
+      submit({ id: "one", limits: { maxPages: 1 } }),
+      ask("POST", "/v1/jobs", submission({ id: "one", limits: { maxPages: 2 } }), {}, other),
+    ]);
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([201, 409]);
   });
 
   it("refuse a job that is not there, one that has ended, and to resume one that was cancelled", async () => {

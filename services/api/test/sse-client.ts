@@ -1,8 +1,18 @@
+import { parseEvent, type StreamEvent } from "../src/event-parser.ts";
+
 /** Reads server-sent events as the HTML standard has them, as far as the API sends them. */
 export interface Message {
   readonly id: string | null;
   readonly event: string;
   readonly data: string;
+}
+
+/** The event of a message. Throws where there is none: no test here expects a message that can't be read. */
+export function eventIn(message: Pick<Message, "event" | "data"> | null | undefined): StreamEvent {
+  if (message === null || message === undefined) throw new Error("there is no message");
+  const parsed = parseEvent(message.event, message.data);
+  if (!parsed.ok) throw new Error(parsed.reason);
+  return parsed.event;
 }
 
 export class SseReader {

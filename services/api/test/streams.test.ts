@@ -1,8 +1,8 @@
-import { partitionOf, topics, type CrawlEvent } from "@sluice/records";
+import { decodeRecord, partitionOf, topics, type CrawlEvent } from "@sluice/records";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Api } from "../src/api.ts";
 import { problemSchema } from "../src/problem.ts";
-import { parseEvent, parseStreamEvent } from "../src/stream-events.ts";
+import type { StreamEvent } from "../src/stream-events.ts";
 import {
   apiWorld,
   completedEvent,
@@ -15,7 +15,7 @@ import {
   submission,
   type ApiWorld,
 } from "./api-world.ts";
-import { SseReader } from "./sse-client.ts";
+import { eventIn, SseReader } from "./sse-client.ts";
 
 const job = "watched";
 const partition = partitionOf(job, layout.partitions);
@@ -53,7 +53,8 @@ const end = (run = 1): Promise<void> =>
 /** Events of the job as they lie in the topic, each under its position. */
 function inTopic(run = 1): readonly (readonly [string, CrawlEvent])[] {
   return (world.cluster.committed(topic)[partition] ?? []).flatMap(({ offset, value }) => {
-    const event = parseEvent(value?.toString("utf8") ?? "");
+    const decoded = decodeRecord(topics.events.name, value);
+    const event = decoded.kind === "value" ? (decoded.value as CrawlEvent) : null;
     return event?.job === job && event.run === run ? [[`${partition}:${offset}`, event] as const] : [];
   });
 }
@@ -64,7 +65,7 @@ describe("the events of a job", () => {
     const reader = SseReader.of(await connect(api));
     const first = await reader.next();
     expect([first?.event, first?.id]).toEqual(["stream_connected", null]);
-    expect(parseStreamEvent(first?.data ?? "")).toMatchObject({ job, run: 1 });
+    expect(eventIn(first)).toMatchObject({ job, run: 1 });
     await reader.next();
     await write(crawledEvent(job, 1, 3), crawledEvent(other, 1, 4), crawledEvent(job, 1, 5));
     await world.write([{ ...keyed(topics.events.name, job, {}), value: "no event" }]);
@@ -72,7 +73,7 @@ describe("the events of a job", () => {
     await write(crawledEvent(other, 1, 6));
     const messages = await reader.rest();
     const [, ...rest] = inTopic();
-    expect(messages.map(({ id, data }) => [id, parseEvent(data)])).toEqual(rest);
+    expect(messages.map((each) => [each.id, eventIn(each)])).toEqual(rest);
     expect(messages.at(-1)?.event).toBe("job_completed");
   });
 
@@ -98,7 +99,7 @@ describe("the events of a job", () => {
         if (number % 7 === 0) await world.write([eventRecord(crawledEvent(other, 2, number))]);
       }
     })();
-    const got: [string, CrawlEvent | null][] = [];
+    const got: [string, StreamEvent][] = [];
     let drops = 0;
     let written = false;
     for (let turn = 0; ; turn += 1) {
@@ -111,7 +112,7 @@ describe("the events of a job", () => {
       let taken = 0;
       let message = await reader.next();
       while (message !== null && taken < most) {
-        if (message.id !== null) got.push([message.id, parseEvent(message.data)]);
+        if (message.id !== null) got.push([message.id, eventIn(message)]);
         else expect(message.event).toBe("stream_connected");
         taken += message.id === null ? 0 : 1;
         if (taken >= most) break;
@@ -128,7 +129,7 @@ describe("the events of a job", () => {
     }
     expect(drops).toBeGreaterThanOrEqual(50);
     expect(got).toEqual(inTopic());
-    expect(got.at(-1)?.[1]?.type).toBe("job_completed");
+    expect(got.at(-1)?.[1].type).toBe("job_completed");
     expect((await connect(api, got.at(-1)?.[0] ?? "")).status).toBe(204);
   });
 
@@ -143,11 +144,11 @@ describe("the events of a job", () => {
     );
     await write(crawledEvent(job, 2, 1));
     const rest = await SseReader.of(await connect(api, first?.[0] ?? "")).rest();
-    expect(rest.filter(({ id }) => id !== null).map(({ id, data }) => [id, parseEvent(data)])).toEqual(
+    expect(rest.filter(({ id }) => id !== null).map((each) => [each.id, eventIn(each)])).toEqual(
       inTopic().slice(1),
     );
     const anew = SseReader.of(await connect(api));
-    expect(parseStreamEvent((await anew.next())?.data ?? "")).toMatchObject({
+    expect(eventIn(await anew.next())).toMatchObject({
       type: "stream_connected",
       run: 2,
     });
@@ -170,7 +171,7 @@ describe("the events of a job", () => {
       "url_crawled",
       "job_completed",
     ]);
-    expect(parseStreamEvent(messages[1]?.data ?? "")).toMatchObject({
+    expect(eventIn(messages[1])).toMatchObject({
       reason: "retention",
       from: Number(all[0]?.[0].split(":")[1]) + 1,
       to: low - 1,
@@ -194,7 +195,7 @@ describe("the events of a job", () => {
     await end();
     const messages = await SseReader.of(await connect(api, `${partition}:9999`)).rest();
     expect(messages.map(({ event }) => event)).toEqual(["stream_connected", "gap", "job_completed"]);
-    expect(parseStreamEvent(messages[1]?.data ?? "")).toMatchObject({ reason: "unknown_position" });
+    expect(eventIn(messages[1])).toMatchObject({ reason: "unknown_position" });
   });
 
   it("refuse ids that are none and those of another partition", async () => {
@@ -222,7 +223,7 @@ describe("the events of a job", () => {
     await write(crawledEvent(job, 1, 1), crawledEvent(job, 2, 2));
     const messages = await SseReader.of(await connect(api)).rest();
     expect(messages.map(({ event }) => event)).toEqual(["stream_connected", "url_crawled", "gap"]);
-    expect(parseStreamEvent(messages.at(-1)?.data ?? "")).toMatchObject({ reason: "superseded" });
+    expect(eventIn(messages.at(-1))).toMatchObject({ reason: "superseded" });
     await world.write([keyed(topics.jobs.name, job, { id: job, run: 2 })]);
     expect((await connect(api, messages[1]?.id ?? "")).status).toBe(204);
   });

@@ -7,6 +7,7 @@ import { FetcherState, forgetIdle } from "./core/hosts.ts";
 import { jobChanged, pump } from "./core/permits.ts";
 import { settle } from "./core/settlement.ts";
 import type { Turn } from "./core/turn.ts";
+import { tellStarted } from "./core/url-events.ts";
 import { defaultFetcherOptions, type FetcherOptions } from "./options.ts";
 
 export type PermitRecord = InputRecord<Permit>;
@@ -46,6 +47,7 @@ export function fetcherStep(
           const host = state.host(input.lane);
           host.unbegun.delete(input.callId);
           host.lastStartMs = nowMs;
+          tellStarted(turnOf(host), input.callId);
           pump(turnOf(host));
           break;
         }

@@ -17,6 +17,7 @@ export function jobOf(id: string, fields: Fields): Job {
     seeds: fields["seeds"]?.split(",") ?? [],
     scope: { kind: fields["scope"] ?? "any" },
     limits: { maxDepth: fields["maxDepth"] === undefined ? null : Number(fields["maxDepth"]) },
+    urlEvents: fields["urlEvents"],
     fetch: { attemptsMax: Number(fields["attempts"] ?? 3) },
   });
 }

@@ -47,6 +47,8 @@ class World {
   /** Domains whose robots.txt was had last; otherwise it was missing, or redirected without end. */
   readonly #ruled = new Set<string>();
   readonly #unstarted: boolean;
+  /** URLs whose start was told in a transaction. */
+  readonly #told = new Set<string>();
 
   constructor(random: Random) {
     this.#random = random;
@@ -79,6 +81,7 @@ class World {
     for (let round = 0; round < 20_000 && this.driver.unfinished.length > 0; round += 1) {
       if (this.driver.calls.size > 0) {
         this.#startOne();
+        this.#watch();
         this.#settleOne();
       } else this.#advance(Math.max(1, (this.driver.nextWakeMs() ?? Infinity) - this.driver.nowMs));
       this.#watch();
@@ -188,10 +191,34 @@ class World {
   }
 
   #commit(): void {
+    const written: string[] = [];
+    const processed: string[] = [];
     for (const { topic, value } of this.driver.commit()) {
-      if (topic === topics.results.name) this.results.push(resultSchema.parse(value));
       if (topic === topics.outcomes.name) this.outcomes.push(outcomeSchema.parse(value));
+      if (topic === topics.results.name) {
+        const result = resultSchema.parse(value);
+        this.results.push(result);
+        written.push(result.result_id);
+        // Where robots.txt can't be had, the page is never asked for.
+        if (result.duration_ms !== null && !this.#told.has(result.url))
+          throw new Error(`${result.url} was never told to have begun`);
+      }
+      if (topic === topics.events.name) {
+        const event = eventSchema.parse(value);
+        if (event.type === "sent_to_processing") processed.push(event.resultId);
+        if (event.type === "url_started") this.#hear(event.url, event.atMs);
+      }
     }
+    if (written.join() !== processed.join())
+      throw new Error("a result and its sent_to_processing lie in different transactions");
+  }
+
+  /** Told when the request began, not when it was asked for. */
+  #hear(url: string, atMs: number): void {
+    const domain = new URL(url).hostname;
+    if (!this.requests.some((each) => each.domain === domain && each.startMs === atMs))
+      throw new Error(`no request to ${domain} began when ${url} was told to`);
+    this.#told.add(url);
   }
 
   /** A crash: requests end unseen, and the next owner knows nothing but the full wait. */

@@ -140,6 +140,9 @@ export class FetcherTrace {
     const event = value as CrawlEvent;
     if (event.type === "url_failed")
       return [`event ${event.type} ${event.category} final=${event.final} refused=${event.refused}`];
+    if (event.type === "url_started")
+      return [`event ${event.type} ${event.url} depth=${event.depth} attempt=${event.attempt}`];
+    if (event.type === "sent_to_processing") return [`event ${event.type} ${event.url}`];
     return [`event ${event.type}`];
   }
 

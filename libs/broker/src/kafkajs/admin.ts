@@ -126,7 +126,7 @@ export class KafkajsAdmin implements BrokerAdmin {
     const client = openClient(this.#connection, patientRetry);
     const admin = client.kafka.admin({ retry: patientRetry });
     try {
-      await admin.connect();
+      await Promise.race([admin.connect(), client.refused]);
     } catch (error) {
       this.#connected = null;
       client.destroy();

@@ -21,6 +21,7 @@ function recordOf(message: RawMessage): BrokerRecord {
     value: owned(message.value),
     headers: headersOf(message.headers),
     timestampMs: Number(message.timestamp),
+    ...(message.fault === undefined ? {} : { fault: message.fault }),
   };
 }
 

@@ -10,6 +10,7 @@ import type { ConnectionOptions } from "node:tls";
 import kafkajs from "kafkajs";
 import type { ISocketFactory, Kafka, LogEntry, RetryOptions, SASLOptions } from "kafkajs";
 import { registerCodecs } from "./codecs.ts";
+import { refusalOf } from "./failures.ts";
 import { patchKafkajs } from "./patches.ts";
 
 export type Log = (event: string, fields: object) => void;
@@ -42,6 +43,8 @@ export const patientRetry: Retry = { ...briefRetry, retries: 150 };
 
 export interface Client {
   readonly kafka: Kafka;
+  /** Rejects when TLS shows that a broker will never have us; kafkajs would go on trying. */
+  readonly refused: Promise<never>;
   /** Closes all connections now and lets no new one be opened. */
   destroy(): void;
 }
@@ -56,6 +59,8 @@ export function openClient(
   registerCodecs();
   const sockets = new Set<Socket>();
   let destroyed = false;
+  const refused = Promise.withResolvers<never>();
+  refused.promise.catch(() => undefined);
   const socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
     if (destroyed) throw new Error("the client is closed");
     const socket = ssl
@@ -65,6 +70,9 @@ export function openClient(
     socket.setNoDelay(true);
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
+    socket.once("error", (error) => {
+      if (refusalOf(error) !== null) refused.reject(error);
+    });
     if (onWrite !== null) watchWrites(socket, onWrite);
     return socket;
   };
@@ -82,6 +90,7 @@ export function openClient(
   });
   return {
     kafka,
+    refused: refused.promise,
     destroy() {
       destroyed = true;
       for (const socket of sockets) socket.destroy();

@@ -107,3 +107,42 @@ export function commitFailed(during: string, error: unknown): CommitFailed {
     fenced: isFenced(error),
   });
 }
+
+/** Why a broker will not have us: no further try changes that, other settings do. */
+export interface Refusal {
+  readonly kind: "certificate" | "client_certificate" | "login" | "mechanism" | "protocol";
+  /** In the words of TLS, of the broker or of the client. */
+  readonly message: string;
+}
+
+/** What Node.js and OpenSSL find wrong with a certificate (nodejs.org, "X509 certificate error codes"). */
+const certificateCodes =
+  /^(UNABLE_TO_(GET_(ISSUER_CERT|CRL)|VERIFY_LEAF|DECRYPT_C|DECODE_ISSUER)\w*|\w*SELF_SIGNED_CERT\w*|CERT_\w+|CRL_\w+|INVALID_(CA|PURPOSE)|HOSTNAME_MISMATCH|PATH_LENGTH_EXCEEDED|ERR_TLS_CERT_ALTNAME_INVALID)$/;
+/** Alerts with which a server tells what it holds of the client's certificate (RFC 8446, section 6.2). */
+const clientCertificateCodes =
+  /^ERR_SSL_\w*ALERT_(NO_CERTIFICATE|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_\w+|UNKNOWN_CA|ACCESS_DENIED)$/;
+const protocolCodes =
+  /^ERR_SSL_(WRONG_VERSION_NUMBER|UNSUPPORTED_PROTOCOL|PACKET_LENGTH_TOO_LONG|\w*ALERT_\w+)$/;
+
+/** Null: nothing that says so; another try may succeed. */
+export function refusalOf(error: unknown): Refusal | null {
+  for (const link of chain(error)) {
+    const kind = refusalKind(link);
+    if (kind !== null) return { kind, message: link.message };
+  }
+  return null;
+}
+
+function refusalKind(error: Error): Refusal["kind"] | null {
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  if (certificateCodes.test(code)) return "certificate";
+  if (clientCertificateCodes.test(code)) return "client_certificate";
+  if (protocolCodes.test(code)) return "protocol";
+  const type = typeOf(error);
+  if (type === "UNSUPPORTED_SASL_MECHANISM" || /mechanism is not supported/.test(error.message))
+    return "mechanism";
+  if (type === "ILLEGAL_SASL_STATE" || type === "SECURITY_DISABLED") return "protocol";
+  return error.name === "KafkaJSSASLAuthenticationError" || type === "SASL_AUTHENTICATION_FAILED"
+    ? "login"
+    : null;
+}

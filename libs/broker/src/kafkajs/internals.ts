@@ -71,6 +71,8 @@ export interface RawMessage {
   readonly headers: Readonly<Record<string, Buffer | string | (Buffer | string)[] | null | undefined>>;
   readonly isControlRecord: boolean;
   readonly batchContext: { readonly producerId: string; readonly inTransaction: boolean };
+  /** Ours: why the batch could not be read that this stands for. */
+  readonly fault?: string;
 }
 
 /** The decoded messages of one partition in one fetch answer; `nextOffset` is ours, see `patches.ts`. */

@@ -1,12 +1,24 @@
 /** Fetched record batches to the messages a read_committed reader may see, with the holes accounted for. */
-import { SluiceError } from "@sluice/errors";
 import { DecoderClass, decodeRecordBatch } from "./internals.ts";
 import type { Decoder, PartitionData, RawMessage, RawMessages } from "./internals.ts";
 
-/** Bytes from the base offset to the record count, less the count's own: the least a batch can have. */
-const overheadBytes = 49;
-const magicAt = 16;
+/** Where the fields of a record batch of version 2 are (kafka.apache.org/documentation, "Record Batch"). */
+const at = {
+  length: 8,
+  magic: 16,
+  attributes: 21,
+  lastOffsetDelta: 23,
+  maxTimestamp: 35,
+  producerId: 43,
+  recordCount: 57,
+  records: 61,
+} as const;
+/** Bytes before those that the length counts. */
+const prefixBytes = 12;
 const magic2 = 2;
+const compressions = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
+const compressionMask = 0b111;
+const transactionalFlag = 0b1_0000;
 
 type DecodeMessages = (decoder: Decoder) => Promise<RawMessages>;
 
@@ -21,39 +33,55 @@ export function decodeRecordBatches(original: DecodeMessages): DecodeMessages {
     const size = decoder.readInt32();
     if (size <= 0 || !decoder.canReadBytes(size)) return [];
     const bytes = decoder.readBytes(size);
-    if (bytes.length <= magicAt || bytes.readInt8(magicAt) !== magic2) {
+    if (bytes.length <= at.magic || bytes.readInt8(at.magic) !== magic2) {
       ahead.offset = start;
       return original(decoder);
     }
     const messages: RawMessages = [];
-    const batches = new DecoderClass(bytes);
-    while (batches.canReadBytes(overheadBytes)) {
-      try {
-        const batch = await decodeRecordBatch(batches);
-        for (const record of batch.records) messages.push(record);
-        messages.nextOffset = Number(batch.firstOffset) + batch.lastOffsetDelta + 1;
-      } catch (error) {
-        if (!(error instanceof Error)) throw error;
-        // The broker cuts the answer at the byte limit, in the middle of a batch.
-        if (error.name === "KafkaJSPartialMessageError") break;
-        // Snappy and LZ4 are not built in; an inflated size beyond the limit is a bomb.
-        if (
-          error.name === "KafkaJSNotImplemented" ||
-          ("code" in error && error.code === "ERR_BUFFER_TOO_LARGE")
-        ) {
-          throw new SluiceError(
-            "SLUICE_CONSUMER_DEAD",
-            `a fetched record batch can't be read: ${error.message}`,
-            {
-              cause: error,
-            },
-          );
-        }
-        throw error;
-      }
+    let from = 0;
+    while (from + at.records <= bytes.length) {
+      const batchBytes = prefixBytes + bytes.readInt32BE(from + at.length);
+      // The broker cuts the answer at the byte limit, in the middle of a batch.
+      if (from + batchBytes > bytes.length) break;
+      const batch = bytes.subarray(from, from + batchBytes);
+      from += batchBytes;
+      const records = await recordsOf(batch);
+      for (const record of records) messages.push(record);
+      messages.nextOffset = Number(batch.readBigInt64BE(0)) + batch.readInt32BE(at.lastOffsetDelta) + 1;
     }
     return messages;
   };
+}
+
+/**
+ * The records of a batch. One that can't be read (damaged, an unknown compression, inflated beyond the limit)
+ * gives a single record with its bytes as they came and the fault: anyone may write to the public topics, and
+ * what one client wrote must not stop everybody's crawl.
+ */
+async function recordsOf(batch: Buffer): Promise<readonly RawMessage[]> {
+  try {
+    return (await decodeRecordBatch(new DecoderClass(batch))).records;
+  } catch (error) {
+    const attributes = batch.readInt16BE(at.attributes);
+    const compression = compressions[attributes & compressionMask] ?? String(attributes & compressionMask);
+    const count = batch.readInt32BE(at.recordCount);
+    const reason = error instanceof Error ? error.message : String(error);
+    return [
+      {
+        offset: String(batch.readBigInt64BE(0)),
+        timestamp: String(batch.readBigInt64BE(at.maxTimestamp)),
+        key: null,
+        value: batch.subarray(at.records),
+        headers: {},
+        isControlRecord: false,
+        batchContext: {
+          producerId: String(batch.readBigInt64BE(at.producerId)),
+          inTransaction: (attributes & transactionalFlag) > 0,
+        },
+        fault: `a batch of ${count} records, compression ${compression}, can't be read: ${reason}`,
+      },
+    ];
+  }
 }
 
 type Aborted = NonNullable<PartitionData["abortedTransactions"]>;

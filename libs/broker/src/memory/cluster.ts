@@ -1,5 +1,5 @@
 /** A simulated Kafka cluster. For simulation only: nothing is durable, and nobody else can reach it. */
-import type { BrokerRecord, OnFailpoint } from "@sluice/runtime";
+import type { BrokerRecord, CommittedOffset, OnFailpoint, TopicPartition } from "@sluice/runtime";
 import { Availability } from "./availability.ts";
 import { MemoryClient } from "./client.ts";
 import type { SimClock } from "./clock.ts";
@@ -32,6 +32,8 @@ export interface MemoryBrokerOptions {
   readonly restartDelayMs?: number;
   /** Nodes that lead partitions; a reader has one fetch at a time out to each. Default 3. */
   readonly nodes?: number;
+  /** A transaction was decided to be committed: the offsets of a group that it has. For assertions. */
+  readonly onOffsets?: (transactionalId: string, group: string, offsets: readonly CommittedOffset[]) => void;
   /** Every line of the trace, in order. */
   readonly onTrace?: (line: string) => void;
 }
@@ -73,6 +75,7 @@ export class MemoryCluster {
       trace: this.trace,
       transactionTimeoutMs,
       markerDelayMsMax,
+      onOffsets: options.onOffsets ?? (() => undefined),
     });
   }
 
@@ -142,5 +145,26 @@ export class MemoryCluster {
   /** By partition, what a read_committed reader of the whole topic would see now. For assertions. */
   committed(topic: string): readonly (readonly BrokerRecord[])[] {
     return this.#server.committed(topic);
+  }
+
+  /** The same of one partition, from an offset on, with the offset up to which that is all. For assertions. */
+  committedFrom(
+    at: TopicPartition,
+    offset: number,
+  ): { readonly records: readonly BrokerRecord[]; readonly nextOffset: number } {
+    const log = this.#server.topics.log(at);
+    const from = Math.max(offset, log.low);
+    const read = log.read(from, Number.POSITIVE_INFINITY);
+    return read.kind === "read" ? read : { records: [], nextOffset: from };
+  }
+
+  /** The offset after the last entry of a partition, markers and open transactions included. */
+  endOf(at: TopicPartition): number {
+    return this.#server.topics.log(at).highWatermark;
+  }
+
+  /** What the group has committed for a partition; open transactions are as good as absent. */
+  committedOffset(group: string, at: TopicPartition): CommittedOffset | null {
+    return this.#server.group(group).committedOf(at);
   }
 }

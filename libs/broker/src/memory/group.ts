@@ -2,7 +2,7 @@
  * One consumer group at its coordinator: the classic protocol with eager rebalances (join, sync,
  * heartbeat, leave), and the group's offsets with those of transactions that are still open.
  */
-import type { CommittedOffset, MemberClaim } from "@sluice/runtime";
+import type { CommittedOffset, MemberClaim, TopicPartition } from "@sluice/runtime";
 import type { Availability } from "./availability.ts";
 import { BrokerError } from "./broker-error.ts";
 import type { CancelTimer, SimClock } from "./clock.ts";
@@ -132,10 +132,18 @@ export class Group {
     return [...this.#offsets.values()];
   }
 
+  committedOf({ topic, partition }: TopicPartition): CommittedOffset | null {
+    return this.#offsets.get(`${topic}/${partition}`) ?? null;
+  }
+
   addPending(owner: object, offsets: readonly CommittedOffset[]): void {
     const pending = this.#pending.get(owner) ?? new Map<string, CommittedOffset>();
     for (const offset of offsets) pending.set(`${offset.topic}/${offset.partition}`, { ...offset });
     this.#pending.set(owner, pending);
+  }
+
+  pendingOf(owner: object): readonly CommittedOffset[] {
+    return [...(this.#pending.get(owner)?.values() ?? [])];
   }
 
   endPending(owner: object, outcome: "committed" | "aborted"): void {

@@ -5,7 +5,7 @@ import { type Coordination, Group } from "./group.ts";
 import { type LogRead, type NewRecord, type PartitionLog, recordBytes } from "./log.ts";
 import { Topics } from "./topics.ts";
 import { digest } from "./trace.ts";
-import { type ProducerHandle, TransactionCoordinator } from "./transactions.ts";
+import { type ProducerHandle, TransactionCoordinator, type TransactionSurroundings } from "./transactions.ts";
 
 export interface FetchRequest extends TopicPartition {
   /** Null reads from the group's committed offset, or from the start where it has none. */
@@ -27,6 +27,7 @@ export interface FetchLimits {
 export interface ServerOptions extends Coordination {
   readonly transactionTimeoutMs: number;
   readonly markerDelayMsMax: number;
+  readonly onOffsets: TransactionSurroundings["onOffsets"];
 }
 
 export class Server {
@@ -134,11 +135,8 @@ export class Server {
     return fetched;
   }
 
-  #committedOffset(group: string | null, { topic, partition }: TopicPartition): number | undefined {
-    if (group === null) return undefined;
-    return this.group(group)
-      .committed()
-      .find((offset) => offset.topic === topic && offset.partition === partition)?.offset;
+  #committedOffset(group: string | null, at: TopicPartition): number | undefined {
+    return group === null ? undefined : this.group(group).committedOf(at)?.offset;
   }
 
   #refusal(topic: string, record: NewRecord): BrokerError | null {

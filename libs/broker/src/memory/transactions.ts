@@ -36,6 +36,7 @@ export interface TransactionSurroundings {
   readonly trace: Trace;
   readonly transactionTimeoutMs: number;
   readonly markerDelayMsMax: number;
+  readonly onOffsets: (transactionalId: string, group: string, offsets: readonly CommittedOffset[]) => void;
 }
 
 export class TransactionCoordinator {
@@ -114,6 +115,8 @@ export class TransactionCoordinator {
     open.endTimeout();
     holder.ending = true;
     trace.add("broker", outcome, `${transactionalId} ${holder.epoch}`);
+    if (outcome === "committed")
+      for (const group of open.groups) this.#at.onOffsets(transactionalId, group.name, group.pendingOf(open));
     let missing = open.logs.size + open.groups.size;
     const mark = (write: () => void) => {
       clock.setTimer(clock.nowMs() + random.between(0, markerDelayMsMax), () => {

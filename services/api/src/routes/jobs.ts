@@ -44,9 +44,12 @@ const orders: readonly {
   { verb: "cancel", desired: "cancelled", summary: "Give up what waits and end the job." },
 ];
 
-export function addJobRoutes(app: FastifyInstance, desk: JobDesk, book: JobBook): void {
+/** @param isDirect whether jobs are taken that are not distributed */
+export function addJobRoutes(app: FastifyInstance, desk: JobDesk, book: JobBook, isDirect: boolean): void {
   type Input = Pick<RouteInput<object, object, unknown, z.infer<typeof submitHeaders>>, "headers" | "reply">;
   const submit = async (submission: Submission, { headers, reply }: Input) => {
+    if (!submission.distributed && !isDirect)
+      throw fieldProblem(422, "distributed", "this API runs no crawls itself (SLUICE_API_DIRECT)");
     const { isNew, answer } = await desk.submit(submission, headers[keyName] ?? null);
     return reply
       .code(isNew ? 201 : 200)
@@ -79,7 +82,6 @@ export function addJobRoutes(app: FastifyInstance, desk: JobDesk, book: JobBook)
       responses: submitAnswers,
     },
     async (input) => {
-      if (!input.body.distributed) throw fieldProblem(501, "distributed", "only true is supported");
       const submission = batchSubmission(input.body);
       checkMeaning(submission, "urls");
       return submit(submission, input);

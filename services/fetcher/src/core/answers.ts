@@ -74,14 +74,14 @@ export interface Settled {
   readonly nowMs: number;
 }
 
-/** The result record of a settled fetch, to the partition of its domain under its URL id. */
+/** The result record of a settled fetch, to the partition of its domain under its URL id. Returns its id. */
 export function sendResult(
   out: Effects,
   host: Host,
   permit: Permit,
   settled: Settled,
   context: StepContext,
-): void {
+): string {
   const { response, content } = settled;
   const fetchedAtMs = Math.round(settled.nowMs);
   const value: Result = {
@@ -145,4 +145,5 @@ export function sendResult(
       "content-type": "application/json",
     },
   });
+  return value.result_id;
 }

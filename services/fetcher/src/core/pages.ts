@@ -3,6 +3,7 @@ import type { Job, Permit } from "@sluice/records";
 import { Admission } from "@sluice/web";
 import type { FetchOutcome, Headed, PageContent } from "../calls.ts";
 import { failedEvent, sendEvent, sendOutcome, sendResult } from "./answers.ts";
+import { tellProcessed } from "./url-events.ts";
 import type { QueuedPermit, RunningCall } from "./host.ts";
 import { isCancelled, jobOf, knownJob } from "./jobs.ts";
 import { sendLinks } from "./links.ts";
@@ -62,7 +63,7 @@ export function settlePage(
   }
   const sent = followUp(turn, permit, job, response, outcome);
   const ok = category === "ok" || category === "redirect";
-  sendResult(
+  const id = sendResult(
     out,
     host,
     permit,
@@ -80,15 +81,13 @@ export function settlePage(
     },
     context,
   );
+  const about = { job: permit.job, run: permit.run, atMs: nowMs, url: permit.url };
   sendEvent(
     out,
     ok
       ? {
+          ...about,
           type: "url_crawled",
-          job: permit.job,
-          run: permit.run,
-          atMs: nowMs,
-          url: permit.url,
           status: response?.status ?? null,
           depth: permit.depth,
           outcome: category,
@@ -103,15 +102,13 @@ export function settlePage(
   );
   if (sent.links > 0) {
     sendEvent(out, {
+      ...about,
       type: "urls_discovered",
-      job: permit.job,
-      run: permit.run,
-      atMs: nowMs,
-      url: permit.url,
       count: outcome.content?.links.length ?? sent.links,
       admitted: sent.links,
     });
   }
+  tellProcessed(turn, permit, id);
   sendOutcome(out, host, permit, {
     kind: "settled",
     ok,

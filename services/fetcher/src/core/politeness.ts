@@ -1,14 +1,23 @@
+import type { StepContext } from "@sluice/topology";
 import { jobOf } from "./jobs.ts";
 import type { Host, QueuedPermit } from "./host.ts";
 import type { Turn } from "./turn.ts";
 
-/** The earliest instant at which the domain may be asked, by everything this fetcher knows. */
-export function earliest(turn: Turn, head: QueuedPermit): number {
-  const { host, context } = turn;
+/** The earliest instant at which the domain may be asked, by everything this fetcher knows; it is remembered. */
+export function earliest({ host, context }: Turn, head: QueuedPermit): number {
+  host.delayMaxMs = Math.max(host.delayMaxMs, delayOf(host, head, context));
+  return startAtMs(host, head, context);
+}
+
+function delayOf(host: Host, { permit }: QueuedPermit, context: StepContext): number {
+  const { delayMaxMs } = jobOf(context, permit.job).politeness;
+  return Math.max(permit.delayMs, Math.min(host.crawlDelayMs ?? 0, delayMaxMs));
+}
+
+/** The same without a trace; infinite while a request has been asked for and not begun. */
+export function startAtMs(host: Host, head: QueuedPermit, context: StepContext): number {
   const { permit } = head;
-  const job = jobOf(context, permit.job);
-  const delayMs = Math.max(permit.delayMs, Math.min(host.crawlDelayMs ?? 0, job.politeness.delayMaxMs));
-  host.delayMaxMs = Math.max(host.delayMaxMs, delayMs);
+  const delayMs = delayOf(host, head, context);
   // The clock of rate-limit may differ from ours: no more than its lead is believed of it.
   const permittedAtMs = Math.min(permit.notBeforeMs, head.receivedAtMs + 1000);
   if (delayMs === 0) return Math.max(host.holdUntilMs, permittedAtMs);

@@ -8,6 +8,7 @@ import { redirectTarget, robotsToken } from "./page-links.ts";
 import { hold } from "./politeness.ts";
 import { defer, refuse } from "./refusals.ts";
 import type { Turn } from "./turn.ts";
+import { tellProcessed } from "./url-events.ts";
 import { pathOf } from "./url-parts.ts";
 
 export function isAskingRobots(host: Host, origin: string): boolean {
@@ -113,7 +114,7 @@ export function robotsFailed(
   if (entry.category === "http_5xx" || entry.category === "http_429")
     return refuse(turn, head, "robots_unreachable", detail);
   sendEvent(out, failedEvent(permit, entry.category, detail, nowMs, { refused: false, final: true }));
-  sendResult(
+  const id = sendResult(
     out,
     host,
     permit,
@@ -132,6 +133,7 @@ export function robotsFailed(
     },
     context,
   );
+  tellProcessed(turn, permit, id);
   sendOutcome(out, host, permit, { kind: "settled", category: entry.category, detail });
   out.push({ kind: "finish", id: head.recordId });
 }

@@ -113,6 +113,12 @@ export class HostQueue {
     return this.#jobs.keys();
   }
 
+  /** What waits here by job, and how much of it holds a page grant; for gauges. */
+  *sizes(): Iterable<{ readonly job: string; readonly granted: number; readonly fresh: number }> {
+    for (const [job, { granted, fresh }] of this.#jobs)
+      yield { job, granted: granted.size, fresh: fresh.size };
+  }
+
   has(job: string): boolean {
     return this.#jobs.has(job);
   }

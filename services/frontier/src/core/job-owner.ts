@@ -66,8 +66,6 @@ export class JobOwner {
   #answers = new Map<number, string>();
   /** Answers to the wave before, where they were even. */
   #previous: ReadonlyMap<number, string> | null = null;
-  /** When the last progress events were sent; not durable. */
-  lastTickMs = 0;
 
   constructor(id: string, run: number, startedAtMs: number) {
     this.id = id;

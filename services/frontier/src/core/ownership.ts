@@ -10,6 +10,12 @@ import type { FrontierState } from "./state.ts";
 const tickMs = 1000;
 const lane = (id: string): string => `job:${id}`;
 
+/** Asks for the next full second of the run: a tick that came late puts off none after it. */
+function askForTick(owner: JobOwner, out: Effects, nowMs: number): void {
+  const seconds = Math.floor((nowMs - owner.startedAtMs) / tickMs) + 1;
+  out.push({ kind: "wake", lane: lane(owner.id), atMs: owner.startedAtMs + seconds * tickMs });
+}
+
 /**
  * Brings the owner's knowledge in line with the job's record: a run that has not begun begins, with its
  * seeds. Comparing instead of reacting makes it harmless to be called at any time, and after any crash.
@@ -26,7 +32,7 @@ export function reconcile(
   if (known !== undefined && known.run >= job.run) {
     if (known.run > job.run || known.ended) return;
     sendStatus(out, known.status(stateOf(known, job), nowMs));
-    out.push({ kind: "wake", lane: lane(job.id), atMs: nowMs + tickMs });
+    askForTick(known, out, nowMs);
     if (!known.seeded) begin(state, known, job, out, nowMs, context);
     return;
   }
@@ -58,7 +64,7 @@ function begin(
   saveView(out, view, context.task, context.partitionOf);
   saveOwner(out, owner);
   sendStatus(out, owner.status("running", nowMs));
-  out.push({ kind: "wake", lane: lane(job.id), atMs: nowMs + tickMs });
+  askForTick(owner, out, nowMs);
 }
 
 /** Counters of a task have come: grants, limits and the end of the job follow from the sums. */
@@ -90,7 +96,7 @@ function ownerOf(
   if (known !== undefined || job?.open !== true) return known;
   const owner = new JobOwner(id, job.run, nowMs);
   state.owners.set(id, owner);
-  out.push({ kind: "wake", lane: lane(id), atMs: nowMs + tickMs });
+  askForTick(owner, out, nowMs);
   return owner;
 }
 
@@ -135,7 +141,7 @@ export function tick(
   }
   progress(owner, out, nowMs);
   advance(owner, out, nowMs, context);
-  if (!owner.ended) out.push({ kind: "wake", lane: lane(id), atMs: nowMs + tickMs });
+  if (!owner.ended) askForTick(owner, out, nowMs);
 }
 
 function end(owner: JobOwner, job: Job, out: Effects, nowMs: number, everyone: readonly number[]): void {
@@ -214,7 +220,7 @@ export function minutesAndSeconds(seconds: number): string {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 }
 
-function stateOf(owner: JobOwner, job: Job): "running" | "paused" | "ending" | "ended" {
+export function stateOf(owner: JobOwner, job: Job): "running" | "paused" | "ending" | "ended" {
   if (owner.ended) return "ended";
   if (owner.closing || owner.halt !== null || job.desired === "cancelled") return "ending";
   return job.desired === "paused" ? "paused" : "running";

@@ -117,7 +117,7 @@ function resize(state: FrontierState, host: HostQueue, context: StepContext): vo
 }
 
 /** Something downstream lags too far behind: nothing is released until it has caught up. */
-function isHeld(context: StepContext): boolean {
+export function isHeld(context: StepContext): boolean {
   return context.tables["flow"]?.get("release") !== undefined;
 }
 

@@ -1,0 +1,61 @@
+/** Finds variables that look like ours and mean nothing: a setting that is misspelt does nothing, silently. */
+import { launcherVariables } from "./launcher-variables.ts";
+import { settingsByService, type Setting } from "./settings.ts";
+
+export interface UnknownVariable {
+  readonly name: string;
+  /** The known name that is most like it; null where none is near. */
+  readonly nearest: string | null;
+}
+
+/** Other names that begin with KAFKA_ may belong to whatever else runs in the same environment. */
+const ours = /^(SLUICE_|KAFKA_(SASL|SSL|SECURITY|BROKER|BOOTSTRAP))/;
+/** Set by Kubernetes for each Service of the namespace. */
+const serviceLink = /_SERVICE_(HOST|PORT)(_|$)|_PORT_\d+_(TCP|UDP|SCTP)(_|$)/;
+const serviceAddress = /^(tcp|udp|sctp):\/\//;
+
+export function unknownVariables(
+  env: Readonly<Record<string, string | undefined>>,
+): readonly UnknownVariable[] {
+  const known = knownVariables();
+  return Object.entries(env)
+    .filter(([name, value]) => ours.test(name) && !known.has(name) && !isServiceLink(name, value))
+    .map(([name]) => ({ name, nearest: nearestOf(name, known) }))
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function knownVariables(): ReadonlySet<string> {
+  const settings = Object.values(settingsByService).flatMap((each) => Object.values<Setting>(each));
+  const names = settings.flatMap(({ env, aliases = [], secret = false }) =>
+    [env, ...aliases].flatMap((name) => (secret ? [name, `${name}_FILE`] : [name])),
+  );
+  return new Set([...names, ...Object.keys(launcherVariables)]);
+}
+
+const isServiceLink = (name: string, value = ""): boolean =>
+  serviceLink.test(name) || (name.endsWith("_PORT") && serviceAddress.test(value));
+
+/** Fewer than half of the letters may differ, or the likeness is chance. */
+function nearestOf(name: string, known: ReadonlySet<string>): string | null {
+  let nearest: string | null = null;
+  let least = Math.ceil(name.length / 2);
+  for (const each of known) {
+    const edits = editsBetween(name, each);
+    if (edits < least) [nearest, least] = [each, edits];
+  }
+  return nearest;
+}
+
+/** Levenshtein distance: insertions, deletions and replacements of single letters. */
+function editsBetween(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (const [i, letter] of [...a].entries()) {
+    const next = [i + 1];
+    for (const [j, other] of [...b].entries()) {
+      const replaced = (row[j] ?? 0) + (letter === other ? 0 : 1);
+      next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

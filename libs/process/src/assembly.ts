@@ -1,0 +1,76 @@
+/** A service with its metrics, ready to be started: the same in a process of its own and inside another. */
+import type { CommonConfig } from "@sluice/config";
+import type { TopicLayout } from "@sluice/records";
+import {
+  defaultLimits,
+  memoryStores,
+  Service,
+  type Broker,
+  type Clock,
+  type OnFailpoint,
+  type RuntimeLimits,
+} from "@sluice/runtime";
+import { Metrics, type Log, type ServiceName } from "@sluice/telemetry";
+import type { InputRecord } from "@sluice/topology";
+import { Gathering } from "./gathering.ts";
+import { InputLag } from "./input-lag.ts";
+import { counted } from "./measurements.ts";
+import { metricsProbe } from "./metrics-probe.ts";
+import type { ServiceDefinition } from "./run.ts";
+
+export interface AssemblyOptions {
+  readonly name: ServiceName;
+  readonly config: CommonConfig;
+  readonly layout: TopicLayout;
+  readonly broker: Broker;
+  readonly clock: Clock;
+  readonly instance: string;
+  readonly log: Log;
+  readonly onFatal: (error: Error) => void;
+  readonly onFailpoint?: OnFailpoint | undefined;
+}
+
+export interface AssembledService<State, Rec extends InputRecord, Call, Outcome> {
+  readonly service: Service<State, Rec, Call, Outcome>;
+  /** Text of /metrics. */
+  readonly metrics: () => Promise<string>;
+}
+
+export function assembleService<State, Rec extends InputRecord, Call, Outcome>(
+  definition: ServiceDefinition<State, Rec, Call, Outcome>,
+  options: AssemblyOptions,
+): AssembledService<State, Rec, Call, Outcome> {
+  const { name, config, layout, broker, clock, instance, log, onFatal, onFailpoint } = options;
+  const metrics = new Metrics({ service: name, values: { topic: definition.inputs } });
+  const limits: RuntimeLimits = {
+    ...defaultLimits,
+    sessionTimeoutMs: config.sessionTimeoutMs,
+    heartbeatIntervalMs: Math.max(100, Math.floor(config.sessionTimeoutMs / 12)),
+    commitIntervalMs: config.commitIntervalMs,
+    drainMs: config.drainMs,
+    ...definition.limits,
+  };
+  const service = new Service({
+    ...definition,
+    layout,
+    broker,
+    clock,
+    stores: memoryStores(),
+    instance,
+    limits,
+    perform: counted(definition.perform, definition.measureCall, metrics, clock),
+    probe: metricsProbe(log, metrics),
+    ...(onFailpoint === undefined ? {} : { onFailpoint }),
+    onFatal,
+  });
+  const lag = new InputLag(broker.admin, layout.prefix);
+  const { gauges } = definition;
+  const gathering = new Gathering({ service, metrics, clock, limits, lag, gauges });
+  return {
+    service,
+    metrics: async () => {
+      gathering.gather();
+      return metrics.text();
+    },
+  };
+}

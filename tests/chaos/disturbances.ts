@@ -1,0 +1,146 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { draw } from "../fleet/graph.ts";
+import { killBroker } from "./kills.ts";
+import type { World } from "./world.ts";
+
+/** What a disturbance found, for the JSON line; `wrong` says what must not be. */
+export interface Findings {
+  readonly figures: Readonly<Record<string, unknown>>;
+  readonly wrong: readonly string[];
+}
+
+const shareOfRun = 0.85;
+const noProgressMaxMs = 1_800_000;
+
+async function untilShare(world: World, expected: number, part: number): Promise<void> {
+  const wanted = part * shareOfRun * expected;
+  await world.observer.until(`${Math.round(wanted)} results`, () => world.results >= wanted, noProgressMaxMs);
+}
+
+/**
+ * SIGSTOP for twice the session timeout, then SIGCONT: the woken process holds permits, open batches and a
+ * producer of a time in which its partitions were its own.
+ */
+export async function freezeAll(world: World, rounds: number, expected: number): Promise<Findings> {
+  const forMs = 2 * world.options.sessionTimeoutMs;
+  for (let round = 0; round < rounds; round += 1) {
+    await untilShare(world, expected, (round + 1) / (rounds + 1));
+    const { members } = world.fleet;
+    const member = members[draw(world.options.seed, round, 11) % members.length];
+    if (member === undefined) continue;
+    const { service, index, pid } = member;
+    world.options.log(`freeze ${service}-${index} for ${forMs} ms`);
+    const atMs = Date.now();
+    world.fleet.kill(service, index, "SIGSTOP");
+    await sleep(forMs);
+    const alive = world.fleet.pid(service, index) === pid;
+    world.fleet.kill(service, index, "SIGCONT");
+    world.blows.push({ service, index, killed: false, atMs, untilMs: Date.now(), how: "SIGSTOP" });
+    if (!alive) world.options.log(`${service}-${index} had died before`);
+  }
+  return { figures: { freezes: rounds }, wrong: [] };
+}
+
+/** How many of each service there are after each event: out to four, in to two, and out again. */
+const sizes = [2, 3, 4, 3, 2, 1] as const;
+
+/** Services come and go gracefully, as an autoscaler would have them. */
+export async function scaleAll(world: World, events: number, expected: number): Promise<Findings> {
+  const scaled: readonly ("frontier" | "fetcher" | "rate-limit")[] = ["fetcher", "frontier", "rate-limit"];
+  for (let event = 0; event < events; event += 1) {
+    await untilShare(world, expected, (event + 1) / (events + 1));
+    const service = scaled[event % scaled.length] ?? "fetcher";
+    const wanted = sizes[Math.floor(event / scaled.length) % sizes.length] ?? 1;
+    const now = world.fleet.members.filter((member) => member.service === service).map(({ index }) => index);
+    const atMs = Date.now();
+    world.events.push({ what: `scale ${service} from ${now.length} to ${wanted}`, atMs });
+    world.options.log(`scale ${service} from ${now.length} to ${wanted}`);
+    const retired: Promise<void>[] = [];
+    for (let index = 0; index < wanted; index += 1) {
+      if (now.includes(index)) continue;
+      if (service === "fetcher") world.startFetcher(index);
+      else world.start(service, index);
+    }
+    for (const index of now) if (index >= wanted) retired.push(world.fleet.retire(service, index));
+    await Promise.all(retired);
+    // A task that moves takes what its fetcher had under way with it: it is asked for again.
+    for (const { service: name, index } of world.fleet.members) {
+      if (name === "fetcher")
+        world.blows.push({
+          service: name,
+          index,
+          killed: false,
+          atMs,
+          untilMs: Date.now() + 5000,
+          how: "scale",
+        });
+    }
+    if (service === "fetcher") {
+      for (const index of now)
+        world.blows.push({ service, index, killed: false, atMs, untilMs: Date.now() + 5000, how: "scale" });
+    }
+  }
+  return { figures: { scale_events: events }, wrong: [] };
+}
+
+/** Most that memory may grow while the broker is away; what a process holds anyway is not counted. */
+const awayGrowth = 1.1;
+const resumeMaxMs = 30_000;
+
+/** The broker is gone for a while: nobody exits, nobody grows, and all go on soon after its return. */
+export async function brokerAway(world: World, awayMs: number, expected: number): Promise<Findings> {
+  await untilShare(world, expected, 0.4);
+  const deathsBefore = world.fleet.graveyard.length;
+  const away = killBroker(world, awayMs);
+  // The first seconds are those in which what was under way ends.
+  await sleep(Math.min(10_000, awayMs / 4));
+  const before = world.rssMb();
+  await sleep(Math.max(0, awayMs - Math.min(10_000, awayMs / 4) - 500));
+  const after = world.rssMb();
+  const had = world.results;
+  await away;
+  const backAtMs = performance.now();
+  await world.observer.until("a result after the broker's return", () => world.results > had, 120_000);
+  const resumedMs = Math.round(performance.now() - backAtMs);
+  const grown = Object.entries(after).filter(([name, mb]) => mb > awayGrowth * (before[name] ?? mb) + 4);
+  const wrong = [
+    ...grown.map(([name, mb]) => `${name} grew from ${before[name]} to ${mb} MB`),
+    ...(world.fleet.graveyard.length > deathsBefore ? ["a process exited while the broker was away"] : []),
+    ...(resumedMs > resumeMaxMs ? [`the crawl went on only after ${resumedMs} ms`] : []),
+  ];
+  return {
+    figures: { away_ms: awayMs, resumed_ms: resumedMs, rss_mb_before: before, rss_mb_after: after },
+    wrong,
+  };
+}
+
+/** The sink stands still in a crawl without delay: fetching has to stop by itself, without growing. */
+export async function stallSink(world: World, forMs: number, expected: number): Promise<Findings> {
+  await untilShare(world, expected, 0.2);
+  world.options.log(`the sink stands still for ${forMs} ms`);
+  const sink = (signal: NodeJS.Signals): void => world.fleet.kill("result-sink", 0, signal);
+  sink("SIGSTOP");
+  const half = forMs / 2;
+  await sleep(half);
+  const [resultsAtHalf, before] = [world.results, world.rssMb()];
+  await sleep(half);
+  const [resultsAtEnd, after] = [world.results, world.rssMb()];
+  sink("SIGCONT");
+  const wrong: string[] = [];
+  if (resultsAtHalf >= expected) wrong.push("the crawl was over before it could be held");
+  if (resultsAtEnd > resultsAtHalf) wrong.push(`${resultsAtEnd - resultsAtHalf} more results while held`);
+  for (const [name, mb] of Object.entries(after)) {
+    if (name !== "result-sink-0" && mb > awayGrowth * (before[name] ?? mb) + 4)
+      wrong.push(`${name} grew from ${before[name]} to ${mb} MB`);
+  }
+  return {
+    figures: {
+      stalled_ms: forMs,
+      results_at_half: resultsAtHalf,
+      results_at_end: resultsAtEnd,
+      rss_mb_before: before,
+      rss_mb_after: after,
+    },
+    wrong,
+  };
+}

@@ -1,0 +1,148 @@
+"""What became of a chaos run, recomputed from what went in and what came out alone.
+
+Independent of the product on purpose: another language, no counter of the product is read.
+Usage: verify.py FOLDER, where the folder holds
+  run.json      seeds, delay_ms, deaths and freezes with their time
+  graph.jsonl   the robots.txt of all hosts, then one page of the crawled web a line
+  access.jsonl  one request a line, written by the origin server by its own clock
+  results.tsv   crawl.results as a reader with read_committed sees it: key, partition, offset, time, value
+Prints one JSON object; examples of what is wrong go to standard error.
+"""
+
+import json
+import sys
+from collections import Counter, defaultdict, deque
+from pathlib import Path
+from urllib.parse import urldefrag, urljoin, urlsplit
+from urllib.robotparser import RobotFileParser
+
+EXAMPLES_MAX = 10
+
+
+def reachable(seeds, pages, robots):
+    """Breadth first from the seeds, over redirects and links that robots.txt allows."""
+    found = set(seeds)
+    queue = deque(seeds)
+    while queue:
+        url = queue.popleft()
+        page = pages.get(url)
+        if page is None:
+            continue
+        links = [page["location"]] if page["location"] is not None else page["links"]
+        for link in links:
+            target = urldefrag(urljoin(url, link)).url
+            if target in found or not robots.can_fetch("Sluice", target):
+                continue
+            found.add(target)
+            queue.append(target)
+    return found
+
+
+def politeness(requests, delay_ms):
+    """Pairs of requests to one host that start closer than its delay, or overlap."""
+    wrong = []
+    for host, lines in requests.items():
+        lines.sort(key=lambda line: line["start"])
+        for first, second in zip(lines, lines[1:]):
+            gap = second["start"] - first["start"]
+            if gap < delay_ms or second["start"] < first["end"]:
+                wrong.append((host, first["path"], second["path"], round(gap, 1)))
+    return wrong
+
+
+def largest_pause(starts, from_ms, to_ms):
+    """The longest time without a request between two instants, in milliseconds."""
+    inside = [from_ms] + [start for start in starts if from_ms <= start <= to_ms] + [to_ms]
+    return max(second - first for first, second in zip(inside, inside[1:]))
+
+
+def main(folder):
+    run = json.loads((folder / "run.json").read_text())
+    with (folder / "graph.jsonl").open() as lines:
+        robots = RobotFileParser()
+        robots.parse(json.loads(next(lines))["robots"].splitlines())
+        pages = {page["url"]: page for page in map(json.loads, lines)}
+    expected = reachable(run["seeds"], pages, robots)
+    port = urlsplit(run["seeds"][0]).port
+
+    requests = defaultdict(list)
+    first_start, times_asked, starts, forbidden, agent_of = {}, Counter(), [], 0, {}
+    for line in map(json.loads, (folder / "access.jsonl").open()):
+        requests[line["host"]].append(line)
+        if line["path"] == "/robots.txt":
+            continue
+        url = f"http://{line['host']}:{port}{line['path']}"
+        forbidden += not robots.can_fetch("Sluice", url)
+        times_asked[url] += 1
+        starts.append(line["start"])
+        if line["start"] < first_start.get(url, float("inf")):
+            first_start[url] = line["start"]
+            agent_of[url] = line["agent"]
+    starts.sort()
+
+    seen, results, unreadable = Counter(), {}, 0
+    for line in (folder / "results.tsv").open(encoding="utf-8"):
+        _, _, _, written_ms, value = line.rstrip("\n").split("\t", 4)
+        try:
+            result = json.loads(value)
+        except ValueError:
+            unreadable += 1
+            continue
+        seen[result["result_id"]] += 1
+        results[result["url"]] = max(int(written_ms), results.get(result["url"], 0))
+    missing, extra = expected - results.keys(), results.keys() - expected
+    impolite = politeness(requests, run["delay_ms"])
+
+    # What had been started and had no result yet when a process that may hold it died: what that death may cost.
+    refetched = {url for url, times in times_asked.items() if times > 1}
+    in_flight, may_repeat = 0, set()
+    for death in run["deaths"]:
+        if death["service"] not in ("fetcher", "kafka"):
+            continue
+        at = death["at_ms"]
+        mark = f"{death['service']}-{death['index']}@"
+        open_then = {
+            url
+            for url, start in first_start.items()
+            if start <= death["until_ms"] and at < results.get(url, float("inf"))
+            and (death["service"] == "kafka" or mark in agent_of[url])
+        }
+        in_flight += len(open_then)
+        may_repeat |= open_then
+    unexplained = refetched - may_repeat if run["repeats_explained"] else set()
+
+    pauses = []
+    for event in run["events"]:
+        # Only where there was work to do for the whole of it.
+        end = event["at_ms"] + run["pause_window_ms"]
+        if starts and end < starts[-1]:
+            pauses.append({"what": event["what"], "ms": round(largest_pause(starts, event["at_ms"], end))})
+    answer = {
+        "urls": len(expected),
+        "kills": sum(1 for death in run["deaths"] if death["killed"]),
+        "missing": len(missing),
+        "extra": len(extra),
+        "duplicates": sum(times - 1 for times in seen.values()),
+        "politeness_violations": len(impolite),
+        "refetched": sum(times_asked[url] - 1 for url in refetched),
+        "in_flight_at_kills": in_flight,
+        "refetched_without_cause": len(unexplained),
+        "forbidden": forbidden,
+        "unreadable": unreadable,
+        "requests": len(starts),
+        "pauses_ms": pauses,
+    }
+    for name, wrong in (
+        ("missing", missing),
+        ("extra", extra),
+        ("impolite", impolite),
+        ("refetched without cause", unexplained),
+        ("duplicate", [key for key, times in seen.items() if times > 1]),
+    ):
+        for each in list(wrong)[:EXAMPLES_MAX]:
+            print(f"{name}: {each}", file=sys.stderr)
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,242 @@
+import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { promisify } from "node:util";
+import { startTestKafka, type TestKafka } from "@sluice/local-kafka/testing";
+import { topics } from "@sluice/records";
+import { Fleet, type ServiceName } from "../fleet/fleet.ts";
+import { Graph, loopback } from "../fleet/graph.ts";
+import { Observer } from "../fleet/observer.ts";
+import type { OriginProcessOptions } from "./origin-process.ts";
+
+const run = promisify(execFile);
+
+export interface WorldOptions {
+  readonly dir: string;
+  readonly hosts: number;
+  readonly pagesPerHost: number;
+  readonly seed: number;
+  readonly delayMs: number;
+  readonly partitions: number;
+  readonly sessionTimeoutMs: number;
+  readonly afterMs: number;
+  readonly bodyBytes: number;
+  readonly env: Readonly<Record<string, string>>;
+  readonly log: (line: string) => void;
+}
+
+/** A death, a freeze, or whatever else happened to the services, with the time in which it may cost work. */
+export interface Blow {
+  readonly service: ServiceName | "kafka";
+  readonly index: number;
+  readonly killed: boolean;
+  readonly atMs: number;
+  readonly untilMs: number;
+  readonly how: string;
+}
+
+/** What the verifier found; see verify.py. */
+export interface Verdict {
+  readonly urls: number;
+  readonly kills: number;
+  readonly missing: number;
+  readonly extra: number;
+  readonly duplicates: number;
+  readonly politeness_violations: number;
+  readonly refetched: number;
+  readonly in_flight_at_kills: number;
+  readonly refetched_without_cause: number;
+  readonly forbidden: number;
+  readonly unreadable: number;
+  readonly requests: number;
+  readonly pauses_ms: readonly { readonly what: string; readonly ms: number }[];
+}
+
+/** A Kafka, a web and the services, each a process of its own, and a reader that watches what comes out. */
+export class World {
+  readonly kafka: TestKafka;
+  readonly fleet: Fleet;
+  readonly observer: Observer;
+  readonly graph: Graph;
+  readonly seeds: readonly string[];
+  readonly blows: Blow[] = [];
+  readonly events: { what: string; atMs: number }[] = [];
+  readonly options: WorldOptions;
+  readonly #origin: ChildProcess;
+
+  private constructor(
+    options: WorldOptions,
+    parts: { kafka: TestKafka; fleet: Fleet; observer: Observer; graph: Graph; origin: ChildProcess },
+  ) {
+    this.options = options;
+    this.kafka = parts.kafka;
+    this.fleet = parts.fleet;
+    this.observer = parts.observer;
+    this.graph = parts.graph;
+    this.#origin = parts.origin;
+    this.seeds = [parts.graph.url(0, "/")];
+  }
+
+  static async open(options: WorldOptions): Promise<World> {
+    mkdirSync(options.dir, { recursive: true });
+    const kafka = await startTestKafka({ log: options.log });
+    const { hosts, pagesPerHost, seed, partitions } = options;
+    const web: OriginProcessOptions = {
+      block: 77,
+      hosts,
+      pagesPerHost,
+      seed,
+      crossLinks: 2,
+      accessLog: join(options.dir, "access.jsonl"),
+      graphFile: join(options.dir, "graph.jsonl"),
+      afterMs: options.afterMs,
+      bodyBytes: options.bodyBytes,
+    };
+    const { origin, port } = await startOrigin(web);
+    const graph = new Graph({ ...web, hosts: loopback(web.block, hosts), port: () => port });
+    const prefix = "chaos.";
+    const observer = await Observer.open(kafka.brokers, prefix, partitions);
+    const fleet = new Fleet(join(options.dir, "logs"), {
+      KAFKA_BROKERS: kafka.brokers.join(","),
+      SLUICE_PREFIX: prefix,
+      SLUICE_PARTITIONS: String(partitions),
+      SLUICE_FETCHER_ALLOW_PRIVATE: "127.0.0.0/8",
+      SLUICE_SESSION_TIMEOUT_MS: String(options.sessionTimeoutMs),
+      SLUICE_SINK_DIR: join(options.dir, "results"),
+      ...options.env,
+    });
+    return new World(options, { kafka, fleet, observer, graph, origin });
+  }
+
+  /** Its requests carry its name, so that the access log tells whose they were. */
+  startFetcher(index: number): void {
+    this.fleet.start("fetcher", index, {}, { SLUICE_FETCHER_CONTACT: `fetcher-${index}@chaos.invalid` });
+  }
+
+  start(service: Exclude<ServiceName, "fetcher" | "api">, index: number): void {
+    this.fleet.start(service, index);
+  }
+
+  /** Submits the one job of a run: everything that can be reached from the seeds. */
+  async submit(): Promise<void> {
+    await this.observer.submit({
+      id: "chaos",
+      seeds: [...this.seeds],
+      scope: { kind: "any" },
+      politeness: { delayMs: this.options.delayMs },
+    });
+  }
+
+  get results(): number {
+    return this.observer.results.length;
+  }
+
+  /** Resident megabytes of each service's process, from the kernel's own accounting. */
+  rssMb(): Readonly<Record<string, number>> {
+    const sizes: Record<string, number> = {};
+    for (const { service, index, pid } of this.fleet.members) {
+      try {
+        const pages = Number(readFileSync(`/proc/${pid ?? 0}/statm`, "utf8").split(" ")[1]);
+        sizes[`${service}-${index}`] = Math.round((pages * 4096) / 1_048_576);
+      } catch {
+        // Between two lives.
+      }
+    }
+    return sizes;
+  }
+
+  /** Dumps what can be read from outside and has the independent verifier judge it. */
+  async verify(options: {
+    readonly repeatsExplained: boolean;
+    readonly pauseWindowMs: number;
+  }): Promise<Verdict> {
+    const { dir, delayMs } = this.options;
+    await this.#endOrigin();
+    await this.#dumpResults();
+    const deaths = [
+      ...this.blows,
+      ...this.fleet.graveyard.map((death) => ({
+        service: death.service,
+        index: death.index,
+        killed: death.signal === "SIGKILL",
+        atMs: death.atMs,
+        untilMs: death.atMs,
+        how: death.failpoint ?? death.signal ?? `exit ${death.code}`,
+      })),
+    ];
+    writeFileSync(
+      join(dir, "run.json"),
+      JSON.stringify({
+        seeds: this.seeds,
+        delay_ms: delayMs,
+        repeats_explained: options.repeatsExplained,
+        pause_window_ms: options.pauseWindowMs,
+        deaths: deaths.map(({ atMs, untilMs, ...death }) => ({ ...death, at_ms: atMs, until_ms: untilMs })),
+        events: this.events.map(({ what, atMs }) => ({ what, at_ms: atMs })),
+      }),
+    );
+    const { stdout, stderr } = await run("python3", [join(import.meta.dirname, "verify.py"), dir], {
+      maxBuffer: 1 << 26,
+    });
+    if (stderr !== "") this.options.log(stderr.trimEnd());
+    return JSON.parse(stdout) as Verdict;
+  }
+
+  async close(): Promise<void> {
+    await this.fleet.stop();
+    await this.observer.close().catch(() => undefined);
+    await this.#endOrigin();
+    await this.kafka.stop();
+  }
+
+  /** By a reader that has nothing of ours in it. */
+  async #dumpResults(): Promise<void> {
+    const file = openSync(join(this.options.dir, "results.tsv"), "w");
+    const topic = this.observer.layout.prefix + topics.results.name;
+    const kcat = spawn(
+      "kcat",
+      [
+        "-C",
+        "-e",
+        "-q",
+        "-b",
+        this.kafka.brokers.join(","),
+        "-t",
+        topic,
+        "-o",
+        "beginning",
+        "-X",
+        "isolation.level=read_committed",
+        "-f",
+        "%k\t%p\t%o\t%T\t%s\n",
+      ],
+      { stdio: ["ignore", file, "inherit"] },
+    );
+    const code = await new Promise<number | null>((resolve, reject) => {
+      kcat.once("error", reject);
+      kcat.once("exit", resolve);
+    });
+    if (code !== 0) throw new Error(`kcat could not read the results (exit ${code})`);
+  }
+
+  async #endOrigin(): Promise<void> {
+    if (this.#origin.exitCode !== null || this.#origin.signalCode !== null) return;
+    const exited = new Promise<void>((resolve) => this.#origin.once("exit", () => resolve()));
+    this.#origin.kill("SIGTERM");
+    await exited;
+  }
+}
+
+async function startOrigin(options: OriginProcessOptions): Promise<{ origin: ChildProcess; port: number }> {
+  const origin = spawn(
+    process.execPath,
+    [join(import.meta.dirname, "origin-process.ts"), JSON.stringify(options)],
+    { stdio: ["ignore", "pipe", "inherit"] },
+  );
+  if (origin.stdout === null) throw new Error("the origin has no output");
+  for await (const line of createInterface({ input: origin.stdout })) {
+    return { origin, port: (JSON.parse(line) as { port: number }).port };
+  }
+  throw new Error("the origin ended before it listened");
+}

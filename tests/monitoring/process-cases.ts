@@ -1,0 +1,40 @@
+import type { processAlerts } from "../../scripts/monitoring/process-alerts.ts";
+import { expected, input, type AlertCase, type Input } from "./alert-case.ts";
+
+const ofFrontier = { service: "frontier" };
+const atA = { service: "frontier", instance: "a:9464" };
+const heap = (used: string): readonly Input[] => [
+  input("sluice_process_memory_bytes", { ...ofFrontier, kind: "heap_used" }, used),
+  input("sluice_process_heap_bytes_limit", ofFrontier, "1000x60"),
+];
+const delay = (quantile: string, values: string): Input =>
+  input("sluice_process_event_loop_delay_seconds", { ...ofFrontier, quantile }, values);
+
+export const processCases: Readonly<Record<keyof typeof processAlerts, AlertCase>> = {
+  SluiceHeapNearLimit: {
+    fires: {
+      given: heap("900x60"),
+      at: "30m",
+      alerts: [
+        expected("frontier at a:9464 has used 90% of its heap at least, also after collections.", atA),
+      ],
+    },
+    quiet: {
+      because: "it fills up and is collected",
+      given: heap("950x2 300x0 950x4 300x0 950x4 300x0 950x4 300x0 950x4 300x0 950x30"),
+      at: "25m",
+    },
+  },
+  SluiceEventLoopBlocked: {
+    fires: {
+      given: [delay("0.99", "0.8x30")],
+      at: "10m",
+      alerts: [expected("The loop of frontier at a:9464 is 800ms late; heartbeats are next.", atA)],
+    },
+    quiet: {
+      because: "one turn was long, the others were not",
+      given: [delay("0.99", "0.02x30"), delay("1", "1.2x30")],
+      at: "10m",
+    },
+  },
+};

@@ -1,0 +1,59 @@
+/** Permits keep what outcomes have told: waits, Retry-After, and how many may be out. */
+import { topics, type Outcome, type Permit } from "@sluice/records";
+import type { RateLimitState } from "../../../services/rate-limit/src/core/domains.ts";
+import type { Plan } from "../plan.ts";
+import type { LifeName, Observer, Report, StepSeen } from "../observer.ts";
+
+interface Told {
+  lastEndMs: number;
+  retryUntilMs: number;
+}
+
+export class PaceChecks implements Observer {
+  readonly #report: Report;
+  readonly #concurrencyMax: number;
+  /** What one owner of a task was told of a domain. */
+  readonly #told = new Map<string, Told>();
+
+  constructor(plan: Plan, report: Report) {
+    this.#report = report;
+    this.#concurrencyMax = Math.max(...plan.jobs.map(({ job }) => job.politeness.concurrencyPerHost));
+  }
+
+  stepped(life: LifeName, { input, effects, nowMs, context, state }: StepSeen): void {
+    if (life.service !== "rate-limit") return;
+    const scope = `${life.name}/${context.epoch}/`;
+    if (input.kind === "record" && input.record.topic === topics.outcomes.name) {
+      this.#learn(scope + (input.record.key ?? ""), input.record.value as Outcome);
+    }
+    for (const effect of effects) {
+      if (effect.kind === "send" && effect.topic === topics.permits.name)
+        this.#check(scope + effect.key, effect.key, effect.value as Permit, nowMs, state as RateLimitState);
+    }
+  }
+
+  #learn(key: string, outcome: Outcome): void {
+    if (outcome.by !== "fetcher" || outcome.endedAtMs === null) return;
+    const told = this.#told.get(key) ?? { lastEndMs: 0, retryUntilMs: 0 };
+    told.lastEndMs = Math.max(told.lastEndMs, outcome.endedAtMs);
+    if (outcome.retryAfterMs !== null)
+      told.retryUntilMs = Math.max(told.retryUntilMs, outcome.endedAtMs + outcome.retryAfterMs);
+    this.#told.set(key, told);
+  }
+
+  #check(key: string, name: string, permit: Permit, nowMs: number, state: RateLimitState): void {
+    const told = this.#told.get(key);
+    const startMs = Math.max(permit.notBeforeMs, nowMs);
+    const at = `${permit.releaseId} not before ${permit.notBeforeMs}`;
+    if (told !== undefined && startMs < told.lastEndMs + permit.delayMs)
+      this.#report("a permit waits a delay from the last end", `${at}, end ${told.lastEndMs}, delay ${permit.delayMs}`);
+    if (told !== undefined && startMs < told.retryUntilMs)
+      this.#report("a permit waits for Retry-After", `${at}, asked to wait until ${told.retryUntilMs}`);
+    const domain = state.domains.get(name);
+    if (domain === undefined) return;
+    const { pace, out } = domain;
+    // Only a host that has shown its pace and is well gets permits ahead of its outcomes.
+    if ((pace.latencyMs === null || pace.failuresInRow > 0) && out.size > this.#concurrencyMax)
+      this.#report("no more permits are out than a host has connections", `${at}, ${out.size} out of ${this.#concurrencyMax}`);
+  }
+}

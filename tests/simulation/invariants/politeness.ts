@@ -1,0 +1,112 @@
+/** What hosts are promised, measured in the simulated servers: gaps, connections, robots.txt, Retry-After. */
+import type { SimClock } from "@sluice/broker/memory";
+import { partitionOf } from "@sluice/records";
+import type { LifeName, Observer, Report, StepSeen } from "../observer.ts";
+import type { Plan } from "../plan.ts";
+import { isForbidden } from "../site.ts";
+import type { Visit, WebObserver } from "../web.ts";
+
+/** The mildest of what the jobs that know the host ask for. */
+interface Manners {
+  delayMs: number;
+  concurrency: number;
+}
+
+/** What one process was told of a host by its robots.txt, and asked for by Retry-After. */
+interface Knowledge {
+  robots: { readonly rules: readonly string[] | null; readonly atMs: number } | null;
+  holdUntilMs: number;
+}
+
+/** A call may wait for a slot or for the group's answer before it begins. */
+const queuedMsMax = 10_000;
+
+export class PolitenessChecks implements Observer, WebObserver {
+  readonly #clock: SimClock;
+  readonly #plan: Plan;
+  readonly #report: Report;
+  readonly #manners: readonly Manners[];
+  readonly #last = new Map<number, Visit>();
+  readonly #open = new Map<number, Visit[]>();
+  readonly #knowledge = new Map<string, Knowledge>();
+
+  constructor(plan: Plan, clock: SimClock, report: Report) {
+    this.#plan = plan;
+    this.#clock = clock;
+    this.#report = report;
+    this.#manners = plan.hosts.map((_, host) => {
+      const jobs = plan.jobs.filter((each) => each.hosts.includes(host)).map(({ job }) => job.politeness);
+      return {
+        delayMs: Math.min(...jobs.map(({ delayMs }) => delayMs)),
+        concurrency: Math.max(...jobs.map(({ concurrencyPerHost }) => concurrencyPerHost)),
+      };
+    });
+  }
+
+  /** A task taken up anew knows nothing of what its last owner was told, even where that was the same process. */
+  stepped(life: LifeName, { input, context }: StepSeen): void {
+    if (life.service !== "fetcher" || input.kind !== "restored") return;
+    for (const [host, { name }] of this.#plan.hosts.entries()) {
+      if (partitionOf(name, this.#plan.partitions) === context.task) this.#knowledge.delete(`${life.name}/${host}`);
+    }
+  }
+
+  began(visit: Visit): void {
+    const { delayMs, concurrency } = this.#manners[visit.host] ?? { delayMs: 0, concurrency: 1 };
+    const last = this.#last.get(visit.host);
+    this.#last.set(visit.host, visit);
+    const show = (): string => `${text(visit)} after ${last === undefined ? "none" : text(last)}`;
+    if (last !== undefined && visit.startMs - last.startMs < delayMs)
+      this.#report("requests to a host are a delay apart", `${delayMs} ms: ${show()}`);
+    const isSameProcess = last?.by === visit.by;
+    if (concurrency === 1 && isSameProcess && visit.startMs - last.endMs < delayMs)
+      this.#report("a request waits a delay from the end of the one before", `${delayMs} ms: ${show()}`);
+    const open = (this.#open.get(visit.host) ?? []).filter(({ endMs }) => endMs > visit.startMs);
+    open.push(visit);
+    this.#open.set(visit.host, open);
+    if (open.length > concurrency)
+      this.#report("a host has no more connections than allowed", `${concurrency}: ${open.map(text).join(", ")}`);
+    const known = this.#of(visit);
+    if (visit.startMs < known.holdUntilMs)
+      this.#report("Retry-After is kept", `${text(visit)}, asked to wait until ${known.holdUntilMs}`);
+    if (visit.isRobots) return;
+    this.#checkRobots(visit, known);
+    if (last !== undefined) this.#checkCrawlDelay(visit, last);
+  }
+
+  answered(visit: Visit, answer: Parameters<WebObserver["answered"]>[1]): void {
+    const known = this.#of(visit);
+    const nowMs = this.#clock.nowMs();
+    if (answer.retryAfterMs !== null) known.holdUntilMs = Math.max(known.holdUntilMs, nowMs + answer.retryAfterMs);
+    if (!visit.isRobots) return;
+    const { status } = answer;
+    if (status === null || status >= 500 || (status >= 300 && status < 400)) known.robots = { rules: null, atMs: nowMs };
+    else known.robots = { rules: answer.rules ?? [], atMs: nowMs };
+  }
+
+  #checkRobots(visit: Visit, { robots }: Knowledge): void {
+    if (robots === null) return this.#report("robots.txt is asked for first", text(visit));
+    if (robots.rules === null) return this.#report("nothing is fetched while robots.txt can't be had", text(visit));
+    if (isForbidden(robots.rules, visit.path)) this.#report("nothing is fetched that robots.txt forbids", text(visit));
+    if (visit.startMs - robots.atMs > this.#plan.settings.fetcher.robotsTtlMs + queuedMsMax)
+      this.#report("robots.txt is asked for again when it is old", text(visit));
+  }
+
+  /** By then the process has read robots.txt, so at the latest from its first page on the gap is that long. */
+  #checkCrawlDelay(visit: Visit, last: Visit): void {
+    const definition = this.#plan.hosts[visit.host]?.robots;
+    const askedMs = definition?.kind === "rules" ? (definition.crawlDelayS ?? 0) * 1000 : 0;
+    const delayMs = Math.min(askedMs, ...this.#plan.jobs.map(({ job }) => job.politeness.delayMaxMs));
+    if (visit.startMs - last.startMs < delayMs)
+      this.#report("the crawl-delay of robots.txt is kept", `${delayMs} ms: ${text(visit)} after ${text(last)}`);
+  }
+
+  #of(visit: Visit): Knowledge {
+    const key = `${visit.by}/${visit.host}`;
+    const known = this.#knowledge.get(key) ?? { robots: null, holdUntilMs: 0 };
+    this.#knowledge.set(key, known);
+    return known;
+  }
+}
+
+const text = ({ host, path, by, startMs, endMs }: Visit): string => `h${host}${path} by ${by} at ${startMs}..${endMs}`;

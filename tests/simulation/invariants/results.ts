@@ -1,0 +1,170 @@
+/** What a run has brought in the end: results, events, dead letters, the sink's file, each as it has to be. */
+import type { MemoryCluster } from "@sluice/broker/memory";
+import { topics, type CrawlEvent, type Due, type JobStatus, type Outcome, type Result } from "@sluice/records";
+import type { SimulatedDisk } from "../disk.ts";
+import { resultsPath } from "../life.ts";
+import type { Report } from "../observer.ts";
+import { type Expectation, expectationOf } from "../oracle.ts";
+import type { JobPlan, Plan } from "../plan.ts";
+import { terminalTypes } from "./counters.ts";
+
+interface Stamped<Value> {
+  readonly value: Value;
+  readonly timestampMs: number;
+}
+
+interface Found {
+  readonly results: readonly Stamped<Result>[];
+  readonly events: readonly Stamped<CrawlEvent>[];
+  readonly due: readonly Stamped<Due>[];
+  readonly outcomes: readonly Stamped<Outcome>[];
+  readonly statuses: ReadonlyMap<string, JobStatus>;
+}
+
+export interface Finished {
+  readonly cluster: MemoryCluster;
+  readonly disk: SimulatedDisk;
+  readonly plan: Plan;
+  /** Runs of each job that were begun. */
+  readonly runs: ReadonlyMap<string, number>;
+}
+
+/** Looks at all that a run has left behind, once every job has ended and nothing lags. */
+export function checkResults({ cluster, disk, plan, runs }: Finished, report: Report): void {
+  const statuses = new Map<string, JobStatus>();
+  for (const { value } of valuesOf<JobStatus | { readonly kind: "task" }>(cluster, topics.counters.name)) {
+    if (value.kind === "job") statuses.set(value.job, value);
+  }
+  const found: Found = {
+    results: valuesOf<Result>(cluster, topics.results.name),
+    events: valuesOf<CrawlEvent>(cluster, topics.events.name),
+    due: valuesOf<Due>(cluster, topics.due.name),
+    outcomes: valuesOf<Outcome>(cluster, topics.outcomes.name),
+    statuses,
+  };
+  checkReleases(found, report);
+  checkDisk(found, disk, report);
+  checkDeadLetters(cluster, plan, report);
+  for (const job of plan.jobs) {
+    const expected = expectationOf(plan, job);
+    for (let run = 1; run <= (runs.get(job.job.id) ?? 1); run += 1) checkRun(found, job, run, expected, report);
+  }
+}
+
+function valuesOf<Value>(cluster: MemoryCluster, topic: string): readonly Stamped<Value>[] {
+  return cluster
+    .committed(topic)
+    .flatMap((records) =>
+      records.flatMap(({ value, timestampMs }) =>
+        value === null ? [] : [{ value: JSON.parse(value.toString("utf8")) as Value, timestampMs }],
+      ),
+    );
+}
+
+/** Each release goes out once and is answered once. */
+function checkReleases({ due, outcomes }: Found, report: Report): void {
+  const open = new Set<string>();
+  for (const { value } of due) {
+    if (open.has(value.releaseId)) report("a release goes out once", value.releaseId);
+    open.add(value.releaseId);
+  }
+  const answered = new Set<string>();
+  for (const { value } of outcomes) {
+    if (answered.has(value.releaseId)) report("a release is answered once", value.releaseId);
+    if (!open.has(value.releaseId)) report("only a release is answered", value.releaseId);
+    answered.add(value.releaseId);
+  }
+  for (const releaseId of open) if (!answered.has(releaseId)) report("every release is answered", releaseId);
+}
+
+/** The sink's file holds what a reader of the topic sees, each once. */
+function checkDisk({ results }: Found, disk: SimulatedDisk, report: Report): void {
+  const lines = disk.text(resultsPath).split("\n").filter(Boolean);
+  const ids = lines.map((line) => (JSON.parse(line) as Result).result_id).sort();
+  const expected = results.map(({ value }) => value.result_id).sort();
+  if (ids.join() !== expected.join())
+    report("the sink holds each result once", `${ids.length} lines for ${expected.length} results`);
+}
+
+function checkDeadLetters(cluster: MemoryCluster, plan: Plan, report: Report): void {
+  const dead = Object.values(topics).filter(({ name }) => name.endsWith(".dlq"));
+  const found = dead.flatMap(({ name }) => cluster.committed(name).flat().map(({ value }) => String(value)));
+  const poison = plan.actions.flatMap((action) => (action.kind === "poison" ? [action.text] : []));
+  const seeds = plan.actions.flatMap((action) =>
+    action.kind === "seed" ? Array.from({ length: action.times }, () => JSON.stringify({ url: action.url, job: action.job })) : [],
+  );
+  const left = [...found];
+  for (const text of poison) {
+    const at = left.indexOf(text);
+    if (at < 0) report("poison goes to the dead letters", text);
+    else left.splice(at, 1);
+  }
+  // A seed that comes when its job takes none any more is refused.
+  for (const text of seeds) if (left.includes(text)) left.splice(left.indexOf(text), 1);
+  if (left.length > 0) report("nothing else goes to the dead letters", left.join(" "));
+}
+
+function checkRun(found: Found, { job, isCut }: JobPlan, run: number, expected: Expectation, report: Report): void {
+  const name = `${job.id} run ${run}`;
+  const mine = <Value extends { readonly job: string; readonly run: number }>(all: readonly Stamped<Value>[]) =>
+    all.filter(({ value }) => value.job === job.id && value.run === run);
+  const results = mine(found.results);
+  const events = mine(found.events);
+  const urls = new Set<string>();
+  for (const { value } of results) {
+    if (urls.has(value.url)) report("each page has one result", `${name} ${value.url}`);
+    urls.add(value.url);
+    const allowed = expected.may.get(value.url);
+    if (allowed === undefined) report("only pages that there are have results", `${name} ${value.url} ${value.outcome}`);
+    else if (!allowed.outcomes.has(value.outcome))
+      report("a result says what became of the page", `${name} ${value.url} ${value.outcome}, not ${[...allowed.outcomes].join()}`);
+    else if (value.depth < allowed.depth) report("depth counts links from a seed", `${name} ${value.url} ${value.depth}, not ${allowed.depth}`);
+    if (job.limits.maxDepth !== null && value.depth > job.limits.maxDepth) report("maxDepth holds exactly", `${name} ${value.url} ${value.depth}`);
+  }
+  const pagesMax = job.limits.maxPages ?? Number.POSITIVE_INFINITY;
+  if (urls.size > pagesMax) report("maxPages holds exactly", `${name}: ${urls.size} of ${pagesMax}`);
+  const missing = [...expected.must].filter((url) => !urls.has(url));
+  if (!isCut && urls.size < Math.min(pagesMax, expected.must.size))
+    report("every page that there is has a result", `${name}: ${urls.size} of ${expected.must.size}, without ${missing.slice(0, 5).join(" ")}`);
+  if (!isCut && job.limits.maxPages === null && missing.length > 0)
+    report("every page that there is has a result", `${name} without ${missing.slice(0, 5).join(" ")}`);
+  checkEnd(name, events, results, found.statuses.get(job.id), run, report);
+  if (!isCut && job.limits.maxPages === null) checkExplained(name, mine(found.due), urls, events, report);
+}
+
+/** The end is announced once, after the last result, with the counts that the topics show. */
+function checkEnd(
+  name: string,
+  events: readonly Stamped<CrawlEvent>[],
+  results: readonly Stamped<Result>[],
+  status: JobStatus | undefined,
+  run: number,
+  report: Report,
+): void {
+  const ends = events.filter(({ value }) => terminalTypes.has(value.type));
+  if (ends.length !== 1) report("the end of a job is announced once", `${name}: ${ends.length} times`);
+  const end = ends[0];
+  if (end === undefined) return;
+  for (const { value, timestampMs } of results)
+    if (timestampMs > end.timestampMs) report("the end is announced after the last result", `${name} ${value.url}`);
+  const ok = results.filter(({ value }) => value.outcome === "ok" || value.outcome === "redirect").length;
+  const told = end.value as Extract<CrawlEvent, { type: "job_timeout" }>;
+  if (told.done !== ok || told.failed !== results.length - ok)
+    report("the counts of a job are those of its results", `${name}: ${told.done} + ${told.failed}, not ${ok} + ${results.length - ok}`);
+  if (told.admitted !== told.done + told.failed + told.skipped)
+    report("nothing of a job is open at its end", `${name}: ${told.admitted} = ${told.done} + ${told.failed} + ${told.skipped}`);
+  if (status?.run === run && status.state !== "ended") report("a job that has ended says so", name);
+}
+
+/** A URL that was released has a result, or an event that says why it has none. */
+function checkExplained(
+  name: string,
+  due: readonly Stamped<Due>[],
+  urls: ReadonlySet<string>,
+  events: readonly Stamped<CrawlEvent>[],
+  report: Report,
+): void {
+  const explained = new Set(events.flatMap(({ value }) => (value.type === "url_failed" && value.final ? [value.url] : [])));
+  for (const { value } of due)
+    if (!urls.has(value.url) && !explained.has(value.url)) report("a URL without a result has a reason", `${name} ${value.url}`);
+}

@@ -1,0 +1,115 @@
+/**
+ * What a crawl has to find, by breadth first over the definitions of the simulated web: an independent reading of
+ * the rules, without canonical URLs, robots.txt or retries of the product. Faults leave some things open (a host
+ * that dies is found alive or dead); so for each URL it says what may become of it, and which are certain.
+ */
+import type { Job } from "@sluice/records";
+import type { JobPlan, Plan } from "./plan.ts";
+import { type HostDefinition, isForbidden, pageAt, type Target, urlOf } from "./site.ts";
+
+export interface Expectation {
+  /** Every URL that may have a result, with the outcomes it may have and its least depth. */
+  readonly may: ReadonlyMap<string, { readonly outcomes: ReadonlySet<string>; readonly depth: number }>;
+  /** Those that must have one, if nothing cuts the job short. */
+  readonly must: ReadonlySet<string>;
+}
+
+/** What becomes of one URL that is admitted. */
+interface Fate {
+  readonly outcomes: ReadonlySet<string>;
+  /** It will have a result. */
+  readonly isSettled: boolean;
+  /** Its page may be had, so what it leads to may be found. */
+  readonly mayBeRead: boolean;
+  readonly isRead: boolean;
+}
+
+const redirectsMax = 10;
+
+export function expectationOf(plan: Plan, jobPlan: JobPlan): Expectation {
+  const may = new Map<string, { outcomes: ReadonlySet<string>; depth: number }>();
+  const walked = walk(plan, jobPlan, [...jobPlan.seeds, ...jobPlan.lateSeeds], ({ mayBeRead }) => mayBeRead);
+  for (const [url, { fate, depth }] of walked) if (fate.outcomes.size > 0) may.set(url, { outcomes: fate.outcomes, depth });
+  const must = new Set<string>();
+  for (const [url, { fate, depth }] of walk(plan, jobPlan, jobPlan.seeds, ({ isRead }) => isRead)) {
+    // A page may be found by a longer way first, and is not read again: deeper down nothing is certain.
+    if (fate.isSettled && (jobPlan.job.limits.maxDepth === null || depth <= 1)) must.add(url);
+  }
+  return { may, must };
+}
+
+interface Found {
+  readonly target: Target;
+  readonly depth: number;
+  readonly redirects: number;
+}
+
+function walk(
+  plan: Plan,
+  { job }: JobPlan,
+  from: readonly Target[],
+  isExpanded: (fate: Fate) => boolean,
+): ReadonlyMap<string, { readonly fate: Fate; readonly depth: number }> {
+  const found = new Map<string, { fate: Fate; depth: number }>();
+  const queue: Found[] = from.map((target) => ({ target, depth: 0, redirects: 0 }));
+  // A seed that comes later brings its own scope.
+  const seedHosts = new Set(from.map(({ host }) => host));
+  const { maxDepth } = job.limits;
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+    const { target, depth, redirects } = next;
+    const url = urlOf(plan.hosts, target);
+    // Pages without end are looked at as far as any limit could let a crawl go.
+    if (found.has(url) || found.size > 5000 || redirects > redirectsMax) continue;
+    if (maxDepth !== null && depth > maxDepth) continue;
+    if (job.scope.kind === "host" && !seedHosts.has(target.host)) continue;
+    const host = plan.hosts[target.host];
+    if (host === undefined) continue;
+    const fate = fateOf(plan, host, target, job);
+    found.set(url, { fate, depth });
+    if (!isExpanded(fate)) continue;
+    const page = pageAt(host, target.host, target.path);
+    // A redirect is no link: what it leads to comes before all that is deeper.
+    if (page.location !== null) queue.unshift({ target: page.location.to, depth, redirects: redirects + 1 });
+    else if (!page.nofollow) for (const { to } of page.links) queue.push({ target: to, depth: depth + 1, redirects: 0 });
+  }
+  return found;
+}
+
+const never: Fate = { outcomes: new Set(), isSettled: false, mayBeRead: false, isRead: false };
+
+function fateOf(plan: Plan, host: HostDefinition, { host: number, path }: Target, job: Job): Fate {
+  const { robots, health } = host;
+  const { pace } = plan.settings;
+  /** A host in trouble may be given up with all its pages, where the run's settings do so within its time. */
+  const mayBeGivenUp = pace.deadAfterMs < 60_000 && isTroubled(host);
+  if (robots.kind === "broken" && health.kind === "up") return never;
+  if (health.kind === "refused" || health.kind === "tarpit") {
+    const outcome = health.kind === "refused" ? "connect" : "timeout_headers";
+    return { ...never, outcomes: new Set([outcome]), isSettled: !mayBeGivenUp };
+  }
+  const page = pageAt(host, number, path);
+  const own = page.status === 200 ? "ok" : page.status < 400 ? "redirect" : "http_4xx";
+  const rules = robots.kind === "rules" ? robots : null;
+  const forbidden = rules !== null && isForbidden(rules.disallow, path);
+  const changes = rules !== null && Number.isFinite(rules.changesAtMs);
+  const forbiddenLater = changes && isForbidden(rules.laterDisallow, path);
+  if (forbidden && (!changes || forbiddenLater)) return never;
+  const outcomes = new Set<string>([own]);
+  if (health.kind === "dying") outcomes.add(health.into === "refused" ? "connect" : "timeout_headers");
+  if (health.kind === "recovering") outcomes.add("connect");
+  if (page.troubles > 0) outcomes.add(page.trouble === "http_500" ? "http_5xx" : page.trouble);
+  // Each try of robots.txt may cost a page one of its own; a request that a crash made for nothing costs none.
+  const troubles = page.troubles + (rules?.troubles ?? 0);
+  const isLucky = troubles < job.fetch.attemptsMax;
+  const isUp = health.kind === "up" && robots.kind !== "broken";
+  const isAsked = isUp && !forbidden && !forbiddenLater && !mayBeGivenUp;
+  // Without an answer a page has a result too; only a robots.txt that can't be had takes it away.
+  const isSettled = isAsked && (isLucky || (rules?.troubles ?? 0) === 0);
+  return { outcomes, isSettled, mayBeRead: true, isRead: isAsked && isLucky };
+}
+
+function isTroubled({ health, pages, robots }: HostDefinition): boolean {
+  if (health.kind !== "up" || (robots.kind === "rules" && robots.troubles > 0)) return true;
+  for (const page of pages.values()) if (page.troubles > 0) return true;
+  return false;
+}

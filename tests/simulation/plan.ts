@@ -1,0 +1,260 @@
+/** All that is drawn from a seed before a run begins: the web, jobs, settings of the services, and faults. */
+import { type CommitFault, commitFaults, type FaultRates, type Random, seededRandom } from "@sluice/broker/memory";
+import { jobSchema, type Job } from "@sluice/records";
+import { settingsOf, type Settings } from "./settings.ts";
+import { sitesOf } from "./site-plan.ts";
+import { type HostDefinition, urlOf } from "./site.ts";
+
+export const serviceNames = ["frontier", "rate-limit", "fetcher", "result-sink"] as const;
+export type ServiceName = (typeof serviceNames)[number];
+
+/** What goes wrong or is done to a process, at an instant of the run. */
+export type Fault = { readonly atMs: number } & (
+  | { readonly kind: "kill"; readonly service: ServiceName; readonly index: number; readonly downMs: number; readonly loseState: boolean }
+  /** Dies in the middle of what it does: with the so many-th effect from that instant on. */
+  | {
+      readonly kind: "kill_at_effect";
+      readonly service: ServiceName;
+      readonly index: number;
+      readonly effects: number;
+      /** Only effects of this kind count; null: all. */
+      readonly effect: string | null;
+      readonly downMs: number;
+      readonly loseState: boolean;
+    }
+  | { readonly kind: "freeze"; readonly service: ServiceName; readonly index: number; readonly forMs: number }
+  | { readonly kind: "rebalance"; readonly service: ServiceName }
+  | { readonly kind: "scale_out"; readonly service: ServiceName }
+  | { readonly kind: "scale_in"; readonly service: ServiceName; readonly index: number }
+  | { readonly kind: "consumer_crash"; readonly service: ServiceName; readonly index: number }
+  | { readonly kind: "outage"; readonly forMs: number }
+  | { readonly kind: "commit_fault"; readonly service: ServiceName; readonly task: number; readonly fault: CommitFault }
+  | { readonly kind: "foreign_fence"; readonly service: ServiceName; readonly task: number }
+  | { readonly kind: "compact" }
+  | { readonly kind: "disk"; readonly trouble: "full" | "slow" | "failing"; readonly forMs: number }
+);
+
+/** What a user does. */
+export type Action = { readonly atMs: number } & (
+  | { readonly kind: "job"; readonly job: Job }
+  | { readonly kind: "seed"; readonly url: string; readonly job: string; readonly times: number }
+  | { readonly kind: "poison"; readonly text: string }
+);
+
+export interface JobPlan {
+  readonly job: Job;
+  readonly hosts: readonly number[];
+  /** Its user cancels it, or a time limit ends it: what it finds depends on when. */
+  readonly isCut: boolean;
+  readonly seeds: readonly { readonly host: number; readonly path: string }[];
+  readonly lateSeeds: readonly { readonly host: number; readonly path: string }[];
+  /** Instants between which it is paused, or from which on it is cancelled. */
+  readonly quiet: readonly { readonly fromMs: number; readonly untilMs: number }[];
+  /** It is started a second time after its end. */
+  readonly again: boolean;
+}
+
+export interface Plan {
+  readonly seed: number;
+  readonly partitions: number;
+  readonly hosts: readonly HostDefinition[];
+  readonly jobs: readonly JobPlan[];
+  readonly actions: readonly Action[];
+  readonly faults: readonly Fault[];
+  readonly rates: FaultRates;
+  readonly instances: Readonly<Record<ServiceName, number>>;
+  readonly settings: Settings;
+  /** Processes differ by up to so much in what they take for the time of day. */
+  readonly skewMsMax: number;
+}
+
+export function planOf(seed: number): Plan {
+  const random = seededRandom(seed);
+  const partitions = random.between(1, 4);
+  const settings = settingsOf(random.fork("settings"));
+  const { hosts, jobs, actions } = workOf(random.fork("work"), settings);
+  const instances = {
+    frontier: random.between(1, 2),
+    "rate-limit": random.chance(0.3) ? 2 : 1,
+    fetcher: random.between(1, 2),
+    "result-sink": 1,
+  };
+  const dice = random.fork("faults");
+  const calm = dice.chance(0.05);
+  const rates = {
+    commit: !calm && dice.chance(0.3) ? 0.02 : 0,
+    fetchTwice: !calm && dice.chance(0.3) ? 0.05 : 0,
+    fetchDelayed: !calm && dice.chance(0.3) ? 0.05 : 0,
+    lateBatch: 0.5,
+  };
+  return {
+    seed,
+    partitions,
+    hosts,
+    jobs,
+    actions,
+    faults: calm ? [] : faultsOf(dice, partitions, instances),
+    rates,
+    instances,
+    settings,
+    skewMsMax: dice.chance(0.25) ? (dice.chance(0.2) ? 3000 : 200) : 0,
+  };
+}
+
+/** Number of pages: a dozen mostly, hundreds once in a while. */
+function pagesOf(random: Random): number {
+  return Math.min(500, Math.round(3 + 6 / (1 - random.next()) ** 0.8));
+}
+
+function workOf(
+  random: Random,
+  settings: Settings,
+): { hosts: readonly HostDefinition[]; jobs: readonly JobPlan[]; actions: readonly Action[] } {
+  const jobCount = random.chance(0.25) ? 2 : random.chance(0.05) ? 3 : 1;
+  const shared = jobCount > 1 && random.chance(0.4);
+  const groups: number[][] = [];
+  let count = 0;
+  for (let group = 0; group < (shared ? 1 : jobCount); group += 1) {
+    const size = random.between(1, 4);
+    groups.push(Array.from({ length: size }, (_, index) => count + index));
+    count += size;
+  }
+  const limited = Array.from({ length: jobCount }, () => random.chance(0.35));
+  // Without end only where every job that may get there has a limit.
+  const traps = new Set(
+    groups.flatMap((group, index) => {
+      const all = shared ? limited.every(Boolean) : limited[index] === true;
+      return all && random.chance(0.3) ? [group[random.between(0, group.length - 1)] ?? 0] : [];
+    }),
+  );
+  const hosts = sitesOf(random.fork("sites"), {
+    hosts: count,
+    pages: pagesOf(random),
+    groups,
+    traps,
+    latencyMsMax: settings.requestMsMax - 300,
+    troublesMax: 3,
+  });
+  const jobs: JobPlan[] = [];
+  const actions: Action[] = [];
+  for (let number = 0; number < jobCount; number += 1) {
+    const group = groups[shared ? 0 : number] ?? [0];
+    const planned = jobOf(random.fork(`job ${number}`), number, group, hosts, limited[number] === true, traps, settings);
+    jobs.push(planned.plan);
+    actions.push(...planned.actions);
+  }
+  if (random.chance(0.1)) actions.push({ kind: "poison", atMs: random.between(0, 3000), text: '{"url": 7}' });
+  if (random.chance(0.05)) actions.push({ kind: "poison", atMs: random.between(0, 3000), text: "http://[bad" });
+  return { hosts, jobs, actions };
+}
+
+function jobOf(
+  random: Random,
+  number: number,
+  group: readonly number[],
+  hosts: readonly HostDefinition[],
+  limited: boolean,
+  traps: ReadonlySet<number>,
+  settings: Settings,
+): { plan: JobPlan; actions: readonly Action[] } {
+  const seedHosts = group.filter((_, index) => index === 0 || random.chance(0.5));
+  const seeds = seedHosts.map((host) => ({ host, path: "/" }));
+  // A trap needs a limit that ends it.
+  const endless = group.some((host) => traps.has(host));
+  const limit = !limited ? "none" : (["pages", "depth", "pages"] as const)[random.between(0, 2)] ?? "pages";
+  const timed = !endless && random.chance(0.05);
+  const job = jobSchema.parse({
+    id: `job-${number}`,
+    seeds: seeds.map((seed) => urlOf(hosts, seed)),
+    scope: { kind: random.chance(0.3) ? "host" : "any" },
+    limits: {
+      maxPages: limit === "pages" ? random.between(1, 30) : null,
+      maxDepth: limit === "depth" ? random.between(0, 4) : null,
+      maxDurationMs: timed ? random.between(1000, 6000) : null,
+    },
+    politeness: {
+      delayMs: random.chance(0.1) ? 0 : random.between(20, 250),
+      concurrencyPerHost: random.chance(0.2) ? random.between(2, 3) : 1,
+      delayMaxMs: 600,
+    },
+    fetch: { totalTimeoutMs: settings.requestMsMax, attemptsMax: random.between(1, 3) },
+  });
+  const atMs = random.chance(0.3) ? random.between(0, 2000) : 0;
+  const actions: Action[] = [{ kind: "job", atMs, job }];
+  const quiet: { fromMs: number; untilMs: number }[] = [];
+  let isCut = timed;
+  if (random.chance(0.1)) {
+    const fromMs = atMs + random.between(200, 3000);
+    const untilMs = fromMs + random.between(500, 12_000);
+    quiet.push({ fromMs, untilMs });
+    actions.push({ kind: "job", atMs: fromMs, job: { ...job, desired: "paused" } });
+    actions.push({ kind: "job", atMs: untilMs, job });
+  } else if (random.chance(0.1)) {
+    const fromMs = atMs + random.between(100, 4000);
+    quiet.push({ fromMs, untilMs: Number.POSITIVE_INFINITY });
+    actions.push({ kind: "job", atMs: fromMs, job: { ...job, desired: "cancelled" } });
+    isCut = true;
+  }
+  const lateSeeds: { host: number; path: string }[] = [];
+  if (random.chance(0.15)) {
+    const seed = { host: group[random.between(0, group.length - 1)] ?? 0, path: `/p/${random.between(1, 4)}` };
+    lateSeeds.push(seed);
+    const url = urlOf(hosts, seed);
+    actions.push({ kind: "seed", atMs: atMs + random.between(0, 4000), url, job: job.id, times: random.between(1, 2) });
+  }
+  const again = !isCut && quiet.length === 0 && random.chance(0.04);
+  return { plan: { job, hosts: group, isCut, seeds, lateSeeds, quiet, again }, actions };
+}
+
+/** The last fault begins before this instant of the run. */
+export const faultsUntilMs = 7000;
+/** And has ended, whatever it was, at this one. */
+export const faultsOverMs = 20_000;
+
+function faultsOf(random: Random, partitions: number, instances: Plan["instances"]): readonly Fault[] {
+  const count = random.chance(0.1) ? random.between(6, 10) : random.between(1, 5);
+  return Array.from({ length: count }, () => faultOf(random, partitions, instances)).sort((a, b) => a.atMs - b.atMs);
+}
+
+function faultOf(random: Random, partitions: number, instances: Plan["instances"]): Fault {
+  const atMs = random.between(100, faultsUntilMs);
+  const service = serviceNames[random.between(0, serviceNames.length - 1)] ?? "fetcher";
+  const index = random.between(0, instances[service] - 1);
+  const task = random.between(0, partitions - 1);
+  const downMs = random.chance(0.5) ? random.between(0, 300) : random.between(300, 5000);
+  const loseState = random.chance(0.5);
+  const dice = random.between(0, 99);
+  if (dice < 10) return { kind: "kill", atMs, service, index, downMs, loseState };
+  if (dice < 38) {
+    const effect = random.chance(0.5) ? (killPoints[random.between(0, killPoints.length - 1)] ?? null) : null;
+    const effects = effect === null ? random.between(1, 60) : random.between(1, 4);
+    return { kind: "kill_at_effect", atMs, service, index, effects, effect, downMs, loseState };
+  }
+  if (dice < 58) return { kind: "freeze", atMs, service: random.chance(0.4) ? "fetcher" : service, index: 0, forMs: random.between(300, 9000) };
+  if (dice < 68) return { kind: "rebalance", atMs, service };
+  if (dice < 76) return { kind: "scale_out", atMs, service: service === "result-sink" ? "fetcher" : service };
+  if (dice < 80) return { kind: "scale_in", atMs, service, index };
+  if (dice < 83) return { kind: "consumer_crash", atMs, service, index };
+  if (dice < 87) return { kind: "outage", atMs, forMs: random.between(100, 6000) };
+  if (dice < 92) {
+    const fault = commitFaults[random.between(0, commitFaults.length - 1)] ?? "refused";
+    return { kind: "commit_fault", atMs, service, task, fault };
+  }
+  if (dice < 94) return { kind: "foreign_fence", atMs, service, task };
+  if (dice < 96) return { kind: "compact", atMs };
+  const trouble = (["full", "slow", "failing"] as const)[random.between(0, 2)] ?? "full";
+  return { kind: "disk", atMs, trouble, forMs: random.between(500, 8000) };
+}
+
+/** Effects at which a process may be made to die. */
+export const killPoints = [
+  "step",
+  "fence",
+  "request",
+  "after_send",
+  "after_send_offsets",
+  "after_commit_sent",
+  "after_commit_before_store",
+  "after_assignment_before_fence",
+  "disk",
+] as const;

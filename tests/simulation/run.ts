@@ -1,0 +1,131 @@
+/** One seed is one run: plan, world, faults, the way to the end, and what has to hold there. */
+import { topics } from "@sluice/records";
+import { fetcherInputs } from "../../services/fetcher/src/step.ts";
+import { frontierInputs } from "../../services/frontier/src/step.ts";
+import { rateLimitInputs } from "../../services/rate-limit/src/step.ts";
+import { applyFault, overAtMs } from "./faults.ts";
+import { checkResults } from "./invariants/results.ts";
+import type { Violation } from "./observer.ts";
+import { faultsOverMs, planOf, type Plan, type ServiceName } from "./plan.ts";
+import { World } from "./world.ts";
+
+export interface RunReport {
+  readonly seed: number;
+  readonly violations: readonly Violation[];
+  readonly steps: number;
+  readonly requests: number;
+  readonly simulatedMs: number;
+  /** Of every line of the trace: the same for the same seed, always. */
+  readonly hash: string;
+}
+
+/** Longest a run may go on after its last fault. */
+const endMsMax = 900_000;
+const lookEveryMs = 500;
+
+const inputsOf: Readonly<Record<ServiceName, readonly string[]>> = {
+  frontier: frontierInputs,
+  "rate-limit": rateLimitInputs,
+  fetcher: fetcherInputs,
+  "result-sink": [topics.results.name],
+};
+
+export async function runSeed(seed: number, onLine?: (line: string) => void): Promise<RunReport> {
+  const plan = planOf(seed);
+  const world = new World(plan, onLine);
+  await world.open();
+  schedule(plan, world);
+  let state: "running" | "idle" | "failed" = "running";
+  const look = (): void => {
+    state = world.violations.length > 0 ? "failed" : isIdle(plan, world) ? "idle" : "running";
+    if (state === "running") world.clock.setTimer(world.clock.nowMs() + lookEveryMs, look);
+  };
+  look();
+  const inTime = await world.clock.runUntil(() => state !== "running", faultsOverMs + endMsMax);
+  if (!inTime) world.report("after faults stop every job ends and nothing lags", whyNot(plan, world));
+  if (world.violations.length === 0) {
+    checkResults({ cluster: world.cluster, disk: world.disk, plan, runs: world.runs }, (invariant, detail) =>
+      world.report(invariant, detail),
+    );
+    await checkStop(world);
+  }
+  const { hash } = world.cluster.trace;
+  return {
+    seed,
+    violations: world.violations,
+    steps: world.stepsInAll,
+    requests: world.web.requests,
+    simulatedMs: world.nowMs,
+    hash,
+  };
+}
+
+function schedule(plan: Plan, world: World): void {
+  const { clock, startMs } = world;
+  for (const action of plan.actions) {
+    clock.setTimer(startMs + action.atMs, () => {
+      if (action.kind === "job") world.submit(action.job);
+      else if (action.kind === "poison") world.seed(action.text);
+      else for (let time = 0; time < action.times; time += 1) world.seed(JSON.stringify({ url: action.url, job: action.job }));
+    });
+  }
+  for (const fault of plan.faults) clock.setTimer(startMs + fault.atMs, () => applyFault(world, fault));
+}
+
+/** All that was asked for is done: jobs have ended, nothing lags, nobody is down. */
+function isIdle(plan: Plan, world: World): boolean {
+  const lastMs = Math.max(0, ...plan.actions.map(({ atMs }) => atMs), ...plan.faults.map(overAtMs));
+  if (world.nowMs <= lastMs || openJobs(plan, world).length > 0) return false;
+  return world.isWhole && laggards(plan, world).length === 0;
+}
+
+/** Jobs that have not ended; one that is to run again is started again here. */
+function openJobs(plan: Plan, world: World): readonly string[] {
+  const statuses = world.statuses();
+  const open: string[] = [];
+  for (const { job, again } of plan.jobs) {
+    const status = statuses.get(job.id);
+    const run = world.runs.get(job.id) ?? 1;
+    if (status?.state !== "ended" || status.run < run) open.push(job.id);
+    else if (again && run === 1) {
+      world.submit({ ...job, run: 2 });
+      open.push(job.id);
+    }
+  }
+  return open;
+}
+
+function laggards(plan: Plan, world: World): readonly string[] {
+  const behind: string[] = [];
+  for (const [service, inputs] of Object.entries(inputsOf)) {
+    for (const topic of inputs) {
+      for (let partition = 0; partition < plan.partitions; partition += 1) {
+        const at = { topic, partition };
+        const committed = world.cluster.committedOffset(service, at);
+        const end = world.cluster.endOf(at);
+        if (committed?.offset !== end) behind.push(`${service} ${topic}/${partition} ${committed?.offset} of ${end}`);
+      }
+    }
+  }
+  return behind;
+}
+
+function whyNot(plan: Plan, world: World): string {
+  const statuses = [...world.statuses().values()].map((status) => JSON.stringify(status));
+  return [...openJobs(plan, world), ...laggards(plan, world), ...statuses].join("; ");
+}
+
+/** With nothing to do, nothing is left over in any process, and each ends when it is told to. */
+async function checkStop(world: World): Promise<void> {
+  for (const life of world.lives()) {
+    for (const [what, count] of Object.entries(life.leftovers())) {
+      if (count > 0 && what !== "wakes" && what !== "inbox") world.report("nothing is left over", `${life.name}: ${count} ${what}`);
+    }
+  }
+  const stopped = Promise.all(world.lives().map((life) => life.stop()));
+  try {
+    await world.clock.settle(stopped, 60_000);
+  } catch {
+    world.report("a process ends when it is told to", world.lives().map(({ name }) => name).join());
+  }
+}

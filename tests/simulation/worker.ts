@@ -1,0 +1,25 @@
+/** A thread that runs seeds, with a bug planted in it if it is told so. */
+import { parentPort, workerData } from "node:worker_threads";
+import { plant } from "./plant.ts";
+
+export interface WorkerTask {
+  readonly bug: string | null;
+}
+/** Seeds to run, from the main thread. */
+export interface SeedRange {
+  readonly from: number;
+  readonly count: number;
+}
+
+const { bug } = workerData as WorkerTask;
+if (bug !== null) plant(bug);
+// Only now, so that what it loads has the bug.
+const { runSeed } = await import("./run.ts");
+
+parentPort?.on("message", (range: SeedRange) => {
+  void work(range);
+});
+
+async function work({ from, count }: SeedRange): Promise<void> {
+  for (let seed = from; seed < from + count; seed += 1) parentPort?.postMessage(await runSeed(seed));
+}

@@ -1,0 +1,278 @@
+/** One run's world: clock, cluster, web, disk, and the processes that live and die in it. */
+import { FakeClock, type MemoryClient, memoryBroker, type MemoryCluster, type Random, seededRandom } from "@sluice/broker/memory";
+import { topicSpecs } from "@sluice/process";
+import { partitionOf, topics, type Job, type JobStatus, type TopicLayout } from "@sluice/records";
+import { memoryStores, type StateStores } from "@sluice/runtime";
+import { SimulatedDisk } from "./disk.ts";
+import { BufferChecks } from "./invariants/buffers.ts";
+import { CommitChecks } from "./invariants/commits.ts";
+import { CounterChecks } from "./invariants/counters.ts";
+import { PaceChecks } from "./invariants/pace.ts";
+import { PolitenessChecks } from "./invariants/politeness.ts";
+import { QuietChecks } from "./invariants/quiet.ts";
+import { Life, type Surroundings } from "./life.ts";
+import type { Report, Violation } from "./observer.ts";
+import type { Plan, ServiceName } from "./plan.ts";
+import { SimulatedWeb, type WebObserver } from "./web.ts";
+
+/** A place where a process runs: it keeps its name and its disk when the process is started again. */
+interface Instance {
+  readonly service: ServiceName;
+  readonly name: string;
+  stores: StateStores;
+  life: Life | null;
+  /** It was scaled in: nothing starts it again. */
+  isGone: boolean;
+}
+
+const violationsMax = 20;
+
+export class World {
+  readonly plan: Plan;
+  readonly clock = new FakeClock();
+  readonly startMs: number;
+  readonly cluster: MemoryCluster;
+  readonly web: SimulatedWeb;
+  readonly disk: SimulatedDisk;
+  readonly violations: Violation[] = [];
+  /** The run of each job that was begun last. */
+  readonly runs = new Map<string, number>();
+  readonly quiet: QuietChecks;
+  steps = 0;
+  readonly #random: Random;
+  readonly #layout: TopicLayout;
+  readonly #instances: Instance[] = [];
+  readonly #user: MemoryClient;
+  readonly #surroundings: Surroundings;
+  #lives = 0;
+  /** Faults are over: what dies now dies of a bug. */
+  calm = false;
+
+  constructor(plan: Plan, onLine?: (line: string) => void) {
+    this.plan = plan;
+    this.startMs = this.clock.nowMs();
+    this.#random = seededRandom(plan.seed).fork("world");
+    this.cluster = memoryBroker({
+      clock: this.clock,
+      seed: plan.seed,
+      faults: plan.rates,
+      latency: { minMs: 0, maxMs: plan.settings.latencyMsMax },
+      fetchWaitMsMax: 400,
+      onOffsets: (id, group, offsets) => commits.landed(id, group, offsets),
+      ...(onLine === undefined ? {} : { onTrace: onLine }),
+    });
+    const report: Report = (invariant, detail) => this.report(invariant, detail);
+    const commits = new CommitChecks(this.cluster, report);
+    const politeness = new PolitenessChecks(plan, this.clock, report);
+    this.quiet = new QuietChecks(plan, this.startMs, report);
+    const { trace } = this.cluster;
+    const observer: WebObserver = {
+      began: (visit) => {
+        trace.add(visit.by, "asks", `${visit.host} ${visit.path}`);
+        politeness.began(visit);
+        this.quiet.began(visit);
+      },
+      answered: (visit, answer) => {
+        trace.add(visit.by, "hears", `${visit.host} ${visit.path} ${answer.status}`);
+        politeness.answered(visit, answer);
+      },
+    };
+    this.web = new SimulatedWeb(plan.hosts, this.clock, this.#random.fork("web"), observer);
+    this.disk = new SimulatedDisk(this.#random.fork("disk"));
+    this.#layout = { prefix: "", partitions: plan.partitions, retentionMs: null, replicationFactor: null };
+    const lives = new Map<string, Life>();
+    const buffers = new BufferChecks(plan.settings, (life) => lives.get(life.name)?.holding ?? null, report);
+    this.#surroundings = {
+      cluster: this.cluster,
+      layout: this.#layout,
+      web: this.web,
+      disk: this.disk,
+      settings: plan.settings,
+      observers: [commits, politeness, new PaceChecks(plan, report), new CounterChecks(report), buffers],
+      trace,
+      onBegun: (life) => lives.set(life.name, life),
+      onDeath: (life) => this.#died(life),
+      onFatal: (life, error) => this.#fatal(life, error),
+      onStartFailed: (life) => this.#startAgain(life, 300),
+      onEvent: onLine === undefined ? null : (life, event, fields) => trace.add(life.name, event, JSON.stringify(fields)),
+    };
+    this.#user = this.cluster.connect("user");
+  }
+
+  get nowMs(): number {
+    return this.clock.nowMs() - this.startMs;
+  }
+
+  async open(): Promise<void> {
+    await this.clock.settle(this.#user.admin.createTopics(topicSpecs(this.#layout)));
+    for (const [service, count] of Object.entries(this.plan.instances) as [ServiceName, number][]) {
+      for (let index = 0; index < count; index += 1) this.#begin(this.#instance(service));
+    }
+  }
+
+  report(invariant: string, detail: string): void {
+    this.cluster.trace.add("check", "violation", `${invariant}: ${detail}`);
+    if (this.violations.length < violationsMax) this.violations.push({ invariant, detail: `${detail} (at ${this.nowMs} ms)` });
+  }
+
+  /** The index is taken as one among those that run. */
+  pick(service: ServiceName, index: number): Life | null {
+    const found = this.#instances.filter((each) => each.service === service && each.life?.isAlive === true);
+    return found[index % Math.max(1, found.length)]?.life ?? null;
+  }
+
+  /** Every process that there should be runs, with all its tasks. */
+  get isWhole(): boolean {
+    return this.#instances.every(({ life, isGone }) => isGone || (life?.isAlive === true && life.ready));
+  }
+
+  lives(): readonly Life[] {
+    return this.#instances.flatMap(({ life }) => (life?.isAlive === true ? [life] : []));
+  }
+
+  kill(life: Life, downMs: number, loseState: boolean): void {
+    life.kill();
+    const instance = this.#of(life);
+    if (loseState) instance.stores = memoryStores();
+    this.#startAgain(life, downMs);
+  }
+
+  /** Dies at a coming effect; what is to be done then is kept for the moment of death. */
+  killAtEffect(life: Life, effects: number, effect: string | null, downMs: number, loseState: boolean): void {
+    this.#deaths.set(life.name, { downMs, loseState });
+    life.dieAt(effects, effect);
+  }
+
+  readonly #deaths = new Map<string, { readonly downMs: number; readonly loseState: boolean }>();
+
+  scaleOut(service: ServiceName): void {
+    if (this.#instances.filter((each) => each.service === service && !each.isGone).length < 4) this.#begin(this.#instance(service));
+  }
+
+  /** A clean end of one process, as long as another one of its service is left. */
+  scaleIn(service: ServiceName, index: number): void {
+    const left = this.#instances.filter((each) => each.service === service && !each.isGone);
+    const life = this.pick(service, index);
+    if (life === null) return;
+    const instance = this.#of(life);
+    const isLast = left.length < 2;
+    if (!isLast) instance.isGone = true;
+    this.#stop(life).then(
+      () => {
+        // The last one of its service is restarted, as in a rolling update.
+        if (isLast && instance.life === life) this.#begin(instance);
+      },
+      (error: unknown) => this.#fatal(life, error instanceof Error ? error : new Error(String(error))),
+    );
+  }
+
+  async #stop(life: Life): Promise<void> {
+    await life.stop();
+  }
+
+  submit(job: Job): void {
+    this.runs.set(job.id, Math.max(this.runs.get(job.id) ?? 1, job.run));
+    this.#send(topics.jobs.name, partitionOf(job.id, this.plan.partitions), job.id, JSON.stringify(job));
+  }
+
+  /** A record in the topic of seeds, on whatever partition. */
+  seed(text: string): void {
+    this.#send(topics.seeds.name, this.#random.between(0, this.plan.partitions - 1), null, text);
+  }
+
+  /** Someone takes the id of a task over, and goes away. */
+  fence(service: ServiceName, task: number): void {
+    this.#user
+      .transactionalProducer(`${service}-${task}`)
+      .then(async (producer) => {
+        await producer.fence();
+        await producer.close();
+      })
+      .catch(() => undefined);
+  }
+
+  /** The newest status of each job that was committed. */
+  statuses(): ReadonlyMap<string, JobStatus> {
+    for (let partition = 0; partition < this.plan.partitions; partition += 1) {
+      const at = { topic: topics.counters.name, partition };
+      const { records, nextOffset } = this.cluster.committedFrom(at, this.#read.get(partition) ?? 0);
+      this.#read.set(partition, nextOffset);
+      for (const { key, value } of records) {
+        // Those of tasks have a slash in their key.
+        if (value === null || key?.includes("/") === true) continue;
+        const status = JSON.parse(value.toString("utf8")) as JobStatus;
+        this.#statuses.set(status.job, status);
+      }
+    }
+    return this.#statuses;
+  }
+
+  readonly #read = new Map<number, number>();
+  readonly #statuses = new Map<string, JobStatus>();
+
+  #send(topic: string, partition: number, key: string | null, value: string): void {
+    this.#writer ??= this.#user.producer();
+    this.#writer
+      .then((producer) => producer.send([{ topic, partition, key, value }]))
+      // The user tries until it is there.
+      .catch(() => this.clock.setTimer(this.clock.nowMs() + 500, () => this.#send(topic, partition, key, value)));
+  }
+
+  #writer: ReturnType<MemoryClient["producer"]> | null = null;
+
+  #instance(service: ServiceName): Instance {
+    const index = this.#instances.filter((each) => each.service === service).length;
+    const instance: Instance = { service, name: `${service}-${index}`, stores: memoryStores(), life: null, isGone: false };
+    this.#instances.push(instance);
+    return instance;
+  }
+
+  #of(life: Life): Instance {
+    const found = this.#instances.find(({ name }) => name === life.instance);
+    if (found === undefined) throw new Error(`no instance ${life.instance}`);
+    return found;
+  }
+
+  #begin(instance: Instance): void {
+    this.#lives += 1;
+    const skew = this.plan.skewMsMax;
+    const life = new Life(
+      {
+        service: instance.service,
+        instance: instance.name,
+        number: this.#lives,
+        stores: instance.stores,
+        skewMs: skew === 0 ? 0 : this.#random.between(-skew, skew),
+      },
+      this.#surroundings,
+    );
+    instance.life = life;
+    life.start();
+  }
+
+  #startAgain(life: Life, downMs: number): void {
+    const instance = this.#of(life);
+    if (instance.life !== life || instance.isGone) return;
+    this.steps += life.steps;
+    life.kill();
+    this.clock.setTimer(this.clock.nowMs() + downMs, () => {
+      if (instance.life === life && !instance.isGone) this.#begin(instance);
+    });
+  }
+
+  #died(life: Life): void {
+    const { downMs = 300, loseState = true } = this.#deaths.get(life.name) ?? {};
+    this.kill(life, downMs, loseState);
+  }
+
+  #fatal(life: Life, error: Error): void {
+    if (!life.isAlive) return;
+    this.report("a process ends only where it is told to", `${life.name}: ${error.message}`);
+    this.#startAgain(life, 300);
+  }
+
+  /** Steps of all processes, dead or alive. */
+  get stepsInAll(): number {
+    return this.lives().reduce((sum, life) => sum + life.steps, this.steps);
+  }
+}
