@@ -56,7 +56,7 @@ export const progressAlerts = {
   SluiceLagGrows: {
     severity: "ticket",
     for: "10m",
-    expression: `${lag} > 1000 and min_over_time(${lag}[10m]) > 1000 and deriv(${lag}[10m]) > 1`,
+    expression: `${lag} and min_over_time(${lag}[10m]) > 1000 and deriv(${lag}[10m]) > 1`,
     summary: "A service falls behind its input, and politeness is not the cause",
     description:
       "{{ $labels.service }} is {{ $value }} records behind in {{ $labels.topic }}, and it becomes more.",

@@ -41,8 +41,8 @@ export async function freezeAll(world: World, rounds: number, expected: number):
   return { figures: { freezes: rounds }, wrong: [] };
 }
 
-/** How many of each service there are after each event: out to four, in to two, and out again. */
-const sizes = [2, 3, 4, 3, 2, 1] as const;
+/** How many of a service there are after each of its events: one, out to four, in to two, and to one. */
+const sizes = [1, 4, 2, 1] as const;
 
 /** Services come and go gracefully, as an autoscaler would have them. */
 export async function scaleAll(world: World, events: number, expected: number): Promise<Findings> {

@@ -6,6 +6,7 @@ Usage: verify.py FOLDER, where the folder holds
   graph.jsonl   the robots.txt of all hosts, then one page of the crawled web a line
   access.jsonl  one request a line, written by the origin server by its own clock
   results.tsv   crawl.results as a reader with read_committed sees it: key, partition, offset, time, value
+  results/results.jsonl  what the sink wrote
 Prints one JSON object; examples of what is wrong go to standard error.
 """
 
@@ -90,6 +91,11 @@ def main(folder):
             continue
         seen[result["result_id"]] += 1
         results[result["url"]] = max(int(written_ms), results.get(result["url"], 0))
+    sunk = Counter(
+        json.loads(line)["result_id"]
+        for path in sorted((folder / "results").rglob("*.jsonl"))
+        for line in path.open(encoding="utf-8")
+    )
     missing, extra = expected - results.keys(), results.keys() - expected
     impolite = politeness(requests, run["delay_ms"])
 
@@ -129,6 +135,8 @@ def main(folder):
         "refetched_without_cause": len(unexplained),
         "forbidden": forbidden,
         "unreadable": unreadable,
+        "sink_missing": len(seen.keys() - sunk.keys()),
+        "sink_duplicates": sum(times - 1 for times in sunk.values()),
         "requests": len(starts),
         "pauses_ms": pauses,
     }

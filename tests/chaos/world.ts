@@ -49,6 +49,8 @@ export interface Verdict {
   readonly refetched_without_cause: number;
   readonly forbidden: number;
   readonly unreadable: number;
+  readonly sink_missing: number;
+  readonly sink_duplicates: number;
   readonly requests: number;
   readonly pauses_ms: readonly { readonly what: string; readonly ms: number }[];
 }
@@ -130,6 +132,47 @@ export class World {
 
   get results(): number {
     return this.observer.results.length;
+  }
+
+  /** The job's end, or null: without transactions its count may never add up, and all its results are its end. */
+  async ended(transactions: boolean, expected: number): Promise<string | null> {
+    if (transactions) {
+      const status = await this.observer.ended("chaos", 3_600_000);
+      return status.finishReason ?? null;
+    }
+    const urls = new Set<string>();
+    let read = 0;
+    await this.observer.until(
+      "all results",
+      () => {
+        for (; read < this.observer.results.length; read += 1)
+          urls.add(this.observer.results[read]?.url ?? "");
+        return urls.size >= expected;
+      },
+      3_600_000,
+    );
+    return null;
+  }
+
+  /** Resolves when the sink has written as many different results as there are. */
+  async sunk(): Promise<void> {
+    const group = `${this.observer.layout.prefix}result-sink`;
+    const topic = this.observer.layout.prefix + topics.results.name;
+    const { admin } = this.observer.broker;
+    for (let tries = 0; tries < 600; tries += 1) {
+      const [committed, marks] = await Promise.all([
+        admin.committedOffsets(group, [topic]),
+        admin.watermarks(topic),
+      ]);
+      const lag = marks.reduce(
+        (sum, { low, high }, partition) =>
+          sum + high - (committed.find((each) => each.partition === partition)?.offset ?? low),
+        0,
+      );
+      if (lag === 0) return;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    throw new Error("the sink has not written everything within two minutes");
   }
 
   /** Resident megabytes of each service's process, from the kernel's own accounting. */

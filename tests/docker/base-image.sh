@@ -32,6 +32,12 @@ for name in sh bash env cat chmod chown cp find head id ls mkdir mv rm sleep tes
   add_program "$(which "$name")" "$name"
 done
 add_program "$node" node
+# The rest of glibc, for what packages bring compiled.
+c_library=$(ldd "$node" | awk '$1 == "libc.so.6" { print $3 }')
+for name in libdl.so.2 libm.so.6 libpthread.so.0 libresolv.so.2 librt.so.1 libutil.so.1; do
+  library=$(dirname "$c_library")/$name
+  [ -e "$root$library" ] || cp -L --parents "$library" "$root"
+done
 
 npm=$(dirname "$(dirname "$(readlink -f "$(command -v npm)")")")
 cp -rL "$npm" "$root/usr/lib/node_modules/npm"

@@ -1,7 +1,14 @@
 /** A container of testcontainers that is started as the compose file says. */
 import { spawnSync } from "node:child_process";
-import { GenericContainer, Wait, type StartedNetwork } from "testcontainers";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  GenericContainer,
+  type StartedNetwork,
+  type StartedTestContainer,
+  type WaitStrategy,
+} from "testcontainers";
 import { durationMs, sizeBytes, type ComposeService } from "./compose.ts";
+import { docker, lastWords } from "./engine.ts";
 
 /** Containers, volumes and the network of one test, all removed at its end, however it ends. */
 export class Leftovers {
@@ -38,7 +45,18 @@ export interface Placement {
   readonly ports?: Readonly<Record<number, number>>;
 }
 
-export class ComposeContainer extends GenericContainer {
+/** On a machine with other work to do. */
+const startMs = 240_000;
+
+/** testcontainers removes what does not come up in time, and with it all that it wrote: the waiting is done here. */
+const noWaiting: WaitStrategy = {
+  waitUntilReady: async () => {},
+  withStartupTimeout: () => noWaiting,
+  isStartupTimeoutSet: () => true,
+  getStartupTimeout: () => startMs,
+};
+
+class ComposeContainer extends GenericContainer {
   readonly #service: ComposeService;
   readonly #placement: Placement;
 
@@ -55,17 +73,14 @@ export class ComposeContainer extends GenericContainer {
     if (networkMode === undefined) this.withNetwork(placement.network).withNetworkAliases(placement.name);
     else this.withNetworkMode(networkMode);
     this.withExposedPorts(...Object.keys(placement.ports ?? {}).map(Number));
-    // Those that run once have an end; all others become healthy.
-    if (service.restart === "on-failure") this.withWaitStrategy(Wait.forOneShotStartup());
-    else this.withWaitStrategy(Wait.forHealthCheck());
-    this.withStartupTimeout(180_000);
-    if (health?.test !== undefined)
+    this.withWaitStrategy(noWaiting);
+    if (health !== undefined && "test" in health)
       this.withHealthCheck({
-        test: [...health.test] as ["CMD", ...string[]],
-        ...(health.interval === undefined ? {} : { interval: durationMs(health.interval) }),
-        ...(health.timeout === undefined ? {} : { timeout: durationMs(health.timeout) }),
-        ...(health.retries === undefined ? {} : { retries: health.retries }),
-        ...(health.start_period === undefined ? {} : { startPeriod: durationMs(health.start_period) }),
+        test: health.test as ["CMD", ...string[]],
+        interval: durationMs(health.interval),
+        timeout: durationMs(health.timeout),
+        retries: health.retries,
+        startPeriod: durationMs(health.start_period),
       });
   }
 
@@ -94,4 +109,28 @@ export class ComposeContainer extends GenericContainer {
   protected override async containerCreated(id: string): Promise<void> {
     this.#placement.leftovers.containers.push(id);
   }
+}
+
+/**
+ * Starts it and resolves when it is healthy, or has ended well where it is to run once. Rejects with the last that it
+ * wrote where that does not come in time.
+ */
+export async function startService(
+  service: ComposeService,
+  placement: Placement,
+): Promise<StartedTestContainer> {
+  const container = await new ComposeContainer(service, placement).start();
+  const once = service.restart === "on-failure";
+  const wanted = once ? "exited 0" : "running healthy";
+  const format = `{{.State.Status}} {{${once ? ".State.ExitCode" : ".State.Health.Status"}}}`;
+  const untilMs = performance.now() + startMs;
+  let state = "";
+  while (state !== wanted) {
+    // One that has died and is started again would die again.
+    if (performance.now() > untilMs || state.startsWith("restarting"))
+      throw new Error(`${placement.name} is ${state}, not ${wanted}: ${await lastWords(container.getId())}`);
+    await sleep(500);
+    state = (await docker("inspect", "--format", format, container.getId())).trim();
+  }
+  return container;
 }

@@ -5,6 +5,7 @@ import { commonSettings, settingsByService, type Setting } from "@sluice/config"
 import { pinnedKafka } from "@sluice/local-kafka";
 import { defaultLimits } from "@sluice/runtime";
 import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import {
   durationMs,
   readCompose,
@@ -14,6 +15,12 @@ import {
   sizeBytes,
   type ComposeService,
 } from "./compose.ts";
+
+interface PrometheusFile {
+  readonly scrape_configs: readonly {
+    readonly dns_sd_configs?: readonly { readonly names: readonly string[] }[];
+  }[];
+}
 
 const compose = readCompose();
 const { version } = JSON.parse(readText("package.json")) as { version: string };
@@ -33,7 +40,10 @@ function settingsOf(name: string): ReadonlyMap<string, Setting> {
 }
 
 /** Problems of the variables that a service is started with: unknown names and values that are not allowed. */
-function problemsOf(name: string, variables: ComposeService["environment"] = {}): readonly string[] {
+function problemsOf(
+  name: string,
+  variables: NonNullable<ComposeService["environment"]> = {},
+): readonly string[] {
   const known = settingsOf(name);
   return Object.entries(variables).flatMap(([variable, value]) => {
     const setting = known.get(variable);
@@ -96,8 +106,8 @@ describe("docker-compose.yml", () => {
     for (const [name, service] of all) {
       expect(service.restart, name).toBe(once.includes(name) ? "on-failure" : "unless-stopped");
       expect(sizeBytes(service.mem_limit), name).toBeGreaterThan(0);
-      expect(service.logging?.options, name).toHaveProperty("max-size");
-      if (theirs.includes(name)) expect(service.healthcheck?.test?.[0], name).toBe("CMD");
+      expect(service.logging.options, name).toHaveProperty("max-size");
+      if (theirs.includes(name)) expect(service.healthcheck, name).toHaveProperty("test");
       // That of the image.
       if (ours.includes(name)) expect(service.healthcheck, name).toBeUndefined();
     }
@@ -151,10 +161,18 @@ describe("docker-compose.yml", () => {
     expect(readText("docker-compose.yml")).not.toMatch(/(TOKEN|PASSWORD)[A-Z_]*: *["']?[A-Za-z0-9$]/);
   });
 
-  it("lets a service be scaled: no name and no port of the machine belongs to one container", () => {
-    expect(all.filter(([, service]) => service.container_name !== undefined)).toEqual([]);
+  it("lets fetchers be many, each with 2 GB at most", () => {
+    // No port of the machine belongs to one container of a service that is scaled.
     for (const name of ["frontier", "rate-limit", "fetcher"])
       expect(serviceOf(compose, name).ports, name).toBeUndefined();
+    expect(sizeBytes(serviceOf(compose, "fetcher").mem_limit)).toBe(2 * 2 ** 30);
+    // Prometheus finds them by the addresses that the name of the service has.
+    const scraped = (
+      parse(readText("deploy/prometheus/prometheus.yml")) as PrometheusFile
+    ).scrape_configs.flatMap(({ dns_sd_configs = [] }) => dns_sd_configs);
+    expect(scraped.flatMap(({ names }) => names).toSorted()).toEqual(ours.toSorted());
+    const port = Number(/SLUICE_ADMIN_PORT=(\d+)/.exec(readText("deploy/Dockerfile"))?.[1]);
+    for (const each of scraped) expect(each).toMatchObject({ type: "A", port });
   });
 
   it("mounts only volumes that it declares and files that are there", () => {

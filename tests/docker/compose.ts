@@ -2,49 +2,62 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parse } from "yaml";
+import { z } from "zod";
 
 export const root = resolve(import.meta.dirname, "../..");
 export const readText = (path: string): string => readFileSync(join(root, path), "utf8");
 
-export interface ComposeService {
-  readonly image: string;
-  readonly build?: {
-    readonly context: string;
-    readonly dockerfile: string;
-    readonly args: Readonly<Record<string, string>>;
-  };
-  readonly command?: readonly string[];
-  /** Null: passed on from the caller's environment where it is set there. */
-  readonly environment?: Readonly<Record<string, string | null>>;
-  readonly restart: string;
-  readonly stop_grace_period?: string;
-  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
-  readonly healthcheck?: {
-    readonly disable?: boolean;
-    readonly test?: readonly string[];
-    readonly interval?: string;
-    readonly timeout?: string;
-    readonly retries?: number;
-    readonly start_period?: string;
-  };
-  readonly ports?: readonly string[];
-  readonly volumes?: readonly string[];
-  readonly tmpfs?: readonly string[];
-  readonly read_only?: boolean;
-  readonly cap_drop?: readonly string[];
-  readonly security_opt?: readonly string[];
-  readonly network_mode?: string;
-  readonly mem_limit: string;
-  readonly cpus?: number;
-  readonly logging?: { readonly options: Readonly<Record<string, string>> };
-  readonly container_name?: string;
-}
+const text = z.string().min(1);
+const seconds = z.string().regex(/^\d+s$/);
+const size = z.string().regex(/^\d+[mg]$/);
 
-export interface Compose {
-  readonly name: string;
-  readonly services: Readonly<Record<string, ComposeService>>;
-  readonly volumes: Readonly<Record<string, unknown>>;
-}
+/** The keys of the Compose Specification that the file uses; another one is a slip, which Compose would refuse. */
+const serviceSchema = z.strictObject({
+  image: text,
+  build: z.strictObject({ context: text, dockerfile: text, args: z.record(text, text) }).optional(),
+  command: z.array(text).optional(),
+  /** Null: passed on from the caller's environment where it is set there. */
+  environment: z.record(text, z.string().nullable()).optional(),
+  restart: z.enum(["unless-stopped", "on-failure"]),
+  stop_grace_period: seconds.optional(),
+  depends_on: z
+    .record(
+      text,
+      z.strictObject({ condition: z.enum(["service_healthy", "service_completed_successfully"]) }),
+    )
+    .optional(),
+  healthcheck: z
+    .union([
+      z.strictObject({ disable: z.literal(true) }),
+      z.strictObject({
+        test: z.tuple([z.literal("CMD")], text),
+        interval: seconds,
+        timeout: seconds,
+        retries: z.int(),
+        start_period: seconds,
+      }),
+    ])
+    .optional(),
+  ports: z.array(text).optional(),
+  volumes: z.array(text).optional(),
+  tmpfs: z.array(text).optional(),
+  read_only: z.boolean().optional(),
+  cap_drop: z.array(text).optional(),
+  security_opt: z.array(text).optional(),
+  network_mode: z.literal("none").optional(),
+  mem_limit: size,
+  cpus: z.number().optional(),
+  logging: z.strictObject({ driver: text, options: z.record(text, text) }),
+});
+
+const composeSchema = z.strictObject({
+  name: text,
+  services: z.record(text, serviceSchema),
+  volumes: z.record(text, z.null()),
+});
+
+export type ComposeService = z.output<typeof serviceSchema>;
+export type Compose = z.output<typeof composeSchema>;
 
 /** `${NAME:-value}` as it is with these variables, and `$$` as the container gets it. */
 export function interpolate(text: string, variables: Readonly<Record<string, string>> = {}): string {
@@ -56,8 +69,13 @@ export function interpolate(text: string, variables: Readonly<Record<string, str
     .replaceAll("$$", "$");
 }
 
+/** Throws where the file has a key or a value that it may not have. */
 export function readCompose(variables: Readonly<Record<string, string>> = {}): Compose {
-  return parse(interpolate(readText("docker-compose.yml"), variables), { merge: true }) as Compose;
+  const file = parse(interpolate(readText("docker-compose.yml"), variables), { merge: true }) as object;
+  // Extensions are there to be merged into services and mean nothing by themselves.
+  return composeSchema.parse(
+    Object.fromEntries(Object.entries(file).filter(([key]) => !key.startsWith("x-"))),
+  );
 }
 
 export function serviceOf(compose: Compose, name: string): ComposeService {

@@ -1,17 +1,17 @@
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { JobStatus } from "@sluice/records";
+import type { StartedTestContainer } from "testcontainers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseResults } from "../fleet/crawl-command.ts";
 import { Graph } from "../fleet/graph.ts";
 import { Observer } from "../fleet/observer.ts";
 import { politenessViolations, type AccessLine } from "../fleet/origin.ts";
-import type { ComposeContainer as Container, Placement } from "./compose-container.ts";
+import type { Placement } from "./compose-container.ts";
 import { readCompose, root, serviceOf } from "./compose.ts";
-import { buildImages, docker, engineFailure, type Images } from "./images.ts";
+import { docker, engineFailure } from "./engine.ts";
+import { buildImages, type Images } from "./images.ts";
 import type { OriginPlan } from "./origin-main.ts";
-
-type Started = Awaited<ReturnType<Container["start"]>>;
 
 const services = ["frontier", "rate-limit", "fetcher", "result-sink", "api"];
 const delayMs = 100;
@@ -46,22 +46,16 @@ describe.skipIf(failure !== undefined)("a crawl through containers, each as the 
     // The helper image that removes leftovers cannot be had everywhere. Read when the library is loaded.
     process.env["TESTCONTAINERS_RYUK_DISABLED"] ??= "true";
     const { GenericContainer, Network, Wait } = await import("testcontainers");
-    const { ComposeContainer, Leftovers } = await import("./compose-container.ts");
+    const { Leftovers, startService } = await import("./compose-container.ts");
     const leftovers = new Leftovers();
     const network = await new Network().start();
     cleanups.push(() => network.stop());
     cleanups.push(() => leftovers.remove());
-    const start = (name: string, own: Partial<Placement> = {}): Promise<Started> => {
+    const start = (name: string, own: Partial<Placement> = {}): Promise<StartedTestContainer> => {
       const image = name === "kafka" ? images.kafka : images.service(services.includes(name) ? name : "api");
       const prefix = `${network.getName()}-`;
-      return new ComposeContainer(serviceOf(compose, name), {
-        name,
-        image,
-        network,
-        leftovers,
-        prefix,
-        ...own,
-      }).start();
+      const place = { name, image, network, leftovers, prefix, ...own };
+      return startService(serviceOf(compose, name), place);
     };
 
     const port = await freePort();
@@ -93,16 +87,14 @@ describe.skipIf(failure !== undefined)("a crawl through containers, each as the 
       network.getId(),
     );
 
-    // A killed member is missed sooner than by default, for the test's sake.
-    const soon = { SLUICE_SESSION_TIMEOUT_MS: "3000" };
-    const forFetcher = { ...soon, SLUICE_FETCHER_ALLOW_PRIVATE: subnet.trim() };
+    const forFetcher = { SLUICE_FETCHER_ALLOW_PRIVATE: subnet.trim() };
     const [frontier, , fetcher, , sink, , api] = await Promise.all([
-      start("frontier", { environment: soon }),
-      start("frontier", { environment: soon }),
+      start("frontier"),
+      start("frontier"),
       start("fetcher", { environment: forFetcher }),
       start("fetcher", { environment: forFetcher }),
-      start("result-sink", { environment: soon }),
-      start("rate-limit", { environment: soon }),
+      start("result-sink"),
+      start("rate-limit"),
       start("api", { ports: { 7400: 0 } }),
     ]);
     const observer = await Observer.open([`127.0.0.1:${port}`], "", 12);
@@ -145,7 +137,7 @@ describe.skipIf(failure !== undefined)("a crawl through containers, each as the 
       expect((await docker("inspect", "--format", "{{.State.ExitCode}}", victim.getId())).trim()).toBe("137");
 
     // Node is process 1 of each container: told to stop, it drains and ends by itself.
-    await docker("stop", "--time", "45", sink.getId(), api.getId());
+    await docker("stop", "-t", "45", sink.getId(), api.getId());
     for (const stopped of [sink, api])
       expect((await docker("inspect", "--format", "{{.State.ExitCode}}", stopped.getId())).trim()).toBe("0");
   }, 600_000);

@@ -1,30 +1,13 @@
 /** The images of a test: built here, on a base that is made here where none is named. */
-import { execFile, spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
 import { promisify } from "node:util";
-import { readCompose, root, serviceOf } from "./compose.ts";
+import { readCompose, readText, root, serviceOf } from "./compose.ts";
+import { docker } from "./engine.ts";
 
 const run = promisify(execFile);
-const outputMax = 64 * 1024 * 1024;
 /** Of one build, with packages that come over a slow line. */
 const buildMs = 600_000;
-const infoMs = 10_000;
-
-/** Why no container can be started here, in one line; undefined where an engine answers. */
-export function engineFailure(): string | undefined {
-  const { error, stdout, stderr } = spawnSync("docker", ["info", "--format", "{{.ServerVersion}}"], {
-    encoding: "utf8",
-    timeout: infoMs,
-  });
-  if (error !== undefined) return `docker can't be run: ${error.message}`;
-  // Some versions of docker end with 0 although no engine answered.
-  if (/^\d/.test(stdout.trim())) return undefined;
-  return `no engine answers: ${stderr.trim().split("\n")[0] ?? ""}`;
-}
-
-export async function docker(...args: readonly string[]): Promise<string> {
-  const { stdout } = await run("docker", args, { cwd: root, maxBuffer: outputMax, timeout: buildMs });
-  return stdout;
-}
 
 export interface Images {
   readonly kafka: string;
@@ -55,13 +38,32 @@ export async function buildImages(services: readonly string[]): Promise<Images> 
   return { kafka, service: (name) => serviceOf(compose, name).image.replace("sluice/", "sluice-test/") };
 }
 
-async function localBase(tag: string, ...more: readonly string[]): Promise<string> {
-  await run("tests/docker/base-image.sh", [tag, process.execPath, ...more], { cwd: root });
-  return tag;
+/** Made anew only where what makes it has changed: the layers that lie on it then stay, too. */
+async function localBase(name: string, ...more: readonly string[]): Promise<string> {
+  const script = "tests/docker/base-image.sh";
+  return made(`${name}:${hashOf(readText(script), process.version)}`, script, (tag) => [
+    tag,
+    process.execPath,
+    ...more,
+  ]);
 }
 
 async function localKafka(): Promise<string> {
   const base = await localBase("sluice-test/java-base", "java");
-  await run("tests/docker/kafka-image.sh", [base, "sluice-test/kafka"], { cwd: root, timeout: buildMs });
-  return "sluice-test/kafka";
+  const script = "tests/docker/kafka-image.sh";
+  const tag = `sluice-test/kafka:${hashOf(readText(script), base, readText("deploy/kafka/jars.sha256"))}`;
+  return made(tag, script, () => [base, tag]);
+}
+
+async function made(tag: string, script: string, args: (tag: string) => readonly string[]): Promise<string> {
+  const present = await docker("image", "inspect", tag).then(
+    () => true,
+    () => false,
+  );
+  if (!present) await run(script, args(tag), { cwd: root, timeout: buildMs });
+  return tag;
+}
+
+function hashOf(...parts: readonly string[]): string {
+  return createHash("sha256").update(parts.join("\0")).digest("hex").slice(0, 12);
 }

@@ -86,16 +86,19 @@ export class Prometheus {
   }
 
   async rules(): Promise<readonly RuleState[]> {
-    const { groups } = await this.#get<{ readonly groups: readonly { readonly rules: readonly RuleState[] }[] }>(
-      "rules",
-    );
+    const { groups } = await this.#get<{
+      readonly groups: readonly { readonly rules: readonly RuleState[] }[];
+    }>("rules");
     return groups.flatMap(({ rules }) => rules);
   }
 
   /** Alerts whose condition holds: `pending` or `firing`, with the name and the other labels. */
   async alerts(): Promise<readonly string[]> {
     const { alerts } = await this.#get<{
-      readonly alerts: readonly { readonly state: string; readonly labels: Readonly<Record<string, string>> }[];
+      readonly alerts: readonly {
+        readonly state: string;
+        readonly labels: Readonly<Record<string, string>>;
+      }[];
     }>("alerts");
     return alerts.map(({ state, labels }) => `${state} ${JSON.stringify(labels)}`);
   }

@@ -1,14 +1,9 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { eventSchema, type CrawlEvent } from "@sluice/records";
-import { Fleet } from "../fleet/fleet.ts";
+import { apiFleet, messages, post, type ApiFleet, type Got } from "../fleet/api-fleet.ts";
 import { Graph, loopback } from "../fleet/graph.ts";
 import { htmlPage, Origin, type Site } from "../fleet/origin.ts";
-import { Observer } from "../fleet/observer.ts";
+import type { Observer } from "../fleet/observer.ts";
 import { testBrokers } from "./brokers.ts";
 
 let run = 0;
@@ -18,107 +13,22 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
 
-interface World {
+interface World extends ApiFleet {
   readonly origin: Origin;
-  readonly observer: Observer;
-  readonly fleet: Fleet;
-  /** Addresses of the replicas of the API. */
-  readonly apis: readonly string[];
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** An origin, topics of its own, every service as a process, and two replicas of the API. */
 async function world(addresses: readonly string[], site: Site): Promise<World> {
   run += 1;
-  const prefix = `api-test-${process.pid}-${run}.`;
   const origin = await Origin.start(addresses, site);
   cleanups.push(() => origin.close());
-  const observer = await Observer.open(testBrokers(), prefix, 4);
-  cleanups.push(() => observer.close());
-  const dir = mkdtempSync(join(tmpdir(), "sluice-fleet-"));
-  cleanups.push(() => rmSync(dir, { recursive: true, force: true }));
-  const fleet = new Fleet(dir, {
-    KAFKA_BROKERS: testBrokers().join(","),
-    SLUICE_PREFIX: prefix,
-    SLUICE_PARTITIONS: "4",
-    SLUICE_FETCHER_ALLOW_PRIVATE: "127.0.0.0/8",
-    // A replica that is started again takes any port: the one it had may be taken by then.
-    SLUICE_API_PORT: "0",
+  const fleet = await apiFleet({
+    brokers: testBrokers(),
+    prefix: `api-test-${process.pid}-${run}.`,
+    services: ["frontier", "rate-limit", "fetcher"],
   });
-  cleanups.push(() => fleet.stop());
-  const apis: string[] = [];
-  for (const index of [0, 1]) {
-    const port = await freePort();
-    fleet.start("api", index, { SLUICE_API_PORT: String(port) });
-    apis.push(`http://127.0.0.1:${port}`);
-  }
-  for (const service of ["frontier", "rate-limit", "fetcher"] as const) fleet.start(service);
-  for (const api of apis) await ready(api);
-  return { origin, observer, fleet, apis };
-}
-
-async function ready(api: string): Promise<void> {
-  const until = performance.now() + 60_000;
-  for (;;) {
-    const answer = await fetch(`${api}/readyz`).catch(() => null);
-    if (answer?.status === 200) return;
-    if (performance.now() > until) throw new Error(`${api} did not become ready`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
-
-const post = (url: string, body?: object, headers: Record<string, string> = {}): Promise<Response> =>
-  fetch(url, {
-    method: "POST",
-    headers: { ...headers, ...(body === undefined ? {} : { "content-type": "application/json" }) },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-
-interface Got {
-  readonly id: string | null;
-  readonly type: string;
-  readonly event: unknown;
-}
-
-/** Reads messages until `enough` says so, then goes away; to the end of the stream where it never does. */
-async function messages(
-  url: string,
-  lastId: string | null,
-  enough: (got: Got) => boolean,
-): Promise<readonly Got[]> {
-  const gone = new AbortController();
-  const response = await fetch(url, {
-    signal: gone.signal,
-    headers: lastId === null ? {} : { "last-event-id": lastId },
-  });
-  if (response.status === 204) return [];
-  expect(response.status).toBe(200);
-  const all: Got[] = [];
-  let text = "";
-  for await (const part of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
-    text += part;
-    const blocks = text.split("\n\n");
-    text = blocks.pop() ?? "";
-    for (const block of blocks) {
-      const field = (name: string): string | null =>
-        new RegExp(`^${name}: (.*)$`, "m").exec(block)?.[1] ?? null;
-      const data = field("data");
-      if (data === null) continue;
-      const got = { id: field("id"), type: field("event") ?? "", event: JSON.parse(data) as unknown };
-      all.push(got);
-      if (!enough(got)) continue;
-      gone.abort();
-      return all;
-    }
-  }
-  return all;
+  cleanups.push(() => fleet.close());
+  return { ...fleet, origin };
 }
 
 const isEvent = ({ id }: Got): boolean => id !== null;
@@ -133,6 +43,22 @@ async function graphWorld(block: number, pagesPerHost: number): Promise<World & 
   const made = await world(addresses, (host, path) => graph.site(host, path));
   port = made.origin.port;
   return { ...made, graph };
+}
+
+/** Each try begins before anything comes of it, each result is told of, and the last event is the last. */
+function tellsEachUrl(events: readonly CrawlEvent[], observer: Observer): void {
+  const started = new Set<string>();
+  for (const event of events) {
+    if (event.type === "url_started") started.add(`${event.url} ${event.depth}`);
+    if (event.type === "url_crawled" || event.type === "sent_to_processing")
+      expect(started).toContain(`${event.url} ${event.depth}`);
+  }
+  const processed = events.flatMap((event) => (event.type === "sent_to_processing" ? [event.resultId] : []));
+  expect(processed.toSorted()).toEqual(observer.results.map((result) => result.result_id).toSorted());
+  const types = events.map(({ type }) => type);
+  expect(types.indexOf("job_completed")).toBe(types.length - 1);
+  for (const type of ["urls_discovered", "url_failed", "progress", "time_update"] as const)
+    expect(types).toContain(type);
 }
 
 describe("the API on a real Kafka, each service a process of its own", () => {
@@ -154,6 +80,7 @@ describe("the API on a real Kafka, each service a process of its own", () => {
     expect(got.filter(isEvent).map(({ event }) => eventSchema.parse(event))).toEqual(
       eventsOf(observer, "outside"),
     );
+    tellsEachUrl(eventsOf(observer, "outside"), observer);
     const answers = await Promise.all(
       apis.map((api) => fetch(`${api}/v1/jobs/outside/results`).then((answer) => answer.text())),
     );
@@ -231,5 +158,78 @@ describe("the API on a real Kafka, each service a process of its own", () => {
     const last = (await messages(`${first}/v1/jobs/stop/events`, null, () => false)).at(-1);
     expect(last).toMatchObject({ type: "job_completed", event: { finishReason: "cancelled" } });
     expect(Math.max(...origin.log.map(({ startMs }) => startMs)) - cancelledAtMs).toBeLessThan(5000);
+  });
+
+  it("ends what is under way at the server within 5 s of a cancel, however slow its pages are", async () => {
+    const addresses = loopback(46, 6);
+    const { origin, apis } = await world(addresses, (_, path) => {
+      if (path === "/robots.txt") return { status: 404 };
+      if (path === "/")
+        return htmlPage(
+          "start",
+          Array.from({ length: 30 }, (_, at) => `/slow/${at}`),
+        );
+      return { ...htmlPage(path, []), afterMs: 25_000 };
+    });
+    const [first = "", second = ""] = apis;
+    await post(`${first}/v1/jobs`, {
+      id: "slow",
+      seeds: addresses.map((address) => origin.url(address)),
+      politeness: { delayMs: 10, concurrencyPerHost: 3 },
+    });
+    const open = () => origin.log.filter(({ path, endMs }) => path !== "/" && Number.isNaN(endMs));
+    const untilMs = performance.now() + 60_000;
+    while (open().length < 12 && performance.now() < untilMs)
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(open().length).toBeGreaterThanOrEqual(12);
+    expect((await post(`${second}/v1/jobs/slow/cancel`)).status).toBe(202);
+    const answeredMs = performance.now();
+    const last = (await messages(`${first}/v1/jobs/slow/events`, null, () => false)).at(-1);
+    expect(last).toMatchObject({ type: "job_completed", event: { finishReason: "cancelled" } });
+    // What would still come would have come by now.
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    expect(Math.max(...origin.log.map(({ startMs }) => startMs)) - answeredMs).toBeLessThan(5000);
+    expect(open()).toEqual([]);
+    expect(Math.max(...origin.log.map(({ endMs }) => endMs)) - answeredMs).toBeLessThan(5000);
+  });
+
+  it("ends a job at its time limit, with job_timeout as the last event", async () => {
+    const [address = ""] = loopback(47, 1);
+    const { origin, apis, observer } = await world([address], (_, path) =>
+      path === "/robots.txt" ? { status: 404 } : htmlPage(path, [`${path}a`, `${path}b`]),
+    );
+    await post(`${apis[0]}/v1/jobs`, {
+      id: "short",
+      seeds: [origin.url(address)],
+      politeness: { delayMs: 100 },
+      limits: { maxDurationMs: 3000 },
+    });
+    const got = await messages(`${apis[1]}/v1/jobs/short/events`, null, () => false);
+    expect(got.at(-1)?.type).toBe("job_timeout");
+    expect(got.filter(({ type }) => type === "time_update").length).toBeGreaterThanOrEqual(3);
+    await observer.ended("short");
+    expect(eventsOf(observer, "short").at(-1)?.type).toBe("job_timeout");
+  });
+
+  it("makes one job of the same request at two replicas in the same moment", async () => {
+    const [address = ""] = loopback(48, 1);
+    const { origin, apis, observer } = await world([address], (_, path) =>
+      path === "/robots.txt" ? { status: 404 } : htmlPage(path, []),
+    );
+    const ids = new Set<string>();
+    for (let round = 0; round < 5; round += 1) {
+      const body = { seeds: [origin.url(address, `/${round}`)], politeness: { delayMs: 10 } };
+      const key = { "idempotency-key": `round-${round}` };
+      const answers = await Promise.all([...apis, ...apis].map((api) => post(`${api}/v1/jobs`, body, key)));
+      expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 200, 200, 201]);
+      const bodies = await Promise.all(answers.map((answer) => answer.text()));
+      expect(new Set(bodies).size).toBe(1);
+      ids.add((JSON.parse(bodies[0] ?? "") as { id: string }).id);
+    }
+    for (const id of ids) await observer.ended(id);
+    expect(ids.size).toBe(5);
+    expect(observer.results.map(({ url }) => url).toSorted()).toEqual(
+      [0, 1, 2, 3, 4].map((round) => origin.url(address, `/${round}`)),
+    );
   });
 });

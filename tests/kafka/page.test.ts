@@ -66,7 +66,7 @@ describe.skipIf(missingBrowser !== null)("the page of the API on a real Kafka", 
     const { page, complaints } = await openPage(browser, `${api}/`);
     const text = (id: string): Promise<string> => page.locator(`#${id}`).innerText();
 
-    await page.getByLabel("Token").fill(token);
+    await page.getByLabel("Token", { exact: true }).fill(token);
     await page.getByRole("button", { name: "Continue" }).click();
     await expect.poll(() => text("no-job"), pollOptions).toContain("No jobs yet");
     await page.getByRole("button", { name: "New job" }).click();

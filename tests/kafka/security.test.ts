@@ -112,57 +112,59 @@ describe.skipIf(missing.length > 0)("a Kafka with TLS and passwords", { timeout:
     });
   }
 
-  it.each(["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])(
-    "is crawled through with SASL_SSL and %s",
-    async (mechanism) => {
-      const job = `login-${mechanism.toLowerCase()}`;
-      expect(await crawl(job, sasl(mechanism)), said.at(-1)).toBe(0);
-      expect(
-        readResults(join(dir, job))
-          .map(({ url }) => url)
-          .toSorted(),
-      ).toEqual(pages().toSorted());
-    },
-  );
-
-  it("is crawled through with the password in a file and the brokers under the name that Kafka's own tools use", async () => {
+  it("is crawled through by the command, with the password in a file and the brokers under the name that Kafka's own tools use", async () => {
     const file = join(dir, "password");
     writeFileSync(file, `${password}\n`);
     const { KAFKA_BROKERS: brokers = "", KAFKA_SASL_PASSWORD: _, ...rest } = sasl("SCRAM-SHA-512");
     const env = { ...rest, KAFKA_BOOTSTRAP_SERVERS: brokers, KAFKA_SASL_PASSWORD_FILE: file };
     expect(await crawl("by-file", env), said.at(-1)).toBe(0);
-    expect(readResults(join(dir, "by-file"))).toHaveLength(3);
+    const urls = readResults(join(dir, "by-file")).map(({ url }) => url);
+    expect(urls.toSorted()).toEqual(pages().toSorted());
   });
 
-  it("is crawled through by all services with certificates of their own, whose key is encrypted", async () => {
-    const prefix = "mutual.";
+  it("is crawled through by services that each reach it in another way: PLAIN, both SCRAMs, TLS, and a certificate whose key is encrypted", async () => {
+    const prefix = "ways.";
     const observer = await Observer.open([kafka.plaintext], prefix, 2);
     const [adminPort, apiPort] = [await freePort(null), await freePort(null)];
     const fleet = new Fleet(join(dir, "fleet"), {
-      ...mutual(),
       SLUICE_PREFIX: prefix,
       SLUICE_PARTITIONS: "2",
       SLUICE_LOG_LEVEL: "debug",
-      SLUICE_FETCHER_ALLOW_PRIVATE: "127.0.0.0/8",
-      SLUICE_SINK_DIR: join(dir, "sink"),
-      SLUICE_API_PORT: String(apiPort),
-      SLUICE_API_TOKEN: token,
     });
     try {
-      for (const service of ["frontier", "rate-limit", "result-sink", "api"] as const) fleet.start(service);
-      fleet.start("fetcher", 0, { SLUICE_ADMIN_PORT: String(adminPort) });
-      await observer.submit({ id: "mutual", seeds: [origin.url(host)], politeness: { delayMs: 0 } });
-      await observer.ended("mutual");
+      fleet.start("frontier", 0, sasl("PLAIN"));
+      fleet.start("rate-limit", 0, sasl("SCRAM-SHA-256"));
+      fleet.start("fetcher", 0, {
+        ...mutual(),
+        SLUICE_ADMIN_PORT: String(adminPort),
+        SLUICE_FETCHER_ALLOW_PRIVATE: "127.0.0.0/8",
+      });
+      fleet.start("result-sink", 0, { ...sasl("SCRAM-SHA-512"), SLUICE_SINK_DIR: join(dir, "sink") });
+      fleet.start("api", 0, {
+        KAFKA_BROKERS: kafka.tls,
+        KAFKA_SECURITY_PROTOCOL: "SSL",
+        KAFKA_SSL_CA_LOCATION: ca,
+        SLUICE_API_PORT: String(apiPort),
+        SLUICE_API_TOKEN: token,
+      });
+      await observer.submit({ id: "ways", seeds: [origin.url(host)], politeness: { delayMs: 0 } });
+      await observer.ended("ways");
       expect(observer.results.map(({ url }) => url).toSorted()).toEqual(pages().toSorted());
+      await expect.poll(() => readResults(join(dir, "sink")).length, { timeout: 60_000 }).toBe(3);
+      const api = `http://127.0.0.1:${apiPort}`;
+      const ready = async (): Promise<number> => (await fetch(`${api}/livez`).catch(() => null))?.status ?? 0;
+      await expect.poll(ready, { timeout: 60_000 }).toBe(200);
       const headers = { authorization: `Bearer ${token}` };
       const answers = [
         await fetch(`http://127.0.0.1:${adminPort}/metrics`),
-        await fetch(`http://127.0.0.1:${apiPort}/metrics`, { headers }),
-        await fetch(`http://127.0.0.1:${apiPort}/v1/jobs/mutual`, { headers }),
-        await fetch(`http://127.0.0.1:${apiPort}/v1/jobs`),
+        await fetch(`${api}/metrics`, { headers }),
+        await fetch(`${api}/v1/jobs/ways`, { headers }),
+        await fetch(`${api}/v1/jobs`),
       ];
       expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 401]);
       for (const answer of answers) said.push(await answer.text());
+      for (const service of ["frontier", "rate-limit", "fetcher", "result-sink", "api"] as const)
+        expect(fleet.deaths(service, 0), service).toBe(0);
     } finally {
       await fleet.stop();
       await observer.close();

@@ -102,8 +102,11 @@ export const containersOf = ({ spec }: Workload): readonly Container[] => [
 /** The variables of a container that have a literal value, its own and those of the config maps it names. */
 export function variablesOf(manifests: readonly Manifest[], container: Container): Labels {
   const shared = (container.envFrom ?? []).map(({ configMapRef }) => {
-    const map = manifests.find(({ kind, metadata }) => kind === "ConfigMap" && metadata.name === configMapRef?.name);
-    if (map?.data === undefined) throw new Error(`${container.name}: no config map ${configMapRef?.name ?? ""}`);
+    const map = manifests.find(
+      ({ kind, metadata }) => kind === "ConfigMap" && metadata.name === configMapRef?.name,
+    );
+    if (map?.data === undefined)
+      throw new Error(`${container.name}: no config map ${configMapRef?.name ?? ""}`);
     return map.data;
   });
   const own = (container.env ?? []).map(({ name, value }) => ({ [name]: value ?? "" }));

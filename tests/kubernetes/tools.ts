@@ -42,28 +42,37 @@ function venv(): Pick<Tools, "kubectl" | "python"> {
   const requirements = join(here, "requirements.txt");
   const tools = { kubectl: join(place, "bin/kubectl"), python: join(place, "bin/python") };
   const installed = join(place, "installed.txt");
-  const isCurrent =
-    existsSync(installed) && run("cmp", ["--silent", installed, requirements]).status === 0;
+  const isCurrent = existsSync(installed) && run("cmp", ["--silent", installed, requirements]).status === 0;
   if (isCurrent) return tools;
   rmSync(place, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   needed("python3", ["-m", "venv", place]);
-  needed(tools.python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements]);
+  needed(tools.python, [
+    "-m",
+    "pip",
+    "install",
+    "--quiet",
+    "--disable-pip-version-check",
+    "-r",
+    requirements,
+  ]);
   copyFileSync(requirements, installed);
   return tools;
 }
 
 function customResources(): string {
   const place = join(folder, "custom-resources");
-  if (existsSync(place)) return place;
-  const unfinished = `${place}.${process.pid}`;
-  mkdirSync(unfinished, { recursive: true });
+  mkdirSync(place, { recursive: true });
   for (const { module, path } of definitions) {
+    // The version is in the name: another one is fetched anew.
+    const file = join(place, `${module.replaceAll(/[^a-z0-9.]+/g, "-")}.yaml`);
+    if (existsSync(file)) continue;
     const { Dir: source } = JSON.parse(needed("go", ["mod", "download", "-json", module])) as { Dir: string };
-    copyFileSync(join(source, path), join(unfinished, path.slice(path.lastIndexOf("/") + 1)));
+    copyFileSync(join(source, path), `${file}.${process.pid}`);
+    renameSync(`${file}.${process.pid}`, file);
   }
-  for (const file of globSync("*-crds.yaml", { cwd: here })) copyFileSync(join(here, file), join(unfinished, file));
-  renameSync(unfinished, place);
+  for (const file of globSync("*-crds.yaml", { cwd: here }))
+    copyFileSync(join(here, file), join(place, file));
   return place;
 }
 
@@ -76,4 +85,9 @@ function needed(command: string, args: readonly string[]): string {
 }
 
 const run = (command: string, args: readonly string[]) =>
-  spawnSync(command, args, { cwd: here, encoding: "utf8", timeout: 240_000, env: { ...process.env, GOWORK: "off" } });
+  spawnSync(command, args, {
+    cwd: here,
+    encoding: "utf8",
+    timeout: 240_000,
+    env: { ...process.env, GOWORK: "off" },
+  });

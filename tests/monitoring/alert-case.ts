@@ -14,14 +14,20 @@ export interface Expected {
   readonly description: string;
 }
 
+/** Minutes count from 0. */
 export interface AlertCase {
+  /** In each minute before, there is no alarm. */
   readonly fires: {
     readonly given: readonly Input[];
-    readonly at: string;
+    readonly atMinute: number;
     readonly alerts: readonly Expected[];
   };
-  /** What comes near it and is no alarm. */
-  readonly quiet: { readonly because: string; readonly given: readonly Input[]; readonly at: string };
+  /** What comes near it and is no alarm, in any minute until then. */
+  readonly quiet: {
+    readonly because: string;
+    readonly given: readonly Input[];
+    readonly atMinute: number;
+  };
 }
 
 type SeriesName = MetricName | `${HistogramName}_bucket` | "up";

@@ -14,6 +14,7 @@ import {
   memoryStores,
   Service,
   silentProbe,
+  type Measure,
   type Broker,
   type OnFailpoint,
   type PerformCall,
@@ -90,6 +91,9 @@ export interface LifeOptions {
   readonly stores?: StateStores;
   readonly onFailpoint?: OnFailpoint;
   readonly perform?: PerformCall<string, string>;
+  /** What records count for; `counts` has the sums by metric. */
+  readonly measure?: Measure;
+  readonly measureRead?: Measure;
   /** Between the service and the broker, to do what a broker of its own accord would do rarely. */
   readonly wrap?: (client: MemoryClient) => Broker;
 }
@@ -199,6 +203,8 @@ export class Bench {
       probe: {
         ...silentProbe,
         event: (name, fields) => seen.events.push({ name, fields }),
+        measured: (all) => all.forEach(({ metric, value }) => count(metric, value)),
+        rebalanceEnded: () => count("rebalanceEnded"),
         committed: () => count("committed"),
         staleBatch: () => count("staleBatch"),
         staleSettle: () => count("staleSettle"),
@@ -206,6 +212,8 @@ export class Bench {
         deadLetter: () => count("deadLetter"),
       },
       ...(onFailpoint === undefined ? {} : { onFailpoint }),
+      ...(options.measure === undefined ? {} : { measure: options.measure }),
+      ...(options.measureRead === undefined ? {} : { measureRead: options.measureRead }),
       onFatal: (error) => seen.fatal.push(error),
     });
     return { ...seen, client, service };

@@ -59,7 +59,12 @@ export class SimulatedDisk {
         }),
       append: (bytes) =>
         write((extent) => {
-          const kept = extent === "all" ? bytes.length : extent === "nothing" ? 0 : this.#random.between(0, bytes.length);
+          const kept =
+            extent === "all"
+              ? bytes.length
+              : extent === "nothing"
+                ? 0
+                : this.#random.between(0, bytes.length);
           file.bytes = Buffer.concat([file.bytes, bytes.subarray(0, kept)]);
         }),
       sync: () => write(() => undefined),
@@ -73,8 +78,11 @@ export class SimulatedDisk {
     user.onOperation();
     const isSlow = this.trouble === "slow";
     const fails =
-      (this.trouble === "full" && kind === "write") || (this.trouble === "failing" && this.#random.chance(0.5));
-    const extent = fails ? (["nothing", "part", "all"] as const)[this.#random.between(0, 2)] ?? "nothing" : "all";
+      (this.trouble === "full" && kind === "write") ||
+      (this.trouble === "failing" && this.#random.chance(0.5));
+    const extent = fails
+      ? ((["nothing", "part", "all"] as const)[this.#random.between(0, 2)] ?? "nothing")
+      : "all";
     if (!user.isAlive()) {
       change(this.#random.chance(0.5) ? "part" : "nothing");
       return new Promise(() => undefined);

@@ -10,7 +10,12 @@ import { fetcherInputs, fetcherStep, fetcherTables } from "../../services/fetche
 import { frontierInputs, frontierStep, frontierTables } from "../../services/frontier/src/step.ts";
 import { rateLimitInputs, rateLimitStep, rateLimitTables } from "../../services/rate-limit/src/step.ts";
 import { JsonlFile } from "../../services/result-sink/src/jsonl-file.ts";
-import { sinkInputs, sinkStep, type SinkCall, type SinkOutcome } from "../../services/result-sink/src/step.ts";
+import {
+  sinkInputs,
+  sinkStep,
+  type SinkCall,
+  type SinkOutcome,
+} from "../../services/result-sink/src/step.ts";
 import type { SimulatedDisk } from "./disk.ts";
 import type { LifeName, Observer } from "./observer.ts";
 import type { ServiceName } from "./plan.ts";
@@ -103,17 +108,16 @@ export class Life implements LifeName {
   }
 
   start(): void {
-    this.#compose().then(
-      (running) => {
-        if (!this.isAlive) return;
-        this.#running = running;
-        this.#at.onBegun(this);
-        running.start().catch((error: unknown) => this.#at.onStartFailed(this, asError(error)));
-      },
-      (error: unknown) => {
-        if (this.isAlive) this.#at.onStartFailed(this, asError(error));
-      },
-    );
+    const start = async (): Promise<void> => {
+      const running = await this.#compose();
+      if (!this.isAlive) return;
+      this.#running = running;
+      this.#at.onBegun(this);
+      await running.start();
+    };
+    start().catch((error: unknown) => {
+      if (this.isAlive) this.#at.onStartFailed(this, asError(error));
+    });
   }
 
   /** As SIGTERM does: resolves when the process has ended. */
@@ -126,7 +130,12 @@ export class Life implements LifeName {
   kill(): void {
     if (!this.isAlive) return;
     this.client.kill();
-    this.#at.web.disconnect({ name: this.name, clock: this.client.clock, isAlive: () => false, open: this.#open });
+    this.#at.web.disconnect({
+      name: this.name,
+      clock: this.client.clock,
+      isAlive: () => false,
+      open: this.#open,
+    });
     for (const observer of this.#at.observers) observer.ended?.(this);
   }
 
@@ -173,7 +182,11 @@ export class Life implements LifeName {
       case "fetcher": {
         const isAlive = (): boolean => this.isAlive;
         const visitor = { name: this.name, clock: this.client.clock, isAlive, open: this.#open };
-        const breakers = new Breakers(this.#at.web.client(visitor), { nowMs: this.#clock.nowMs, resetTimeoutMs: 2000, probeWaitMs: 300 });
+        const breakers = new Breakers(this.#at.web.client(visitor), {
+          nowMs: this.#clock.nowMs,
+          resetTimeoutMs: 2000,
+          probeWaitMs: 300,
+        });
         const perform = performFetches(breakers, this.#clock.nowMs);
         return this.#build({
           step: fetcherStep(settings.fetcher),
@@ -217,7 +230,10 @@ export class Life implements LifeName {
     const { disk, layout, settings } = this.#at;
     const isAlive = (): boolean => this.isAlive;
     const onOperation = (): void => this.#effect("disk");
-    const file = await JsonlFile.open(resultsPath, disk.for({ clock: this.client.clock, isAlive, onOperation }));
+    const file = await JsonlFile.open(
+      resultsPath,
+      disk.for({ clock: this.client.clock, isAlive, onOperation }),
+    );
     const marks = await this.client.admin.watermarks(layout.prefix + topics.results.name);
     await file.forgetIfRecreated(marks.map(({ high }) => high));
     return this.#build<unknown, InputRecord, SinkCall, SinkOutcome>({
@@ -237,7 +253,10 @@ export class Life implements LifeName {
   }
 
   #build<State, Rec extends InputRecord, Call, Outcome>(
-    own: Pick<ServiceOptions<State, Rec, Call, Outcome>, "step" | "inputs" | "tables" | "changelog" | "perform"> &
+    own: Pick<
+      ServiceOptions<State, Rec, Call, Outcome>,
+      "step" | "inputs" | "tables" | "changelog" | "perform"
+    > &
       Partial<Pick<ServiceOptions<State, Rec, Call, Outcome>, "localTables">>,
   ): Service<State, Rec, Call, Outcome> {
     const { layout, observers, settings, onEvent } = this.#at;
@@ -251,7 +270,10 @@ export class Life implements LifeName {
       stores: this.#options.stores,
       instance: this.instance,
       limits: settings.runtime,
-      probe: onEvent === null ? silentProbe : { ...silentProbe, event: (event, fields) => onEvent(this, event, fields) },
+      probe:
+        onEvent === null
+          ? silentProbe
+          : { ...silentProbe, event: (event, fields) => onEvent(this, event, fields) },
       onFailpoint: (name) => this.#effect(name),
       onFatal: (error) => this.#at.onFatal(this, error),
     });

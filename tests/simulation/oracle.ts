@@ -29,7 +29,8 @@ const redirectsMax = 10;
 export function expectationOf(plan: Plan, jobPlan: JobPlan): Expectation {
   const may = new Map<string, { outcomes: ReadonlySet<string>; depth: number }>();
   const walked = walk(plan, jobPlan, [...jobPlan.seeds, ...jobPlan.lateSeeds], ({ mayBeRead }) => mayBeRead);
-  for (const [url, { fate, depth }] of walked) if (fate.outcomes.size > 0) may.set(url, { outcomes: fate.outcomes, depth });
+  for (const [url, { fate, depth }] of walked)
+    if (fate.outcomes.size > 0) may.set(url, { outcomes: fate.outcomes, depth });
   const must = new Set<string>();
   for (const [url, { fate, depth }] of walk(plan, jobPlan, jobPlan.seeds, ({ isRead }) => isRead)) {
     // A page may be found by a longer way first, and is not read again: deeper down nothing is certain.
@@ -59,7 +60,7 @@ function walk(
     const { target, depth, redirects } = next;
     const url = urlOf(plan.hosts, target);
     // Pages without end are looked at as far as any limit could let a crawl go.
-    if (found.has(url) || found.size > 5000 || redirects > redirectsMax) continue;
+    if (found.has(url) || found.size > 1000 || redirects > redirectsMax) continue;
     if (maxDepth !== null && depth > maxDepth) continue;
     if (job.scope.kind === "host" && !seedHosts.has(target.host)) continue;
     const host = plan.hosts[target.host];
@@ -70,7 +71,8 @@ function walk(
     const page = pageAt(host, target.host, target.path);
     // A redirect is no link: what it leads to comes before all that is deeper.
     if (page.location !== null) queue.unshift({ target: page.location.to, depth, redirects: redirects + 1 });
-    else if (!page.nofollow) for (const { to } of page.links) queue.push({ target: to, depth: depth + 1, redirects: 0 });
+    else if (!page.nofollow)
+      for (const { to } of page.links) queue.push({ target: to, depth: depth + 1, redirects: 0 });
   }
   return found;
 }

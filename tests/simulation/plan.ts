@@ -1,5 +1,11 @@
 /** All that is drawn from a seed before a run begins: the web, jobs, settings of the services, and faults. */
-import { type CommitFault, commitFaults, type FaultRates, type Random, seededRandom } from "@sluice/broker/memory";
+import {
+  type CommitFault,
+  commitFaults,
+  type FaultRates,
+  type Random,
+  seededRandom,
+} from "@sluice/broker/memory";
 import { jobSchema, type Job } from "@sluice/records";
 import { settingsOf, type Settings } from "./settings.ts";
 import { sitesOf } from "./site-plan.ts";
@@ -10,7 +16,13 @@ export type ServiceName = (typeof serviceNames)[number];
 
 /** What goes wrong or is done to a process, at an instant of the run. */
 export type Fault = { readonly atMs: number } & (
-  | { readonly kind: "kill"; readonly service: ServiceName; readonly index: number; readonly downMs: number; readonly loseState: boolean }
+  | {
+      readonly kind: "kill";
+      readonly service: ServiceName;
+      readonly index: number;
+      readonly downMs: number;
+      readonly loseState: boolean;
+    }
   /** Dies in the middle of what it does: with the so many-th effect from that instant on. */
   | {
       readonly kind: "kill_at_effect";
@@ -28,7 +40,12 @@ export type Fault = { readonly atMs: number } & (
   | { readonly kind: "scale_in"; readonly service: ServiceName; readonly index: number }
   | { readonly kind: "consumer_crash"; readonly service: ServiceName; readonly index: number }
   | { readonly kind: "outage"; readonly forMs: number }
-  | { readonly kind: "commit_fault"; readonly service: ServiceName; readonly task: number; readonly fault: CommitFault }
+  | {
+      readonly kind: "commit_fault";
+      readonly service: ServiceName;
+      readonly task: number;
+      readonly fault: CommitFault;
+    }
   | { readonly kind: "foreign_fence"; readonly service: ServiceName; readonly task: number }
   | { readonly kind: "compact" }
   | { readonly kind: "disk"; readonly trouble: "full" | "slow" | "failing"; readonly forMs: number }
@@ -76,7 +93,7 @@ export function planOf(seed: number): Plan {
   const instances = {
     frontier: random.between(1, 2),
     "rate-limit": random.chance(0.3) ? 2 : 1,
-    fetcher: random.between(1, 2),
+    fetcher: random.chance(0.65) ? 2 : 1,
     "result-sink": 1,
   };
   const dice = random.fork("faults");
@@ -103,7 +120,7 @@ export function planOf(seed: number): Plan {
 
 /** Number of pages: a dozen mostly, hundreds once in a while. */
 function pagesOf(random: Random): number {
-  return Math.min(500, Math.round(3 + 6 / (1 - random.next()) ** 0.8));
+  return Math.min(400, Math.round(1 + 5 / (1 - random.next()) ** 0.65));
 }
 
 function workOf(
@@ -139,12 +156,21 @@ function workOf(
   const actions: Action[] = [];
   for (let number = 0; number < jobCount; number += 1) {
     const group = groups[shared ? 0 : number] ?? [0];
-    const planned = jobOf(random.fork(`job ${number}`), number, group, hosts, limited[number] === true, traps, settings);
+    const planned = jobOf(
+      random.fork(`job ${number}`),
+      number,
+      group,
+      hosts,
+      limited[number] === true,
+      traps,
+      settings,
+    );
     jobs.push(planned.plan);
     actions.push(...planned.actions);
   }
   if (random.chance(0.1)) actions.push({ kind: "poison", atMs: random.between(0, 3000), text: '{"url": 7}' });
-  if (random.chance(0.05)) actions.push({ kind: "poison", atMs: random.between(0, 3000), text: "http://[bad" });
+  if (random.chance(0.05))
+    actions.push({ kind: "poison", atMs: random.between(0, 3000), text: "http://[bad" });
   return { hosts, jobs, actions };
 }
 
@@ -161,7 +187,7 @@ function jobOf(
   const seeds = seedHosts.map((host) => ({ host, path: "/" }));
   // A trap needs a limit that ends it.
   const endless = group.some((host) => traps.has(host));
-  const limit = !limited ? "none" : (["pages", "depth", "pages"] as const)[random.between(0, 2)] ?? "pages";
+  const limit = !limited ? "none" : ((["pages", "depth", "pages"] as const)[random.between(0, 2)] ?? "pages");
   const timed = !endless && random.chance(0.05);
   const job = jobSchema.parse({
     id: `job-${number}`,
@@ -173,7 +199,11 @@ function jobOf(
       maxDurationMs: timed ? random.between(1000, 6000) : null,
     },
     politeness: {
-      delayMs: random.chance(0.1) ? 0 : random.between(20, 250),
+      delayMs: random.chance(0.1)
+        ? 0
+        : random.chance(0.2)
+          ? random.between(300, 1000)
+          : random.between(20, 250),
       concurrencyPerHost: random.chance(0.2) ? random.between(2, 3) : 1,
       delayMaxMs: 600,
     },
@@ -183,13 +213,14 @@ function jobOf(
   const actions: Action[] = [{ kind: "job", atMs, job }];
   const quiet: { fromMs: number; untilMs: number }[] = [];
   let isCut = timed;
-  if (random.chance(0.1)) {
+  const stops = random.next();
+  if (stops < 0.1) {
     const fromMs = atMs + random.between(200, 3000);
     const untilMs = fromMs + random.between(500, 12_000);
     quiet.push({ fromMs, untilMs });
     actions.push({ kind: "job", atMs: fromMs, job: { ...job, desired: "paused" } });
     actions.push({ kind: "job", atMs: untilMs, job });
-  } else if (random.chance(0.1)) {
+  } else if (stops < 0.2) {
     const fromMs = atMs + random.between(100, 4000);
     quiet.push({ fromMs, untilMs: Number.POSITIVE_INFINITY });
     actions.push({ kind: "job", atMs: fromMs, job: { ...job, desired: "cancelled" } });
@@ -197,10 +228,19 @@ function jobOf(
   }
   const lateSeeds: { host: number; path: string }[] = [];
   if (random.chance(0.15)) {
-    const seed = { host: group[random.between(0, group.length - 1)] ?? 0, path: `/p/${random.between(1, 4)}` };
+    const seed = {
+      host: group[random.between(0, group.length - 1)] ?? 0,
+      path: `/p/${random.between(1, 4)}`,
+    };
     lateSeeds.push(seed);
     const url = urlOf(hosts, seed);
-    actions.push({ kind: "seed", atMs: atMs + random.between(0, 4000), url, job: job.id, times: random.between(1, 2) });
+    actions.push({
+      kind: "seed",
+      atMs: atMs + random.between(0, 4000),
+      url,
+      job: job.id,
+      times: random.between(1, 2),
+    });
   }
   const again = !isCut && quiet.length === 0 && random.chance(0.04);
   return { plan: { job, hosts: group, isCut, seeds, lateSeeds, quiet, again }, actions };
@@ -213,7 +253,9 @@ export const faultsOverMs = 20_000;
 
 function faultsOf(random: Random, partitions: number, instances: Plan["instances"]): readonly Fault[] {
   const count = random.chance(0.1) ? random.between(6, 10) : random.between(1, 5);
-  return Array.from({ length: count }, () => faultOf(random, partitions, instances)).sort((a, b) => a.atMs - b.atMs);
+  return Array.from({ length: count }, () => faultOf(random, partitions, instances)).sort(
+    (a, b) => a.atMs - b.atMs,
+  );
 }
 
 function faultOf(random: Random, partitions: number, instances: Plan["instances"]): Fault {
@@ -230,7 +272,14 @@ function faultOf(random: Random, partitions: number, instances: Plan["instances"
     const effects = effect === null ? random.between(1, 60) : random.between(1, 4);
     return { kind: "kill_at_effect", atMs, service, index, effects, effect, downMs, loseState };
   }
-  if (dice < 58) return { kind: "freeze", atMs, service: random.chance(0.4) ? "fetcher" : service, index: 0, forMs: random.between(300, 9000) };
+  if (dice < 58)
+    return {
+      kind: "freeze",
+      atMs,
+      service: random.chance(0.4) ? "fetcher" : service,
+      index: 0,
+      forMs: random.between(300, 9000),
+    };
   if (dice < 68) return { kind: "rebalance", atMs, service };
   if (dice < 76) return { kind: "scale_out", atMs, service: service === "result-sink" ? "fetcher" : service };
   if (dice < 80) return { kind: "scale_in", atMs, service, index };

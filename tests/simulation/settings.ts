@@ -17,6 +17,8 @@ export interface Settings {
   /** Results that the sink may lag behind before release is held; null: it is not watched. */
   readonly lagMax: number | null;
   readonly latencyMsMax: number;
+  /** Nodes of the cluster: answers of different ones overtake each other. */
+  readonly nodes: number;
 }
 
 const sessionTimeoutMs = 3000;
@@ -41,7 +43,7 @@ export function settingsOf(random: Random): Settings {
       drainMs: 2000,
       drainGraceMs: 1000,
       sessionTimeoutMs,
-      heartbeatIntervalMs: 400,
+      heartbeatIntervalMs: 500,
       rebalanceTimeoutMs: 6000,
       partitionBytesMax: random.chance(0.3) ? random.between(500, 4000) : defaultLimits.partitionBytesMax,
     },
@@ -84,5 +86,6 @@ export function settingsOf(random: Random): Settings {
     },
     lagMax: random.chance(0.3) ? random.between(2, 20) : null,
     latencyMsMax: random.chance(0.1) ? 40 : 3,
+    nodes: random.between(1, 3),
   };
 }

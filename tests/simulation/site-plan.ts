@@ -1,6 +1,14 @@
 /** Draws the simulated web of one run: sites of all sizes, few large, with everything that real ones do. */
 import type { Random } from "@sluice/broker/memory";
-import type { Health, HostDefinition, Link, PageDefinition, RobotsDefinition, Target, Trouble } from "./site.ts";
+import type {
+  Health,
+  HostDefinition,
+  Link,
+  PageDefinition,
+  RobotsDefinition,
+  Target,
+  Trouble,
+} from "./site.ts";
 
 export interface SiteOptions {
   readonly hosts: number;
@@ -91,13 +99,24 @@ function linkTo(random: Random, from: number, to: Target): Link {
   const absolute = `http://${hostName(to.host)}${to.path}`;
   const spellings =
     to.host === from
-      ? [to.path, `${to.path}#part`, absolute, `http://${hostName(to.host).toUpperCase()}:80${to.path}`, `/x/..${to.path}`]
+      ? [
+          to.path,
+          `${to.path}#part`,
+          absolute,
+          `http://${hostName(to.host).toUpperCase()}:80${to.path}`,
+          `/x/..${to.path}`,
+        ]
       : [absolute, `${absolute}#top`, `HTTP://${hostName(to.host)}${to.path}`];
   return { href: spellings[random.between(0, spellings.length - 1)] ?? absolute, to };
 }
 
 /** Chains of redirects, one of which may be longer than anybody follows, and a loop. */
-function addRedirects(random: Random, number: number, pages: number, made: Map<string, PageDefinition>): void {
+function addRedirects(
+  random: Random,
+  number: number,
+  pages: number,
+  made: Map<string, PageDefinition>,
+): void {
   if (random.chance(0.2)) {
     const length = random.chance(0.15) ? 12 : random.between(1, 4);
     addLink(made, "/", { host: number, path: "/r/1" }, "/r/1");
@@ -153,7 +172,11 @@ function healthOf(random: Random): Health {
   if (dice < 0.92) return { kind: "refused" };
   if (dice < 0.94) return { kind: "tarpit" };
   if (dice < 0.98) {
-    return { kind: "dying", atMs: random.between(500, 5000), into: random.chance(0.5) ? "refused" : "tarpit" };
+    return {
+      kind: "dying",
+      atMs: random.between(500, 5000),
+      into: random.chance(0.5) ? "refused" : "tarpit",
+    };
   }
   return { kind: "recovering", atMs: random.between(500, 8000) };
 }

@@ -88,7 +88,7 @@ export function pageAt(host: HostDefinition, number: number, path: string): Page
   const trap = /^\/trap\/(\d+)$/.exec(path);
   if (!host.trap || trap === null) return missing;
   const next = Number(trap[1]) + 1;
-  const links = [next, next * 2].map((page) => ({
+  const links = [next, next + 1].map((page) => ({
     href: `/trap/${page}`,
     to: { host: number, path: `/trap/${page}` },
   }));

@@ -23,7 +23,11 @@ export function tappedBroker(broker: Broker, tap: Tap): Broker {
   };
 }
 
-function tappedConsumer(broker: Broker, options: GroupOptions, { life, observers, onEffect }: Tap): GroupConsumer {
+function tappedConsumer(
+  broker: Broker,
+  options: GroupOptions,
+  { life, observers, onEffect }: Tap,
+): GroupConsumer {
   const consumer = broker.groupConsumer(options);
   return {
     start: (handlers) =>

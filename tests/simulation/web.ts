@@ -19,7 +19,14 @@ export interface Visit {
 export interface WebObserver {
   began(visit: Visit): void;
   /** The client heard the answer: a status, or how it failed. For robots.txt with the rules that it had. */
-  answered(visit: Visit, answer: { readonly status: number | null; readonly rules: readonly string[] | null; readonly retryAfterMs: number | null }): void;
+  answered(
+    visit: Visit,
+    answer: {
+      readonly status: number | null;
+      readonly rules: readonly string[] | null;
+      readonly retryAfterMs: number | null;
+    },
+  ): void;
 }
 
 /** A client process as the web knows it. */
@@ -32,7 +39,12 @@ export interface Visitor {
 
 type Outcome =
   | { readonly kind: "page"; readonly page: PageDefinition }
-  | { readonly kind: "status"; readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: string }
+  | {
+      readonly kind: "status";
+      readonly status: number;
+      readonly headers: Readonly<Record<string, string>>;
+      readonly body: string;
+    }
   | { readonly kind: "failed"; readonly category: FetchFailure; readonly atMs: number };
 
 export class SimulatedWeb {
@@ -74,12 +86,22 @@ export class SimulatedWeb {
     if (host === undefined) return Promise.resolve(failed("dns", false, 0));
     this.requests += 1;
     const isRobots = path === "/robots.txt" || path === "/robots2.txt";
-    const visit: Visit = { host: number, path, isRobots, by: visitor.name, startMs: nowMs, endMs: Number.POSITIVE_INFINITY };
+    const visit: Visit = {
+      host: number,
+      path,
+      isRobots,
+      by: visitor.name,
+      startMs: nowMs,
+      endMs: Number.POSITIVE_INFINITY,
+    };
     this.#observer.began(visit);
     visitor.open.add(visit);
     const latencyMs = this.#random.between(host.latencyMs[0], host.latencyMs[1]);
     const outcome = this.#outcome(host, number, path, nowMs);
-    const endMs = outcome.kind === "failed" ? Math.min(nowMs + outcome.atMs, nowMs + request.totalTimeoutMs) : nowMs + latencyMs;
+    const endMs =
+      outcome.kind === "failed"
+        ? Math.min(nowMs + outcome.atMs, nowMs + request.totalTimeoutMs)
+        : nowMs + latencyMs;
     // The server ends by its own clock what it began, also with a client that is frozen or gone by then.
     this.#clock.setTimer(endMs, () => {
       visit.endMs = Math.min(visit.endMs, endMs);
@@ -125,7 +147,12 @@ export class SimulatedWeb {
       case "reset":
         return { kind: "failed", category: "reset", atMs: 5 };
       case "http_429":
-        return { kind: "status", status: 429, headers: { "retry-after": String(host.retryAfterS) }, body: "" };
+        return {
+          kind: "status",
+          status: 429,
+          headers: { "retry-after": String(host.retryAfterS) },
+          body: "",
+        };
       case "http_500":
         return { kind: "status", status: 500, headers: {}, body: "" };
       default:
@@ -134,7 +161,12 @@ export class SimulatedWeb {
   }
 
   #robots({ robots, retryAfterS }: HostDefinition, path: string, before: number, atMs: number): Outcome {
-    const status = (code: number, body = "", headers = {}): Outcome => ({ kind: "status", status: code, headers, body });
+    const status = (code: number, body = "", headers = {}): Outcome => ({
+      kind: "status",
+      status: code,
+      headers,
+      body,
+    });
     switch (robots.kind) {
       case "absent":
         return status(404);
@@ -153,17 +185,20 @@ export class SimulatedWeb {
   }
 
   #tell(visit: Visit, outcome: Outcome, host: HostDefinition): void {
-    const status = outcome.kind === "page" ? outcome.page.status : outcome.kind === "status" ? outcome.status : null;
+    const status =
+      outcome.kind === "page" ? outcome.page.status : outcome.kind === "status" ? outcome.status : null;
     const retryAfter = outcome.kind === "status" ? outcome.headers["retry-after"] : undefined;
     this.#observer.answered(visit, {
       status,
-      rules: visit.isRobots && status === 200 ? robotsRules(host.robots, visit.startMs - this.#startMs) : null,
+      rules:
+        visit.isRobots && status === 200 ? robotsRules(host.robots, visit.startMs - this.#startMs) : null,
       retryAfterMs: retryAfter === undefined ? null : Number(retryAfter) * 1000,
     });
   }
 
   #answer(request: FetchRequest, outcome: Outcome, host: HostDefinition, durationMs: number): FetchAnswer {
-    if (outcome.kind === "failed") return failed(outcome.category, outcome.category !== "connect", durationMs);
+    if (outcome.kind === "failed")
+      return failed(outcome.category, outcome.category !== "connect", durationMs);
     const { status, headers, body } = outcome.kind === "page" ? rendered(outcome.page) : outcome;
     const bytes = encoder.encode(body);
     return {
@@ -188,8 +223,13 @@ export class SimulatedWeb {
 const encoder = new TextEncoder();
 const html = { "content-type": "text/html; charset=utf-8" };
 
-function rendered(page: PageDefinition): { status: number; headers: Readonly<Record<string, string>>; body: string } {
-  if (page.location !== null) return { status: page.status, headers: { ...html, location: page.location.href }, body: "" };
+function rendered(page: PageDefinition): {
+  status: number;
+  headers: Readonly<Record<string, string>>;
+  body: string;
+} {
+  if (page.location !== null)
+    return { status: page.status, headers: { ...html, location: page.location.href }, body: "" };
   const headers = page.nofollow ? { ...html, "x-robots-tag": "nofollow" } : html;
   const anchors = page.links.map(({ href }) => `<a href="${href}">x</a>`).join("");
   const filler = page.fillBytes > 0 ? `<p>${"filler ".repeat(page.fillBytes / 7)}</p>` : "";
@@ -197,5 +237,12 @@ function rendered(page: PageDefinition): { status: number; headers: Readonly<Rec
 }
 
 function failed(category: FetchFailure, requestSent: boolean, durationMs: number): FetchAnswer {
-  return { kind: "failed", category, code: category.toUpperCase(), message: category, requestSent, durationMs };
+  return {
+    kind: "failed",
+    category,
+    code: category.toUpperCase(),
+    message: category,
+    requestSent,
+    durationMs,
+  };
 }

@@ -9,7 +9,12 @@ export interface WorkerTask {
 export interface SeedRange {
   readonly from: number;
   readonly count: number;
+  /** How often each is run. */
+  readonly times: number;
 }
+
+// Expected errors are thrown by the thousand, and nobody reads where.
+Error.stackTraceLimit = 0;
 
 const { bug } = workerData as WorkerTask;
 if (bug !== null) plant(bug);
@@ -20,6 +25,11 @@ parentPort?.on("message", (range: SeedRange) => {
   void work(range);
 });
 
-async function work({ from, count }: SeedRange): Promise<void> {
-  for (let seed = from; seed < from + count; seed += 1) parentPort?.postMessage(await runSeed(seed));
+async function work({ from, count, times }: SeedRange): Promise<void> {
+  for (let seed = from; seed < from + count; seed += 1) {
+    for (let time = 0; time < times; time += 1) {
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+      parentPort?.postMessage(await runSeed(seed));
+    }
+  }
 }

@@ -1,8 +1,15 @@
 /** One run's world: clock, cluster, web, disk, and the processes that live and die in it. */
-import { FakeClock, type MemoryClient, memoryBroker, type MemoryCluster, type Random, seededRandom } from "@sluice/broker/memory";
+import {
+  FakeClock,
+  type MemoryClient,
+  memoryBroker,
+  type MemoryCluster,
+  type Random,
+  seededRandom,
+} from "@sluice/broker/memory";
 import { topicSpecs } from "@sluice/process";
 import { partitionOf, topics, type Job, type JobStatus, type TopicLayout } from "@sluice/records";
-import { memoryStores, type StateStores } from "@sluice/runtime";
+import { memoryStores, type OutRecord, type StateStores } from "@sluice/runtime";
 import { SimulatedDisk } from "./disk.ts";
 import { BufferChecks } from "./invariants/buffers.ts";
 import { CommitChecks } from "./invariants/commits.ts";
@@ -57,7 +64,8 @@ export class World {
       seed: plan.seed,
       faults: plan.rates,
       latency: { minMs: 0, maxMs: plan.settings.latencyMsMax },
-      fetchWaitMsMax: 400,
+      fetchWaitMsMax: 600,
+      nodes: plan.settings.nodes,
       onOffsets: (id, group, offsets) => commits.landed(id, group, offsets),
       ...(onLine === undefined ? {} : { onTrace: onLine }),
     });
@@ -94,7 +102,12 @@ export class World {
       onDeath: (life) => this.#died(life),
       onFatal: (life, error) => this.#fatal(life, error),
       onStartFailed: (life) => this.#startAgain(life, 300),
-      onEvent: onLine === undefined ? null : (life, event, fields) => trace.add(life.name, event, JSON.stringify(fields)),
+      // Beside the trace, whose hash must not depend on who looks.
+      onEvent:
+        onLine === undefined
+          ? null
+          : (life, event, fields) =>
+              onLine(`${this.clock.nowMs()} ${life.name} ${event} ${JSON.stringify(fields)}`),
     };
     this.#user = this.cluster.connect("user");
   }
@@ -112,7 +125,8 @@ export class World {
 
   report(invariant: string, detail: string): void {
     this.cluster.trace.add("check", "violation", `${invariant}: ${detail}`);
-    if (this.violations.length < violationsMax) this.violations.push({ invariant, detail: `${detail} (at ${this.nowMs} ms)` });
+    if (this.violations.length < violationsMax)
+      this.violations.push({ invariant, detail: `${detail} (at ${this.nowMs} ms)` });
   }
 
   /** The index is taken as one among those that run. */
@@ -146,7 +160,8 @@ export class World {
   readonly #deaths = new Map<string, { readonly downMs: number; readonly loseState: boolean }>();
 
   scaleOut(service: ServiceName): void {
-    if (this.#instances.filter((each) => each.service === service && !each.isGone).length < 4) this.#begin(this.#instance(service));
+    if (this.#instances.filter((each) => each.service === service && !each.isGone).length < 4)
+      this.#begin(this.#instance(service));
   }
 
   /** A clean end of one process, as long as another one of its service is left. */
@@ -157,17 +172,14 @@ export class World {
     const instance = this.#of(life);
     const isLast = left.length < 2;
     if (!isLast) instance.isGone = true;
-    this.#stop(life).then(
-      () => {
-        // The last one of its service is restarted, as in a rolling update.
-        if (isLast && instance.life === life) this.#begin(instance);
-      },
-      (error: unknown) => this.#fatal(life, error instanceof Error ? error : new Error(String(error))),
+    const stop = async (): Promise<void> => {
+      await life.stop();
+      // The last one of its service is restarted, as in a rolling update.
+      if (isLast && instance.life === life) this.#begin(instance);
+    };
+    stop().catch((error: unknown) =>
+      this.#fatal(life, error instanceof Error ? error : new Error(String(error))),
     );
-  }
-
-  async #stop(life: Life): Promise<void> {
-    await life.stop();
   }
 
   submit(job: Job): void {
@@ -182,13 +194,12 @@ export class World {
 
   /** Someone takes the id of a task over, and goes away. */
   fence(service: ServiceName, task: number): void {
-    this.#user
-      .transactionalProducer(`${service}-${task}`)
-      .then(async (producer) => {
-        await producer.fence();
-        await producer.close();
-      })
-      .catch(() => undefined);
+    const take = async (): Promise<void> => {
+      const producer = await this.#user.transactionalProducer(`${service}-${task}`);
+      await producer.fence();
+      await producer.close();
+    };
+    take().catch(() => undefined);
   }
 
   /** The newest status of each job that was committed. */
@@ -210,19 +221,41 @@ export class World {
   readonly #read = new Map<number, number>();
   readonly #statuses = new Map<string, JobStatus>();
 
+  /** One record after the other, each tried until it is there. */
   #send(topic: string, partition: number, key: string | null, value: string): void {
-    this.#writer ??= this.#user.producer();
-    this.#writer
-      .then((producer) => producer.send([{ topic, partition, key, value }]))
-      // The user tries until it is there.
-      .catch(() => this.clock.setTimer(this.clock.nowMs() + 500, () => this.#send(topic, partition, key, value)));
+    const before = this.#sent;
+    const send = async (): Promise<void> => {
+      await before;
+      while (!(await this.#isSent({ topic, partition, key, value }))) {
+        await new Promise<void>((resolve) => {
+          this.clock.setTimer(this.clock.nowMs() + 200, resolve);
+        });
+      }
+    };
+    this.#sent = send();
   }
 
-  #writer: ReturnType<MemoryClient["producer"]> | null = null;
+  async #isSent(record: OutRecord): Promise<boolean> {
+    try {
+      const producer = await this.#user.producer();
+      await producer.send([record]);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #sent: Promise<void> = Promise.resolve();
 
   #instance(service: ServiceName): Instance {
     const index = this.#instances.filter((each) => each.service === service).length;
-    const instance: Instance = { service, name: `${service}-${index}`, stores: memoryStores(), life: null, isGone: false };
+    const instance: Instance = {
+      service,
+      name: `${service}-${index}`,
+      stores: memoryStores(),
+      life: null,
+      isGone: false,
+    };
     this.#instances.push(instance);
     return instance;
   }

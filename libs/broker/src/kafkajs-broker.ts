@@ -16,6 +16,7 @@ import type { ConnectionSettings } from "./kafkajs/client.ts";
 import { compressionType } from "./kafkajs/codecs.ts";
 import type { Compression } from "./kafkajs/codecs.ts";
 import { KafkajsGroupConsumer } from "./kafkajs/group-consumer.ts";
+import { PlainTaskProducer } from "./kafkajs/plain-task-producer.ts";
 import { KafkajsIdempotentProducer } from "./kafkajs/producer.ts";
 import { openTail } from "./kafkajs/tail.ts";
 import { KafkajsTransactionalProducer } from "./kafkajs/transactional-producer.ts";
@@ -35,9 +36,16 @@ export interface KafkajsBrokerOptions {
   readonly requestTimeoutMs?: number;
   /** 10 s by default: readers with read_committed wait behind a killed producer's open transaction. */
   readonly transactionTimeoutMs?: number;
-  /** Of what is written; `none` by default. What is read may have none, gzip or zstd. */
+  /** Of what is written; `none` by default. What is read may have any. */
   readonly compression?: Compression;
+  /**
+   * With transactions by default. `at-least-once` writes without: a record may come twice, offsets never run
+   * ahead of what was written.
+   */
+  readonly delivery?: Delivery;
 }
+
+export type Delivery = "exactly-once" | "at-least-once";
 
 export interface KafkajsBroker extends Broker {
   /** Ends all connections at once, as the death of the process would: no group is left, nothing is awaited. */
@@ -59,6 +67,7 @@ class KafkajsParts implements KafkajsBroker {
   readonly #options: KafkajsBrokerOptions;
   /** What is open still, to be closed with the broker. */
   readonly #open = new Set<Part>();
+  readonly #groups = new Map<string, KafkajsGroupConsumer>();
 
   constructor(options: KafkajsBrokerOptions) {
     this.#options = options;
@@ -75,15 +84,23 @@ class KafkajsParts implements KafkajsBroker {
   }
 
   groupConsumer(options: GroupOptions): GroupConsumer {
-    const consumer: KafkajsGroupConsumer = new KafkajsGroupConsumer(this.#connection, options, () =>
-      this.#open.delete(consumer),
-    );
+    const consumer: KafkajsGroupConsumer = new KafkajsGroupConsumer(this.#connection, options, () => {
+      this.#open.delete(consumer);
+      this.#groups.delete(options.group);
+    });
     this.#open.add(consumer);
+    this.#groups.set(options.group, consumer);
     return consumer;
   }
 
   async transactionalProducer(transactionalId: string): Promise<TransactionalProducer> {
-    const { compression = "none", transactionTimeoutMs = 10_000, onFailpoint = null } = this.#options;
+    const {
+      compression = "none",
+      transactionTimeoutMs = 10_000,
+      onFailpoint = null,
+      delivery,
+    } = this.#options;
+    if (delivery === "at-least-once") return this.#plainTaskProducer();
     const producer: KafkajsTransactionalProducer = new KafkajsTransactionalProducer(
       this.#connection,
       { transactionTimeoutMs, compression: compressionType(compression), onFailpoint },
@@ -95,14 +112,33 @@ class KafkajsParts implements KafkajsBroker {
   }
 
   async producer(): Promise<Producer> {
+    const producer = this.#idempotentProducer();
+    await producer.connect();
+    this.#open.add(producer);
+    return producer;
+  }
+
+  #idempotentProducer(): KafkajsIdempotentProducer {
     const producer: KafkajsIdempotentProducer = new KafkajsIdempotentProducer(
       this.#connection,
       compressionType(this.#options.compression ?? "none"),
       () => this.#open.delete(producer),
     );
-    await producer.connect();
-    this.#open.add(producer);
     return producer;
+  }
+
+  #plainTaskProducer(): TransactionalProducer {
+    const producer = this.#idempotentProducer();
+    this.#open.add(producer);
+    return new PlainTaskProducer({
+      producer,
+      commitOffsets: async (group, offsets) => {
+        const consumer = this.#groups.get(group);
+        if (consumer === undefined) throw new Error(`no consumer of ${group} to commit offsets with`);
+        await consumer.commitOffsets(offsets);
+      },
+      onFailpoint: this.#options.onFailpoint ?? null,
+    });
   }
 
   async tail(options: TailOptions): Promise<Tail> {

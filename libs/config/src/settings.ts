@@ -170,6 +170,12 @@ export const commonSettings = {
     schema: integer(1000, 300_000).default(6000),
     about: "A member not heard of for this long is taken for dead.",
   }),
+  delivery: setting({
+    env: "SLUICE_DELIVERY",
+    schema: z.enum(["exactly-once", "at-least-once"]).default("exactly-once"),
+    about:
+      "In transactions, or without them: at-least-once may repeat results after a crash, each sink still has each once, and page limits and the end of a job are only nearly exact.",
+  }),
   commitIntervalMs: setting({
     env: "SLUICE_COMMIT_INTERVAL_MS",
     schema: integer(1, 1000).default(1000),

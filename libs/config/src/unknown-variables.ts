@@ -19,7 +19,8 @@ export function unknownVariables(
 ): readonly UnknownVariable[] {
   const known = knownVariables();
   return Object.entries(env)
-    .filter(([name, value]) => ours.test(name) && !known.has(name) && !isServiceLink(name, value))
+    .filter(([name, value]) => value !== "" && ours.test(name) && !known.has(name))
+    .filter(([name, value]) => !isServiceLink(name, value))
     .map(([name]) => ({ name, nearest: nearestOf(name, known) }))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
@@ -35,15 +36,30 @@ function knownVariables(): ReadonlySet<string> {
 const isServiceLink = (name: string, value = ""): boolean =>
   serviceLink.test(name) || (name.endsWith("_PORT") && serviceAddress.test(value));
 
-/** Fewer than half of the letters may differ, or the likeness is chance. */
+/** What all have in front would make any two names alike. */
+const family = /^(SLUICE|KAFKA)_/;
+
+/** Of those that are like it, by letters or by words, the one with the fewest letters to change. */
 function nearestOf(name: string, known: ReadonlySet<string>): string | null {
+  const [prefix = ""] = family.exec(name) ?? [];
+  const own = name.slice(prefix.length);
   let nearest: string | null = null;
-  let least = Math.ceil(name.length / 2);
+  let least = Number.POSITIVE_INFINITY;
   for (const each of known) {
-    const edits = editsBetween(name, each);
-    if (edits < least) [nearest, least] = [each, edits];
+    if (!each.startsWith(prefix)) continue;
+    const other = each.slice(prefix.length);
+    const edits = editsBetween(own, other);
+    if (edits < least && (edits <= own.length / 2 || sharesWords(own, other)))
+      [nearest, least] = [each, edits];
   }
   return nearest;
+}
+
+/** Whether more than half of its words are among those of the other. */
+function sharesWords(own: string, other: string): boolean {
+  const words = own.split("_");
+  const others = new Set(other.split("_"));
+  return words.filter((word) => others.has(word)).length > words.length / 2;
 }
 
 /** Levenshtein distance: insertions, deletions and replacements of single letters. */

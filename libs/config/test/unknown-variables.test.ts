@@ -10,11 +10,12 @@ describe("variables that mean nothing", () => {
     expect(nearestOf("SLUICE_LOGLEVEL")).toBe("SLUICE_LOG_LEVEL");
     expect(nearestOf("KAFKA_SSL_CA_FILE")).toBe("KAFKA_SSL_CA_LOCATION");
     expect(nearestOf("KAFKA_BROKER")).toBe("KAFKA_BROKERS");
+    expect(nearestOf("SLUICE_REWRITE")).toBeNull();
     expect(nearestOf("SLUICE_SOMETHING_ELSE_ENTIRELY")).toBeNull();
   });
 
-  it("are told in order", () => {
-    const found = unknownVariables({ SLUICE_Z: "", SLUICE_A: "1", PATH: "/bin" });
+  it("are told in order, without those that are empty", () => {
+    const found = unknownVariables({ SLUICE_Z: "0", SLUICE_A: "1", SLUICE_EMPTY: "", PATH: "/bin" });
     expect(found.map(({ name }) => name)).toEqual(["SLUICE_A", "SLUICE_Z"]);
   });
 

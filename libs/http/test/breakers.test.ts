@@ -57,6 +57,15 @@ test("opens with the fifth failure, says so once, and asks no more", async () =>
   expect(host.asked).toBe(5);
 });
 
+test("are counted by state, and no more of them than the limit", async () => {
+  const host = await opened({ breakersMax: 2 });
+  await host.ask(statusAnswer(200), "b.test");
+  expect(host.breakers.counts()).toEqual({ closed: 1, open: 1, half_open: 0 });
+  await host.ask(statusAnswer(200), "c.test");
+  expect(host.breakers.counts()).toEqual({ closed: 2, open: 0, half_open: 0 });
+  expect(host.breakers.limit).toBe(2);
+});
+
 test("stays closed below five failures, and below a share of one half", async () => {
   const few = hostOf();
   for (let times = 0; times < 4; times += 1) await few.ask(statusAnswer(503));

@@ -113,7 +113,7 @@ async function formatStorage(setup: JvmSetup): Promise<string | undefined> {
     "kafka.tools.StorageTool",
     "format",
   ];
-  args.push("-t", randomBytes(16).toString("base64url"), "-c", settingsFile);
+  args.push("-t", clusterId(), "-c", settingsFile);
   for (const user of setup.security?.scram ?? []) args.push("--add-scram", user);
   const result = await runCommand(setup.java, args, { env: setup.env, timeoutMs: startMs });
   rmSync(settingsFile, { force: true });
@@ -122,6 +122,14 @@ async function formatStorage(setup: JvmSetup): Promise<string | undefined> {
   rmSync(logDir, { recursive: true, force: true });
   renameSync(draft, logDir);
   return undefined;
+}
+
+/** Kafka's own ids begin with no hyphen either: the tool would take one for an option. */
+export function clusterId(random: (bytes: number) => Buffer = randomBytes): string {
+  for (;;) {
+    const id = random(16).toString("base64url");
+    if (!id.startsWith("-")) return id;
+  }
 }
 
 async function spawnJvm(setup: JvmSetup, port: number): Promise<RunningJvm> {

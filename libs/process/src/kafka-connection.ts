@@ -27,6 +27,7 @@ export async function connectKafka(options: KafkaConnectionOptions): Promise<Kaf
   const broker = kafkajsBroker({
     brokers: config.brokers,
     clientId,
+    delivery: config.delivery,
     ...kafkaSecurity(config),
     ...(onFailpoint === undefined ? {} : { onFailpoint }),
     log: (event, fields) => {

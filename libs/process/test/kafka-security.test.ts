@@ -67,9 +67,13 @@ describe("an error of the first connection", () => {
     expect(fieldOf(failure({ code: "SELF_SIGNED_CERT_IN_CHAIN" }))).toBe("KAFKA_SSL_CA_LOCATION");
     expect(fieldOf(failure({ code: "ERR_TLS_CERT_ALTNAME_INVALID" }))).toBe("KAFKA_SSL_CA_LOCATION");
     expect(fieldOf(failure({ code: "CERT_HAS_EXPIRED" }))).toBe("KAFKA_SSL_CA_LOCATION");
-    expect(fieldOf(failure({ code: "ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE" }))).toBe(
-      "KAFKA_SSL_CERTIFICATE_LOCATION",
-    );
+    for (const code of [
+      "ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE",
+      "ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+      "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED",
+      "ERR_SSL_TLSV1_ALERT_UNKNOWN_CA",
+    ])
+      expect(fieldOf(failure({ code })), code).toBe("KAFKA_SSL_CERTIFICATE_LOCATION");
     expect(fieldOf(failure({ code: "ERR_SSL_WRONG_VERSION_NUMBER" }))).toBe("KAFKA_SECURITY_PROTOCOL");
     expect(fieldOf(failure({ name: "KafkaJSSASLAuthenticationError" }))).toBe("KAFKA_SASL_PASSWORD");
     expect(fieldOf(failure({ type: "UNSUPPORTED_SASL_MECHANISM" }))).toBe("KAFKA_SASL_MECHANISM");
@@ -82,7 +86,13 @@ describe("an error of the first connection", () => {
   });
 
   it("that may pass is none of theirs", () => {
-    for (const code of ["ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENOTFOUND"])
+    for (const code of [
+      "ECONNREFUSED",
+      "ECONNRESET",
+      "ETIMEDOUT",
+      "ENOTFOUND",
+      "ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR",
+    ])
       expect(fieldOf(failure({ code, name: "KafkaJSConnectionError" })), code).toBeUndefined();
   });
 });

@@ -116,6 +116,13 @@ export class CreditWindow {
     return ids;
   }
 
+  /** How many those are. */
+  overdue(nowMs: number): number {
+    let count = 0;
+    for (const leaseUntilMs of this.#leases.values()) if (leaseUntilMs < nowMs) count += 1;
+    return count;
+  }
+
   #add(id: string, leaseUntilMs: number, restored: boolean): void {
     if (this.#leases.has(id)) throw new Error(`${id} is outstanding already`);
     this.#total?.release(restored);

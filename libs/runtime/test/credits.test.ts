@@ -52,6 +52,7 @@ describe("credit window", () => {
     window.release("c", 200);
     expect(window.expired(50)).toEqual([]);
     expect(window.expired(101)).toEqual(["a", "b"]);
+    expect([window.overdue(50), window.overdue(101)]).toEqual([0, 2]);
     expect(window.expired(101)).toEqual(["a", "b"]);
     expect([window.outstanding, window.demand()]).toEqual([3, 0]);
     window.settle("a");
@@ -173,6 +174,7 @@ describe("credit window", () => {
             expect(each.window.outstanding).toBe(each.out.length);
             expect(each.window.demand()).toBe(Math.min(own, 10 - all));
             expect(each.window.expired(1)).toEqual(each.out);
+            expect(each.window.overdue(1)).toBe(each.out.length);
           }
         }
       }),

@@ -27,6 +27,8 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly #metrics = new Map<string, Registered>();
   readonly #process = new ProcessFigures();
+  /** Gauges that were ever told by `setAll`. */
+  readonly #told = new Set<string>();
 
   constructor({ service, values = {} }: MetricsOptions) {
     this.#registry.setDefaultLabels({ service });
@@ -51,9 +53,10 @@ export class Metrics {
     else registered.metric.observe(bounded, value);
   }
 
-  /** Gauges that are told anew: values of one series are added up, and a series that is not told is 0. */
+  /** Gauges that are told anew: values of one series are added up, and a series told before and not now is 0. */
   setAll(told: readonly Measurement[]): void {
-    for (const name of new Set(told.map(({ metric }) => metric))) this.#zero(name);
+    for (const { metric } of told) this.#told.add(metric);
+    for (const name of this.#told) this.#zero(name);
     for (const { metric, value, labels = none } of told) {
       const registered = this.#metrics.get(metric);
       if (registered?.metric instanceof Gauge)
@@ -117,7 +120,8 @@ function boundedBy(allowed: Registered["allowed"], labels: Labels): Labels {
   for (const label in labels) {
     const values = allowed.get(label);
     const value = labels[label];
-    if (values == null || value === undefined || value === "other" || values.has(value)) continue;
+    if (values === null || values === undefined) continue;
+    if (value === undefined || value === "other" || values.has(value)) continue;
     return boundedBy(allowed, { ...labels, [label]: "other" });
   }
   return labels;

@@ -2,14 +2,18 @@
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from "fastify";
 import { messageOf } from "@sluice/errors";
 import { topics, type TopicLayout } from "@sluice/records";
-import type { Broker, Clock } from "@sluice/runtime";
+import type { Batch, Broker, Clock } from "@sluice/runtime";
+import type { Metrics } from "@sluice/telemetry";
 import { guardAccess } from "./access.ts";
+import { DirectCrawls, type DirectCrawlsOptions } from "./direct-crawls.ts";
 import { EventHub } from "./event-hub.ts";
 import { Follower } from "./follower.ts";
 import { JobBook } from "./job-book.ts";
 import { JobDesk } from "./job-desk.ts";
+import { joinMetrics } from "./metrics-text.ts";
 import { addPageRoutes } from "./page-routes.ts";
 import { Problem, problemType } from "./problem.ts";
+import { measureRequests } from "./request-metrics.ts";
 import { addHealthRoutes } from "./routes/health.ts";
 import { addJobRoutes } from "./routes/jobs.ts";
 import { addStreamRoutes } from "./routes/streams.ts";
@@ -24,8 +28,9 @@ export interface ApiOptions {
   readonly streamsMax: number;
   readonly version: string;
   readonly log: (event: string, fields: Readonly<Record<string, unknown>>) => void;
-  /** Text of /metrics. */
-  readonly metrics: () => Promise<string>;
+  readonly metrics: Metrics;
+  /** What jobs need that are not distributed; null: none are taken. */
+  readonly direct: Pick<DirectCrawlsOptions, "services" | "host"> | null;
 }
 
 export type Checks = Readonly<Record<string, { readonly ok: boolean; readonly detail: string }>>;
@@ -33,6 +38,8 @@ export type Checks = Readonly<Record<string, { readonly ok: boolean; readonly de
 export interface Api {
   readonly app: FastifyInstance;
   readonly checks: () => Checks;
+  /** Text of /metrics, with that of the services that run here. */
+  readonly metrics: () => Promise<string>;
   /** Ends streams and connections. */
   close(): Promise<void>;
 }
@@ -44,11 +51,15 @@ const catchUpMs = 5000;
 
 /** Resolves when all that is known of jobs has been read. Rejects where the broker can't be reached. */
 export async function openApi(options: ApiOptions): Promise<Api> {
-  const { broker, clock, layout, log } = options;
+  const { broker, clock, layout, log, metrics: registry } = options;
   const onTrouble = (event: string, error: Error): void => log(event, { message: error.message });
   const book = new JobBook(layout.prefix);
   const jobTopics = [topics.jobs, topics.counters].map(({ name }) => layout.prefix + name);
-  const onBatch = book.fold.bind(book);
+  let direct: DirectCrawls | null = null;
+  const onBatch = (batch: Batch): void => {
+    book.fold(batch);
+    direct?.look();
+  };
   const follower = new Follower({ broker, clock, topics: jobTopics, from: "low", onBatch, onTrouble });
   const hub = new EventHub({ broker, clock, prefix: layout.prefix, onTrouble });
   await Promise.all([follower.open(), hub.follower.open()]);
@@ -56,23 +67,35 @@ export async function openApi(options: ApiOptions): Promise<Api> {
     while (!(await follower.caughtUp(topic, catchUpMs))) log("catching_up", { topic });
   }
   const checks = (): Checks => ({ jobs: checkOf(follower), events: checkOf(hub.follower) });
+  if (options.direct !== null) {
+    direct = new DirectCrawls({ ...options.direct, clock, isWanted: () => book.hasDirectJob, log });
+    direct.look();
+  }
+  const metrics = async (): Promise<string> => {
+    const hosted = direct?.running ?? [];
+    return joinMetrics(await Promise.all([registry.text(), ...hosted.map((each) => each.metrics())]));
+  };
   const app = createApp(options);
+  const slots = new StreamSlots(options.streamsMax, registry);
   const desk = new JobDesk({ book, follower, broker, clock, layout });
-  addJobRoutes(app, desk, book);
-  addStreamRoutes(app, { ...options, desk, book, hub, slots: new StreamSlots(options.streamsMax) });
-  addHealthRoutes(app, { ...options, checks });
+  addJobRoutes(app, desk, book, direct !== null);
+  addStreamRoutes(app, { ...options, desk, book, hub, slots });
+  addHealthRoutes(app, { ...options, checks, metrics });
   addPageRoutes(app);
   return {
     app,
     checks,
+    metrics,
     close: async () => {
+      slots.close();
       await app.close();
+      await direct?.close();
       await Promise.all([follower.close(), hub.follower.close()]);
     },
   };
 }
 
-function createApp({ token, log }: ApiOptions): FastifyInstance {
+function createApp({ token, log, metrics }: ApiOptions): FastifyInstance {
   const app = Fastify({
     bodyLimit: bodyBytesMax,
     requestTimeout: requestTimeoutMs,
@@ -84,6 +107,7 @@ function createApp({ token, log }: ApiOptions): FastifyInstance {
   });
   // JSON alone: other kinds are what a page of another origin can send unasked.
   app.removeContentTypeParser("text/plain");
+  measureRequests(app, metrics);
   guardAccess(app, token);
   app.setNotFoundHandler((request, reply) =>
     answerWith(new Problem(404, `There is no ${request.method} ${pathOf(request.url)}.`), request.url, reply),

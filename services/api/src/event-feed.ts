@@ -5,6 +5,7 @@ import { formatPosition } from "./event-position.ts";
 import { LogReader } from "./log-reader.ts";
 import { frame, isTerminal, type Gap, type StreamEvent } from "./stream-events.ts";
 import { eventOf, type StreamPlan } from "./stream-plan.ts";
+import type { StreamEnd } from "./stream-slots.ts";
 
 export interface FeedOptions {
   readonly broker: Broker;
@@ -14,7 +15,9 @@ export interface FeedOptions {
   readonly partition: number;
   readonly plan: Extract<StreamPlan, { kind: "stream" }>;
   /** Called once, however the stream ends. */
-  readonly onClosed: () => void;
+  readonly onClosed: (end: StreamEnd) => void;
+  /** Called for each event of the job that is sent. */
+  readonly onEvent?: () => void;
 }
 
 /** A client that lets this much wait has its stream ended; it may come back and go on where it was. */
@@ -34,7 +37,7 @@ export function eventFeed(options: FeedOptions): ReadableStream<string> {
     {
       start: (controller) => feed.start(controller),
       pull: () => feed.pull(),
-      cancel: () => feed.end(),
+      cancel: () => feed.end("client"),
     },
     { highWaterMark: feedBytesMax, size: (text = "") => Buffer.byteLength(text) },
   );
@@ -73,18 +76,18 @@ class Feed {
       }
     } catch (error) {
       this.#controller?.error(error);
-      this.end();
+      this.end("failed");
     }
   }
 
   /** Nothing is sent any more. */
-  end(): void {
+  end(end: StreamEnd): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#unsubscribe?.();
     this.#stopHeartbeat();
     void this.#reader.close();
-    this.#options.onClosed();
+    this.#options.onClosed(end);
   }
 
   /** One step of the replay; true where nothing is to be pulled for now. */
@@ -114,7 +117,7 @@ class Feed {
     this.#take(record);
     if (this.#ended || this.#waitingBytes() <= feedBytesMax) return;
     this.#controller?.error(new Error(`the client lets more than ${feedBytesMax} bytes wait`));
-    this.end();
+    this.end("slow");
   }
 
   /** Sends the record's event, if it is one of the run; ends with the last one. */
@@ -134,7 +137,7 @@ class Feed {
   #finish(gap: Pick<Gap, "reason" | "from" | "to"> | null): void {
     if (gap !== null) this.#sendGap(gap);
     this.#controller?.close();
-    this.end();
+    this.end("complete");
   }
 
   #sendGap(gap: Pick<Gap, "reason" | "from" | "to">): void {
@@ -144,6 +147,7 @@ class Feed {
 
   #send(event: StreamEvent, id: string | null): void {
     this.#controller?.enqueue(frame(event, id));
+    if (id !== null) this.#options.onEvent?.();
   }
 
   #waitingBytes(): number {

@@ -2,6 +2,7 @@ import { connectKafka, warnOfUnknownVariables } from "@sluice/process";
 import { systemClock } from "@sluice/runtime";
 import { createLog, Metrics, startAdminServer } from "@sluice/telemetry";
 import { openApi } from "./api.ts";
+import { directServices } from "./direct-services.ts";
 import { endOnBugs, endOnSignals, orRefuse } from "./lifetime.ts";
 import { readSettings } from "./settings.ts";
 import { version } from "./version.ts";
@@ -14,20 +15,33 @@ log.info({ settings: shown }, "starting");
 warnOfUnknownVariables(log, process.env);
 const clientId = `${layout.prefix}api-${instance}`;
 const broker = await connectKafka({ config, clientId, layout, log });
-const registry = new Metrics({ service: "api" });
-const metrics = (): Promise<string> => registry.text();
+const clock = systemClock();
+const directInstance = `api-${instance}`;
+const host = {
+  env: process.env,
+  config,
+  layout,
+  broker,
+  clock,
+  instance: directInstance,
+  logOf: (service: string) => createLog(service, directInstance, config.logLevel),
+  onFatal: fatal,
+};
+/** Of what the API tells, what is no trouble. */
+const expected: ReadonlySet<string> = new Set(["direct_starting", "direct_stopping"]);
 const api = await openApi({
   broker,
-  clock: systemClock(),
+  clock,
   layout,
   token: config.token ?? null,
   streamsMax: config.streamsMax,
   version,
-  log: (event, fields) => log.warn(fields, event),
-  metrics,
+  log: (event, fields) => (expected.has(event) ? log.info(fields, event) : log.warn(fields, event)),
+  metrics: new Metrics({ service: "api" }),
+  direct: config.direct ? { services: directServices(process.env), host } : null,
 });
-const { adminHost: host, adminPort: port } = config;
-const health = { host, port, alive: () => true, checks: api.checks, metrics };
+const { adminHost, adminPort: port } = config;
+const health = { host: adminHost, port, alive: () => true, checks: api.checks, metrics: api.metrics };
 const admin = port === 0 ? null : await startAdminServer(health);
 const address = await api.app.listen({ host: config.host, port: config.port });
 log.info({ address }, "listening");

@@ -97,10 +97,12 @@ function readerOf({ broker, prefix, span }: ResultsOptions): LogReader {
   );
 }
 
-/** Empty where the record is none of the run. */
+/** Empty where the record is not one of the run. The bytes of the topic are kept where they are one line. */
 function lineOf({ value }: BrokerRecord, job: string, run: number): string {
   const decoded = decodeRecord(topics.results.name, value);
   if (decoded.kind !== "value") return "";
   const result = decoded.value as Result;
-  return result.job === job && result.run === run ? `${JSON.stringify(result)}\n` : "";
+  if (result.job !== job || result.run !== run) return "";
+  const text = value?.toString("utf8") ?? "";
+  return `${/[\r\n]/.test(text) ? JSON.stringify(result) : text}\n`;
 }

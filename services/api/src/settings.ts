@@ -10,6 +10,7 @@ import {
 } from "@sluice/config";
 import type { TopicLayout } from "@sluice/records";
 import { checkBinding } from "./binding.ts";
+import { directServices } from "./direct-services.ts";
 
 const allSettings = { ...commonSettings, ...apiSettings };
 
@@ -25,6 +26,8 @@ export interface ApiConfig {
 export function readSettings(env: Readonly<Record<string, string | undefined>>): ApiConfig {
   const config = readConfig(allSettings, env);
   checkBinding(config.host, config.token);
+  // Now, and not when the first job comes that needs them.
+  if (config.direct) for (const each of directServices(env)) each.checkSettings(env);
   const { prefix, partitions, retentionMs = null, replicationFactor = null } = config;
   return {
     config,

@@ -12,6 +12,7 @@ import {
   type Result,
 } from "@sluice/records";
 import type { Broker, OutRecord, TransactionalProducer } from "@sluice/runtime";
+import { Metrics } from "@sluice/telemetry";
 import { openApi, type Api, type ApiOptions } from "../src/api.ts";
 import { submissionSchema } from "../src/submission.ts";
 
@@ -53,7 +54,8 @@ export async function apiWorld(seed = 1): Promise<ApiWorld> {
         streamsMax: 8,
         version: "1.2.3",
         log: () => undefined,
-        metrics: async () => "metric 1\n",
+        metrics: new Metrics({ service: "api" }),
+        direct: null,
         ...options,
       });
       apis.push(api);

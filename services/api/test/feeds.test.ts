@@ -7,8 +7,8 @@ import { eventFeed, feedBytesMax } from "../src/event-feed.ts";
 import { EventHub } from "../src/event-hub.ts";
 import { parsePosition } from "../src/event-position.ts";
 import { LogReader } from "../src/log-reader.ts";
-import { resultsFeed } from "../src/results-feed.ts";
 import { planStream } from "../src/stream-plan.ts";
+import type { StreamEnd } from "../src/stream-slots.ts";
 import {
   apiWorld,
   completedEvent,
@@ -16,9 +16,6 @@ import {
   eventRecord,
   layout,
   neighbourOf,
-  resultOf,
-  resultRecord,
-  texts,
   type ApiWorld,
 } from "./api-world.ts";
 import { SseReader, type Message } from "./sse-client.ts";
@@ -63,7 +60,7 @@ afterEach(() => world.close());
 async function feed(
   after: string | null,
   ended = false,
-  onClosed = (): void => undefined,
+  onClosed: (end: StreamEnd) => void = () => undefined,
 ): Promise<ReadableStream<string> | null> {
   const request = {
     job,
@@ -217,85 +214,6 @@ describe("an event feed", () => {
     await world.write([eventRecord(crawledEvent(job, 1, 9, long))]);
     await world.pass(1000);
     expect(readBytes).toBe(before);
-  });
-});
-
-describe("the results of a job", () => {
-  const text = async (stream: ReadableStream<string>): Promise<string> => {
-    let all = "";
-    for await (const part of stream) all += part;
-    return all;
-  };
-  const results = (run = 1, name = job) => {
-    let closed = 0;
-    const opened = resultsFeed({
-      broker,
-      prefix: layout.prefix,
-      job: name,
-      run,
-      onClosed: () => (closed += 1),
-    });
-    return opened.then((stream) => ({ stream, closed: () => closed }));
-  };
-
-  it("are the records of the topic as they are, of this job and this run alone", async () => {
-    for (let number = 0; number < 40; number += 1) {
-      const written = [resultOf(job, 1, number), resultOf(job, 2, number), resultOf(other, 1, number)];
-      await world.write(written.map((result) => resultRecord(result, number % layout.partitions)));
-    }
-    await world.write([{ ...resultRecord(resultOf(job, 1, 99), 0), value: "no result" }]);
-    const all = texts(world.cluster, topics.results.name).filter((line) => line.startsWith("{"));
-    for (const run of [1, 2]) {
-      const { stream, closed } = await results(run);
-      const lines = (await text(stream)).split("\n");
-      expect(lines.pop()).toBe("");
-      const expected = all.filter((line) => JSON.parse(line).job === job && JSON.parse(line).run === run);
-      expect(expected).toHaveLength(40);
-      expect(lines.toSorted()).toEqual(expected.toSorted());
-      expect(closed()).toBe(1);
-    }
-    expect(await text((await results(3)).stream)).toBe("");
-  });
-
-  it("end where the topic ended when they were asked for, and are one object a line whoever wrote them", async () => {
-    await world.write([
-      { ...resultRecord(resultOf(job, 1, 1), 0), value: JSON.stringify(resultOf(job, 1, 1), null, 2) },
-    ]);
-    const { stream } = await results();
-    await world.write([resultRecord(resultOf(job, 1, 2), 0)]);
-    expect(await text(stream)).toBe(`${JSON.stringify(resultOf(job, 1, 1))}\n`);
-  });
-
-  it("are read no faster than they are taken, and not at all once the client has gone", async () => {
-    for (let number = 0; number < 200; number += 1)
-      await world.write([
-        resultRecord({ ...resultOf(job, 1, number), title: long }, number % layout.partitions),
-      ]);
-    const { stream, closed } = await results();
-    expect(readBytes).toBe(0);
-    const reader = stream.getReader();
-    await reader.read();
-    await world.pass(10_000);
-    // What waits, and one fetch of each partition on top of it.
-    expect(readBytes).toBeLessThan((1 + layout.partitions) * 1.1 * 1024 * 1024);
-    await reader.cancel();
-    const before = readBytes;
-    await world.pass(10_000);
-    expect([readBytes, closed()]).toEqual([before, 1]);
-  });
-
-  it("break off instead of looking complete where the topic can't be read to its end", async () => {
-    await world.write([resultRecord(resultOf(job, 1, 1), 0)]);
-    const real = broker;
-    broker = Object.assign(Object.create(real) as Broker, {
-      tail: async (options: Parameters<Broker["tail"]>[0]) => {
-        options.onFailed(new Error("the broker is gone for good"), false);
-        return real.tail({ ...options, onBatch: () => undefined });
-      },
-    });
-    const { stream, closed } = await results();
-    await expect(text(stream)).rejects.toThrow("gone for good");
-    expect(closed()).toBe(1);
   });
 });
 

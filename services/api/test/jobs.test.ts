@@ -336,8 +336,9 @@ describe("a batch", () => {
   it("names its own fields", async () => {
     const refused = await ask("POST", "/api/crawl/batch", { urls: ["nowhere"], session_id: "x" });
     expect([refused.status, fieldsOf(refused)]).toEqual([400, ["urls.0"]]);
+    // No services are given to this one.
     const direct = await ask("POST", "/api/crawl/batch", { urls: [seedUrl], distributed: false });
-    expect([direct.status, fieldsOf(direct)]).toEqual([501, ["distributed"]]);
+    expect([direct.status, fieldsOf(direct)]).toEqual([422, ["distributed"]]);
     const session = await ask("POST", "/api/crawl/batch", { urls: [seedUrl], session_id: "A B" });
     expect([session.status, fieldsOf(session)]).toEqual([400, ["session_id"]]);
   });

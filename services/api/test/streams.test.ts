@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { decodeRecord, partitionOf, topics, type CrawlEvent } from "@sluice/records";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Api } from "../src/api.ts";
@@ -217,6 +218,19 @@ describe("the events of a job", () => {
     await end();
     expect((await reader.rest()).map(({ event }) => event)).toEqual(["url_crawled", "job_completed"]);
     expect(reader.comments).toBe(Math.floor(400_000 / 15_000));
+  });
+
+  it("are under no timeout of the server, which would end them by real time", async () => {
+    await addressOf(api);
+    const sockets: Socket[] = [];
+    api.app.server.on("connection", (socket) => sockets.push(socket));
+    const reader = SseReader.of(await connect(api));
+    await reader.next();
+    // Node ends connections by these two; `requestTimeout` and `headersTimeout` only watch a request come in.
+    expect(api.app.server.timeout).toBe(0);
+    expect(sockets.map(({ timeout }) => timeout ?? 0)).toEqual([0]);
+    expect(api.app.server.maxRequestsPerSocket).toBe(0);
+    await reader.cancel();
   });
 
   it("say so where the run was replaced before it had ended", async () => {

@@ -46,8 +46,10 @@ export function fetcherStep(
         case "started": {
           const host = state.host(input.lane);
           host.unbegun.delete(input.callId);
-          host.lastStartMs = nowMs;
-          tellStarted(turnOf(host), input.callId);
+          if (!host.withdrawn.has(input.callId)) {
+            host.lastStartMs = nowMs;
+            tellStarted(turnOf(host), input.callId);
+          }
           pump(turnOf(host));
           break;
         }

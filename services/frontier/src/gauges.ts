@@ -6,7 +6,10 @@ import { stateOf } from "./core/ownership.ts";
 import { isHeld } from "./core/release.ts";
 import type { FrontierState } from "./core/state.ts";
 
-type Reason = "ready" | "window" | "total" | "grant" | "due_time" | "paused" | "back_pressure";
+/** What may hold a URL in its host's queue; one that waits for its due time is in none. */
+const nothing = { ready: 0, window: 0, total: 0, grant: 0, paused: 0, back_pressure: 0 };
+type Waiting = { -readonly [Reason in keyof typeof nothing]: number };
+const reasons = Object.keys(nothing) as readonly (keyof Waiting)[];
 type Count = (metric: Measurement["metric"], value: number, labels?: Measurement["labels"]) => void;
 
 /** Topics whose records may wait for the job they name. */
@@ -53,56 +56,52 @@ const pick = ({ done, failed, skipped }: { done: number; failed: number; skipped
   skipped,
 });
 
-function gaugeHosts({ state, context }: RunningTask<FrontierState>, nowMs: number, count: Count): void {
-  const held = isHeld(context);
-  const jobs = new Map<string, Job | undefined>();
-  const job = (id: string): Job | undefined => {
-    if (!jobs.has(id)) jobs.set(id, jobOf(context, id));
-    return jobs.get(id);
-  };
-  const waiting = new Map<Reason, number>();
+function gaugeHosts(task: RunningTask<FrontierState>, nowMs: number, count: Count): void {
+  const { state } = task;
+  const waiting: Waiting = { ...nothing };
   const hosts = { ready: 0, held: 0, window: 0, answering: 0 };
+  const tell = waitingOf(task);
   let overdue = 0;
   for (const host of state.hosts.values()) {
-    const reasons = new Set<Reason>();
-    for (const [reason, urls] of waitingOn(state, host, job, held)) {
-      if (urls === 0) continue;
-      reasons.add(reason);
-      waiting.set(reason, (waiting.get(reason) ?? 0) + urls);
-    }
-    if (reasons.has("ready")) hosts.ready += 1;
-    else if (reasons.has("window") || reasons.has("total")) hosts.window += 1;
-    else if (reasons.size > 0) hosts.held += 1;
+    const here: Waiting = { ...nothing };
+    tell(host, here);
+    if (here.ready > 0) hosts.ready += 1;
+    else if (here.window + here.total > 0) hosts.window += 1;
+    else if (here.grant + here.paused + here.back_pressure > 0) hosts.held += 1;
     else if (host.window.outstanding > 0) hosts.answering += 1;
-    overdue += host.window.expired(nowMs).length;
+    for (const reason of reasons) waiting[reason] += here[reason];
+    overdue += host.window.overdue(nowMs);
   }
-  for (const [reason, urls] of waiting) count("sluice_frontier_waiting_urls", urls, { reason });
+  for (const reason of reasons) count("sluice_frontier_waiting_urls", waiting[reason], { reason });
   for (const [name, value] of Object.entries(hosts)) count("sluice_frontier_hosts", value, { state: name });
   count("sluice_frontier_overdue_urls", overdue);
 }
 
-/** What waits on one host, by what holds it. */
-function* waitingOn(
-  state: FrontierState,
-  host: HostQueue,
-  job: (id: string) => Job | undefined,
-  held: boolean,
-): Iterable<readonly [Reason, number]> {
-  for (const { job: id, granted, fresh } of host.sizes()) {
-    const view = state.views.get(id);
-    if (view === undefined || view.halt !== null) continue;
-    const all = granted + fresh;
-    const known = job(id);
-    if (held) yield ["back_pressure", all];
-    else if (known?.run !== view.run || known.desired !== "running") yield ["paused", all];
-    else if (state.total.demand() === 0) yield ["total", all];
-    else if (host.window.demand() === 0) yield ["window", all];
-    else if (known.limits.maxPages === null || view.grantsHeld > 0) yield ["ready", all];
-    else {
-      yield ["ready", granted];
-      yield ["grant", fresh];
-    }
-  }
+/** Adds what waits on a host to what holds it. */
+function waitingOf({ state, context }: RunningTask<FrontierState>): (host: HostQueue, to: Waiting) => void {
+  const held = isHeld(context);
+  const full = state.total.demand() === 0;
+  const jobs = new Map<string, Job | undefined>();
+  const jobById = (id: string): Job | undefined => {
+    if (!jobs.has(id)) jobs.set(id, jobOf(context, id));
+    return jobs.get(id);
+  };
+  return (host, to) =>
+    host.eachSize((id, granted, fresh) => {
+      const view = state.views.get(id);
+      if (view === undefined || view.halt !== null) return;
+      const job = jobById(id);
+      const all = granted + fresh;
+      if (held) to.back_pressure += all;
+      else if (job?.run !== view.run || job.desired !== "running") to.paused += all;
+      else if (full) to.total += all;
+      else if (host.window.demand() === 0) to.window += all;
+      else if (job.limits.maxPages === null || view.grantsHeld > 0) to.ready += all;
+      else {
+        to.ready += granted;
+        to.grant += fresh;
+      }
+    });
 }
 
 function gaugeOwners({ state, context }: RunningTask<FrontierState>, count: Count): void {

@@ -53,8 +53,13 @@ export class BufferChecks implements Observer {
         bytesMax += bytes;
       }
     }
-    if (heldRecords > recordsMax) this.#report("records held stay within their limit", `${life.name}: ${heldRecords}, at most ${recordsMax}`);
-    if (heldBytes > bytesMax) this.#report("bytes held stay within their limit", `${life.name}: ${heldBytes}, at most ${bytesMax}`);
+    if (heldRecords > recordsMax)
+      this.#report(
+        "records held stay within their limit",
+        `${life.name}: ${heldRecords}, at most ${recordsMax}`,
+      );
+    if (heldBytes > bytesMax)
+      this.#report("bytes held stay within their limit", `${life.name}: ${heldBytes}, at most ${bytesMax}`);
   }
 
   ended(life: LifeName): void {

@@ -39,7 +39,8 @@ export class CommitChecks implements Observer {
       this.#tenures.set(key, tenure);
     }
     if (input.kind === "record") {
-      if (tenure.given.has(input.record.id)) this.#report("a record is given to a step once", `${life.name} ${input.record.id}`);
+      if (tenure.given.has(input.record.id))
+        this.#report("a record is given to a step once", `${life.name} ${input.record.id}`);
       tenure.given.add(input.record.id);
     }
     for (const effect of effects) {
@@ -73,12 +74,16 @@ export class CommitChecks implements Observer {
   /** The coordinator has decided: these are the group's offsets now. */
   landed(transactionalId: string, group: string, offsets: readonly CommittedOffset[]): void {
     const key = keyOf(transactionalId, offsets);
-    for (const detail of this.#pending.get(key) ?? []) this.#report("no unfinished record is committed", detail);
+    for (const detail of this.#pending.get(key) ?? [])
+      this.#report("no unfinished record is committed", detail);
     this.#pending.delete(key);
     for (const { topic, partition, offset, metadata } of offsets) {
       const before = this.#durableOf(group, { topic, partition });
       if (offset < before.offset)
-        this.#report("a committed offset never goes back", `${transactionalId} ${topic}/${partition} ${before.offset} to ${offset}`);
+        this.#report(
+          "a committed offset never goes back",
+          `${transactionalId} ${topic}/${partition} ${before.offset} to ${offset}`,
+        );
       this.#durable.set(`${group}/${topic}/${partition}`, { offset, done: doneRanges(offset, metadata) });
     }
   }

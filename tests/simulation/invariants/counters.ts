@@ -1,6 +1,12 @@
 /** A job's counters add up at every step, only rise, and its end is announced once. */
-import { topics, type Counters, type CrawlEvent, type TaskCounters } from "@sluice/records";
-import type { Transaction } from "@sluice/runtime";
+import {
+  emptyTally,
+  topics,
+  type Counters,
+  type CrawlEvent,
+  type Tally,
+  type TaskCounters,
+} from "@sluice/records";
 import { checkTask } from "../../../services/frontier/test/invariants.ts";
 import type { FrontierState } from "../../../services/frontier/src/core/state.ts";
 import type { LifeName, Observer, Report, StepSeen } from "../observer.ts";
@@ -8,18 +14,25 @@ import type { LifeName, Observer, Report, StepSeen } from "../observer.ts";
 /** A task with more URLs is checked only once in so many steps: a check looks at all of them. */
 const everyStepUrlsMax = 60;
 const largeEvery = 32;
+const tallyNames = Object.keys(emptyTally()) as (keyof Tally)[];
 
 export class CounterChecks implements Observer {
   readonly #report: Report;
-  readonly #last = new Map<string, TaskCounters>();
+  readonly #last = new Map<string, Tally>();
   #steps = 0;
 
   constructor(report: Report) {
     this.#report = report;
   }
 
-  stepped(life: LifeName, { state, context }: StepSeen): void {
+  stepped(life: LifeName, { state, context, effects }: StepSeen): void {
     if (life.service !== "frontier") return;
+    for (const effect of effects) {
+      if (effect.kind !== "send" || effect.topic !== topics.counters.name || effect.value === null) continue;
+      const counters = effect.value as Counters;
+      if (counters.kind === "task") this.#checkRise(`${life.name}/${context.epoch}`, counters);
+      else this.#checkStatus(counters);
+    }
     this.#steps += 1;
     const frontier = state as FrontierState;
     let urls = 0;
@@ -32,25 +45,15 @@ export class CounterChecks implements Observer {
     }
   }
 
-  committed(life: LifeName, _task: number, { records }: Transaction): void {
-    if (life.service !== "frontier") return;
-    for (const { topic, value } of records) {
-      if (topic !== topics.counters.name || value === null) continue;
-      const counters = JSON.parse(String(value)) as Counters;
-      if (counters.kind === "task") this.#checkTask(counters);
-      else this.#checkStatus(counters);
-    }
-  }
-
-  #checkTask(counters: TaskCounters): void {
-    const { job, run, task, tally } = counters;
-    const key = `${job}/${run}/${task}`;
+  /** Within one tenure: an owner after a failed commit goes back to what was committed. */
+  #checkRise(tenure: string, { job, run, task, tally }: TaskCounters): void {
+    const key = `${tenure}/${job}/${run}/${task}`;
     const before = this.#last.get(key);
-    this.#last.set(key, counters);
+    this.#last.set(key, { ...tally });
     if (before === undefined) return;
-    for (const [name, count] of Object.entries(tally)) {
-      const earlier = before.tally[name as keyof typeof tally];
-      if (count < earlier) this.#report("counters only rise", `${key} ${name}: ${earlier} to ${count}`);
+    for (const name of tallyNames) {
+      if (tally[name] < before[name])
+        this.#report("counters only rise", `${key} ${name}: ${before[name]} to ${tally[name]}`);
     }
   }
 
@@ -59,8 +62,15 @@ export class CounterChecks implements Observer {
     const parts = [done, failed, skipped, waiting, inFlight];
     const sum = parts.reduce((total, part) => total + part, 0);
     if (sum !== admitted)
-      this.#report("admitted = done + failed + skipped + waiting + in flight", `${status.job}: ${admitted} = ${parts.join(" + ")}`);
+      this.#report(
+        "admitted = done + failed + skipped + waiting + in flight",
+        `${status.job}: ${admitted} = ${parts.join(" + ")}`,
+      );
   }
 }
 
-export const terminalTypes: ReadonlySet<CrawlEvent["type"]> = new Set(["job_completed", "job_failed", "job_timeout"]);
+export const terminalTypes: ReadonlySet<CrawlEvent["type"]> = new Set([
+  "job_completed",
+  "job_failed",
+  "job_timeout",
+]);

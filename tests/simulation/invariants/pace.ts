@@ -46,7 +46,10 @@ export class PaceChecks implements Observer {
     const startMs = Math.max(permit.notBeforeMs, nowMs);
     const at = `${permit.releaseId} not before ${permit.notBeforeMs}`;
     if (told !== undefined && startMs < told.lastEndMs + permit.delayMs)
-      this.#report("a permit waits a delay from the last end", `${at}, end ${told.lastEndMs}, delay ${permit.delayMs}`);
+      this.#report(
+        "a permit waits a delay from the last end",
+        `${at}, end ${told.lastEndMs}, delay ${permit.delayMs}`,
+      );
     if (told !== undefined && startMs < told.retryUntilMs)
       this.#report("a permit waits for Retry-After", `${at}, asked to wait until ${told.retryUntilMs}`);
     const domain = state.domains.get(name);
@@ -54,6 +57,9 @@ export class PaceChecks implements Observer {
     const { pace, out } = domain;
     // Only a host that has shown its pace and is well gets permits ahead of its outcomes.
     if ((pace.latencyMs === null || pace.failuresInRow > 0) && out.size > this.#concurrencyMax)
-      this.#report("no more permits are out than a host has connections", `${at}, ${out.size} out of ${this.#concurrencyMax}`);
+      this.#report(
+        "no more permits are out than a host has connections",
+        `${at}, ${out.size} out of ${this.#concurrencyMax}`,
+      );
   }
 }

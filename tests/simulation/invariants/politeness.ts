@@ -47,7 +47,8 @@ export class PolitenessChecks implements Observer, WebObserver {
   stepped(life: LifeName, { input, context }: StepSeen): void {
     if (life.service !== "fetcher" || input.kind !== "restored") return;
     for (const [host, { name }] of this.#plan.hosts.entries()) {
-      if (partitionOf(name, this.#plan.partitions) === context.task) this.#knowledge.delete(`${life.name}/${host}`);
+      if (partitionOf(name, this.#plan.partitions) === context.task)
+        this.#knowledge.delete(`${life.name}/${host}`);
     }
   }
 
@@ -65,7 +66,10 @@ export class PolitenessChecks implements Observer, WebObserver {
     open.push(visit);
     this.#open.set(visit.host, open);
     if (open.length > concurrency)
-      this.#report("a host has no more connections than allowed", `${concurrency}: ${open.map(text).join(", ")}`);
+      this.#report(
+        "a host has no more connections than allowed",
+        `${concurrency}: ${open.map(text).join(", ")}`,
+      );
     const known = this.#of(visit);
     if (visit.startMs < known.holdUntilMs)
       this.#report("Retry-After is kept", `${text(visit)}, asked to wait until ${known.holdUntilMs}`);
@@ -77,17 +81,21 @@ export class PolitenessChecks implements Observer, WebObserver {
   answered(visit: Visit, answer: Parameters<WebObserver["answered"]>[1]): void {
     const known = this.#of(visit);
     const nowMs = this.#clock.nowMs();
-    if (answer.retryAfterMs !== null) known.holdUntilMs = Math.max(known.holdUntilMs, nowMs + answer.retryAfterMs);
+    if (answer.retryAfterMs !== null)
+      known.holdUntilMs = Math.max(known.holdUntilMs, nowMs + answer.retryAfterMs);
     if (!visit.isRobots) return;
     const { status } = answer;
-    if (status === null || status >= 500 || (status >= 300 && status < 400)) known.robots = { rules: null, atMs: nowMs };
+    if (status === null || status >= 500 || (status >= 300 && status < 400))
+      known.robots = { rules: null, atMs: nowMs };
     else known.robots = { rules: answer.rules ?? [], atMs: nowMs };
   }
 
   #checkRobots(visit: Visit, { robots }: Knowledge): void {
     if (robots === null) return this.#report("robots.txt is asked for first", text(visit));
-    if (robots.rules === null) return this.#report("nothing is fetched while robots.txt can't be had", text(visit));
-    if (isForbidden(robots.rules, visit.path)) this.#report("nothing is fetched that robots.txt forbids", text(visit));
+    if (robots.rules === null)
+      return this.#report("nothing is fetched while robots.txt can't be had", text(visit));
+    if (isForbidden(robots.rules, visit.path))
+      this.#report("nothing is fetched that robots.txt forbids", text(visit));
     if (visit.startMs - robots.atMs > this.#plan.settings.fetcher.robotsTtlMs + queuedMsMax)
       this.#report("robots.txt is asked for again when it is old", text(visit));
   }
@@ -98,7 +106,10 @@ export class PolitenessChecks implements Observer, WebObserver {
     const askedMs = definition?.kind === "rules" ? (definition.crawlDelayS ?? 0) * 1000 : 0;
     const delayMs = Math.min(askedMs, ...this.#plan.jobs.map(({ job }) => job.politeness.delayMaxMs));
     if (visit.startMs - last.startMs < delayMs)
-      this.#report("the crawl-delay of robots.txt is kept", `${delayMs} ms: ${text(visit)} after ${text(last)}`);
+      this.#report(
+        "the crawl-delay of robots.txt is kept",
+        `${delayMs} ms: ${text(visit)} after ${text(last)}`,
+      );
   }
 
   #of(visit: Visit): Knowledge {
@@ -109,4 +120,5 @@ export class PolitenessChecks implements Observer, WebObserver {
   }
 }
 
-const text = ({ host, path, by, startMs, endMs }: Visit): string => `h${host}${path} by ${by} at ${startMs}..${endMs}`;
+const text = ({ host, path, by, startMs, endMs }: Visit): string =>
+  `h${host}${path} by ${by} at ${startMs}..${endMs}`;

@@ -44,7 +44,10 @@ export class QuietChecks {
     for (const { host, job, fromMs, untilMs } of this.#quiet) {
       if (host !== visit.host || atMs >= untilMs) continue;
       if (atMs > Math.max(fromMs, this.#faultsUntilMs) + stopMsMax)
-        this.#report("a job that is stopped asks for nothing", `${job}: h${host}${visit.path} at ${atMs}, stopped at ${fromMs}`);
+        this.#report(
+          "a job that is stopped asks for nothing",
+          `${job}: h${host}${visit.path} at ${atMs}, stopped at ${fromMs}`,
+        );
     }
   }
 }

@@ -1,6 +1,13 @@
 /** What a run has brought in the end: results, events, dead letters, the sink's file, each as it has to be. */
 import type { MemoryCluster } from "@sluice/broker/memory";
-import { topics, type CrawlEvent, type Due, type JobStatus, type Outcome, type Result } from "@sluice/records";
+import {
+  topics,
+  type CrawlEvent,
+  type Due,
+  type JobStatus,
+  type Outcome,
+  type Result,
+} from "@sluice/records";
 import type { SimulatedDisk } from "../disk.ts";
 import { resultsPath } from "../life.ts";
 import type { Report } from "../observer.ts";
@@ -47,7 +54,8 @@ export function checkResults({ cluster, disk, plan, runs }: Finished, report: Re
   checkDeadLetters(cluster, plan, report);
   for (const job of plan.jobs) {
     const expected = expectationOf(plan, job);
-    for (let run = 1; run <= (runs.get(job.job.id) ?? 1); run += 1) checkRun(found, job, run, expected, report);
+    for (let run = 1; run <= (runs.get(job.job.id) ?? 1); run += 1)
+      checkRun(found, job, run, expected, report);
   }
 }
 
@@ -88,10 +96,17 @@ function checkDisk({ results }: Found, disk: SimulatedDisk, report: Report): voi
 
 function checkDeadLetters(cluster: MemoryCluster, plan: Plan, report: Report): void {
   const dead = Object.values(topics).filter(({ name }) => name.endsWith(".dlq"));
-  const found = dead.flatMap(({ name }) => cluster.committed(name).flat().map(({ value }) => String(value)));
+  const found = dead.flatMap(({ name }) =>
+    cluster
+      .committed(name)
+      .flat()
+      .map(({ value }) => String(value)),
+  );
   const poison = plan.actions.flatMap((action) => (action.kind === "poison" ? [action.text] : []));
   const seeds = plan.actions.flatMap((action) =>
-    action.kind === "seed" ? Array.from({ length: action.times }, () => JSON.stringify({ url: action.url, job: action.job })) : [],
+    action.kind === "seed"
+      ? Array.from({ length: action.times }, () => JSON.stringify({ url: action.url, job: action.job }))
+      : [],
   );
   const left = [...found];
   for (const text of poison) {
@@ -104,10 +119,17 @@ function checkDeadLetters(cluster: MemoryCluster, plan: Plan, report: Report): v
   if (left.length > 0) report("nothing else goes to the dead letters", left.join(" "));
 }
 
-function checkRun(found: Found, { job, isCut }: JobPlan, run: number, expected: Expectation, report: Report): void {
+function checkRun(
+  found: Found,
+  { job, isCut }: JobPlan,
+  run: number,
+  expected: Expectation,
+  report: Report,
+): void {
   const name = `${job.id} run ${run}`;
-  const mine = <Value extends { readonly job: string; readonly run: number }>(all: readonly Stamped<Value>[]) =>
-    all.filter(({ value }) => value.job === job.id && value.run === run);
+  const mine = <Value extends { readonly job: string; readonly run: number }>(
+    all: readonly Stamped<Value>[],
+  ) => all.filter(({ value }) => value.job === job.id && value.run === run);
   const results = mine(found.results);
   const events = mine(found.events);
   const urls = new Set<string>();
@@ -115,17 +137,26 @@ function checkRun(found: Found, { job, isCut }: JobPlan, run: number, expected: 
     if (urls.has(value.url)) report("each page has one result", `${name} ${value.url}`);
     urls.add(value.url);
     const allowed = expected.may.get(value.url);
-    if (allowed === undefined) report("only pages that there are have results", `${name} ${value.url} ${value.outcome}`);
+    if (allowed === undefined)
+      report("only pages that there are have results", `${name} ${value.url} ${value.outcome}`);
     else if (!allowed.outcomes.has(value.outcome))
-      report("a result says what became of the page", `${name} ${value.url} ${value.outcome}, not ${[...allowed.outcomes].join()}`);
-    else if (value.depth < allowed.depth) report("depth counts links from a seed", `${name} ${value.url} ${value.depth}, not ${allowed.depth}`);
-    if (job.limits.maxDepth !== null && value.depth > job.limits.maxDepth) report("maxDepth holds exactly", `${name} ${value.url} ${value.depth}`);
+      report(
+        "a result says what became of the page",
+        `${name} ${value.url} ${value.outcome}, not ${[...allowed.outcomes].join()}`,
+      );
+    else if (value.depth < allowed.depth)
+      report("depth counts links from a seed", `${name} ${value.url} ${value.depth}, not ${allowed.depth}`);
+    if (job.limits.maxDepth !== null && value.depth > job.limits.maxDepth)
+      report("maxDepth holds exactly", `${name} ${value.url} ${value.depth}`);
   }
   const pagesMax = job.limits.maxPages ?? Number.POSITIVE_INFINITY;
   if (urls.size > pagesMax) report("maxPages holds exactly", `${name}: ${urls.size} of ${pagesMax}`);
   const missing = [...expected.must].filter((url) => !urls.has(url));
   if (!isCut && urls.size < Math.min(pagesMax, expected.must.size))
-    report("every page that there is has a result", `${name}: ${urls.size} of ${expected.must.size}, without ${missing.slice(0, 5).join(" ")}`);
+    report(
+      "every page that there is has a result",
+      `${name}: ${urls.size} of ${expected.must.size}, without ${missing.slice(0, 5).join(" ")}`,
+    );
   if (!isCut && job.limits.maxPages === null && missing.length > 0)
     report("every page that there is has a result", `${name} without ${missing.slice(0, 5).join(" ")}`);
   checkEnd(name, events, results, found.statuses.get(job.id), run, report);
@@ -146,13 +177,20 @@ function checkEnd(
   const end = ends[0];
   if (end === undefined) return;
   for (const { value, timestampMs } of results)
-    if (timestampMs > end.timestampMs) report("the end is announced after the last result", `${name} ${value.url}`);
+    if (timestampMs > end.timestampMs)
+      report("the end is announced after the last result", `${name} ${value.url}`);
   const ok = results.filter(({ value }) => value.outcome === "ok" || value.outcome === "redirect").length;
   const told = end.value as Extract<CrawlEvent, { type: "job_timeout" }>;
   if (told.done !== ok || told.failed !== results.length - ok)
-    report("the counts of a job are those of its results", `${name}: ${told.done} + ${told.failed}, not ${ok} + ${results.length - ok}`);
+    report(
+      "the counts of a job are those of its results",
+      `${name}: ${told.done} + ${told.failed}, not ${ok} + ${results.length - ok}`,
+    );
   if (told.admitted !== told.done + told.failed + told.skipped)
-    report("nothing of a job is open at its end", `${name}: ${told.admitted} = ${told.done} + ${told.failed} + ${told.skipped}`);
+    report(
+      "nothing of a job is open at its end",
+      `${name}: ${told.admitted} = ${told.done} + ${told.failed} + ${told.skipped}`,
+    );
   if (status?.run === run && status.state !== "ended") report("a job that has ended says so", name);
 }
 
@@ -164,7 +202,10 @@ function checkExplained(
   events: readonly Stamped<CrawlEvent>[],
   report: Report,
 ): void {
-  const explained = new Set(events.flatMap(({ value }) => (value.type === "url_failed" && value.final ? [value.url] : [])));
+  const explained = new Set(
+    events.flatMap(({ value }) => (value.type === "url_failed" && value.final ? [value.url] : [])),
+  );
   for (const { value } of due)
-    if (!urls.has(value.url) && !explained.has(value.url)) report("a URL without a result has a reason", `${name} ${value.url}`);
+    if (!urls.has(value.url) && !explained.has(value.url))
+      report("a URL without a result has a reason", `${name} ${value.url}`);
 }

@@ -1,6 +1,12 @@
 /** The port's group consumer: tasks from the assignment, positions from the runtime alone. */
 import { SluiceError } from "@sluice/errors";
-import type { GroupConsumer, GroupHandlers, GroupOptions, TopicPartition } from "@sluice/runtime";
+import type {
+  CommittedOffset,
+  GroupConsumer,
+  GroupHandlers,
+  GroupOptions,
+  TopicPartition,
+} from "@sluice/runtime";
 import type { ConnectionSettings } from "./client.ts";
 import { assignMembers, encodeClaim, partitionsOf, protocolName, taskTopics } from "./group-protocol.ts";
 import type { InternalCluster } from "./internals.ts";
@@ -61,6 +67,12 @@ export class KafkajsGroupConsumer implements GroupConsumer {
 
   resume(partitions: readonly TopicPartition[]): void {
     this.#reader?.resume(partitions);
+  }
+
+  /** Without a transaction; for the mode that has none. */
+  async commitOffsets(offsets: readonly CommittedOffset[]): Promise<void> {
+    if (this.#reader === null) throw new Error("the group consumer has not started");
+    await this.#reader.commitOffsets(offsets);
   }
 
   async stop(): Promise<void> {

@@ -35,6 +35,21 @@ export interface InternalOffsetManager {
   nextOffset(topic: string, partition: number): { toString(): string };
   resolveOffset(at: { topic: string; partition: number; offset: string }): void;
   setDefaultOffset(at: { topic: string; partition: number }): Promise<void>;
+  getCoordinator(): Promise<{ offsetCommit(request: OffsetCommit): Promise<unknown> }>;
+}
+
+export interface OffsetCommit {
+  readonly groupId: string;
+  readonly groupGenerationId: number;
+  readonly memberId: string;
+  readonly topics: readonly {
+    readonly topic: string;
+    readonly partitions: readonly {
+      readonly partition: number;
+      readonly offset: string;
+      readonly metadata: string;
+    }[];
+  }[];
 }
 
 export interface InternalGroup {

@@ -1,5 +1,5 @@
 /** Writes outside transactions: idempotent, acknowledged by all replicas, one request at a time. */
-import type { OutRecord, Producer } from "@sluice/runtime";
+import type { OutRecord, Producer, TopicPartition } from "@sluice/runtime";
 import type { CompressionTypes, Producer as KafkajsProducer } from "kafkajs";
 import { openClient, patientRetry } from "./client.ts";
 import type { Client, ConnectionSettings } from "./client.ts";
@@ -8,6 +8,8 @@ import { chunksOf, lastOffsets } from "./record-chunks.ts";
 import { within } from "./waits.ts";
 
 const closeWaitMs = 5_000;
+
+type LastOffset = TopicPartition & { readonly lastOffset: number };
 
 interface Connected {
   readonly client: Client;
@@ -33,7 +35,12 @@ export class KafkajsIdempotentProducer implements Producer {
     await this.#connect();
   }
 
-  send(records: readonly OutRecord[]): Promise<void> {
+  async send(records: readonly OutRecord[]): Promise<void> {
+    await this.write(records);
+  }
+
+  /** Sends, and tells the highest offset written by topic and partition. */
+  write(records: readonly OutRecord[]): Promise<readonly LastOffset[]> {
     const sent = this.#tail.then(() => this.#send(records));
     this.#tail = sent.catch(() => undefined);
     return sent;
@@ -51,10 +58,11 @@ export class KafkajsIdempotentProducer implements Producer {
     this.#connected?.client.destroy();
   }
 
-  async #send(records: readonly OutRecord[]): Promise<void> {
+  async #send(records: readonly OutRecord[]): Promise<readonly LastOffset[]> {
     if (this.#closed) throw new Error("the producer is closed");
-    if (records.length === 0) return;
+    if (records.length === 0) return [];
     const { producer } = await this.#connect();
+    const last = new Map<string, LastOffset>();
     try {
       for (const topicMessages of chunksOf(records)) {
         const confirmed = await producer.sendBatch({
@@ -62,8 +70,10 @@ export class KafkajsIdempotentProducer implements Producer {
           compression: this.#compression,
           topicMessages,
         });
-        lastOffsets(topicMessages, confirmed);
+        for (const each of lastOffsets(topicMessages, confirmed))
+          last.set(`${each.topic}:${each.partition}`, each);
       }
+      return [...last.values()];
     } catch (error) {
       // Its sequence numbers are uncertain now; the next send begins with a new producer id.
       await this.#disconnect();

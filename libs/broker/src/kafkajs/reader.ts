@@ -3,7 +3,7 @@
  * Nothing is delivered but what continues the position that `seek` set, and nothing is committed.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { Batch, TopicPartition } from "@sluice/runtime";
+import type { Batch, CommittedOffset, TopicPartition } from "@sluice/runtime";
 import { batchOf } from "./batches.ts";
 import type { ConnectionSettings } from "./client.ts";
 import { isFatal } from "./failures.ts";
@@ -88,6 +88,30 @@ export class Reader {
 
   resume(partitions: readonly TopicPartition[]): void {
     this.#session?.group?.subscriptionState.resume(partitions.map(single));
+  }
+
+  /** As the member that it is now; rejects where it is none, or the group has moved on without it. */
+  async commitOffsets(offsets: readonly CommittedOffset[]): Promise<void> {
+    const group = this.#session?.group;
+    const { offsetManager = null, memberId = null, generationId = null } = group ?? {};
+    if (
+      group === undefined ||
+      group === null ||
+      offsetManager === null ||
+      memberId === null ||
+      generationId === null
+    )
+      throw new Error("not a member of the group now");
+    const coordinator = await offsetManager.getCoordinator();
+    await coordinator.offsetCommit({
+      groupId: group.groupId,
+      groupGenerationId: generationId,
+      memberId,
+      topics: offsets.map(({ topic, partition, offset, metadata }) => ({
+        topic,
+        partitions: [{ partition, offset: String(offset), metadata }],
+      })),
+    });
   }
 
   /** Leaves the group, if in one. No handler is called any more, from the first moment on. */

@@ -105,12 +105,11 @@ export class Server {
         for (const end of unwatch) end();
         resolve(answer);
       };
-      const look = () => {
-        const found = this.#news(requests, limits);
-        if (found.length > 0) finish(found);
+      const look = (changed: FetchRequest) => {
+        if (this.#news([changed], limits).length > 0) finish(this.#news(requests, limits));
       };
       const cancel = clock.setTimer(clock.nowMs() + limits.waitMsMax, () => finish([]));
-      for (const request of requests) unwatch.push(this.topics.log(request).watch(look));
+      for (const request of requests) unwatch.push(this.topics.log(request).watch(() => look(request)));
     });
   }
 

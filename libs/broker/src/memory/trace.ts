@@ -39,7 +39,11 @@ export function digest(parts: Iterable<Buffer | null>): string {
   let hash = 0x811c9dc5;
   for (const part of parts) {
     hash = Math.imul(hash ^ (part === null ? -1 : part.length), 0x01000193);
-    for (const byte of part ?? []) hash = Math.imul(hash ^ byte, 0x01000193);
+    const bytes = part ?? empty;
+    // By index: a simulation spends a good part of its time here.
+    for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ (bytes[i] ?? 0), 0x01000193);
   }
   return (hash >>> 0).toString(16).padStart(8, "0");
 }
+
+const empty = Buffer.alloc(0);

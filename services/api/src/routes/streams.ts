@@ -1,19 +1,27 @@
 /** What is read as it comes: events of a job, and its results. */
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
-import { partitionOf, type Job, type TopicLayout } from "@sluice/records";
+import { partitionOf, topics, type Job, type TopicLayout } from "@sluice/records";
 import type { Broker, Clock } from "@sluice/runtime";
+import type { Metrics } from "@sluice/telemetry";
 import { eventFeed } from "../event-feed.ts";
 import type { EventHub } from "../event-hub.ts";
 import { parsePosition, type EventPosition } from "../event-position.ts";
-import type { JobBook } from "../job-book.ts";
+import type { JobBook, JobEntry } from "../job-book.ts";
 import type { JobDesk } from "../job-desk.ts";
 import { hasEnded } from "../job-view.ts";
 import { fieldProblem } from "../problem.ts";
-import { resultsFeed } from "../results-feed.ts";
+import { resultsFeed, resultsPage } from "../results-feed.ts";
+import {
+  formatResultsPosition,
+  parseResultsPosition,
+  spanAfter,
+  spanSince,
+  type ResultsSpan,
+} from "../results-position.ts";
 import { route } from "../route.ts";
 import { planStream } from "../stream-plan.ts";
-import type { StreamSlots } from "../stream-slots.ts";
+import type { StreamEnd, StreamSlots } from "../stream-slots.ts";
 import { jobParams } from "./jobs.ts";
 
 export interface StreamRouteOptions {
@@ -24,6 +32,7 @@ export interface StreamRouteOptions {
   readonly book: JobBook;
   readonly hub: EventHub;
   readonly slots: StreamSlots;
+  readonly metrics: Metrics;
 }
 
 const eventStream = "text/event-stream";
@@ -39,10 +48,25 @@ const eventHeaders = z.object({
 });
 const resultQuery = z.strictObject({
   run: z.coerce.number().int().positive().optional().describe("The present run where it is missing."),
+  after: z
+    .string()
+    .optional()
+    .describe(
+      "Only results behind this position, as the link `next` of an earlier answer has it. Without it all that the run has, from where the topic stood when it was submitted.",
+    ),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(10_000)
+    .optional()
+    .describe("Most results in the answer; fewer where they are large. Without it all there are by now."),
 });
+const resultHeaders =
+  "Records of crawl.results. Header `link` names as `next` where results that come later, or the rest, can be asked for; it is missing where there will be none. Header `sluice-lost-records` says how many records behind `after` retention has removed, of whatever jobs.";
 
 export function addStreamRoutes(app: FastifyInstance, options: StreamRouteOptions): void {
-  const { broker, layout, desk, slots } = options;
+  const { desk, slots } = options;
   for (const url of ["/v1/jobs/:id/events", "/jobs/:id/stream"]) {
     route(
       app,
@@ -61,16 +85,12 @@ export function addStreamRoutes(app: FastifyInstance, options: StreamRouteOption
         },
       },
       async ({ params: { id }, headers, reply }) => {
-        const release = slots.take();
+        const release = slots.take("events");
         try {
-          const stream = await openEvents(
-            options,
-            (await desk.find(id)).job,
-            headers[lastIdName] ?? "",
-            release,
-          );
+          const { job } = await desk.find(id);
+          const stream = await openEvents(options, job, headers[lastIdName] ?? "", release);
           if (stream === null) {
-            release();
+            release(null);
             return reply.code(204).send();
           }
           return reply
@@ -79,12 +99,19 @@ export function addStreamRoutes(app: FastifyInstance, options: StreamRouteOption
             .header("x-accel-buffering", "no")
             .send(stream);
         } catch (error) {
-          release();
+          release(null);
           throw error;
         }
       },
     );
   }
+  addResultsRoute(app, options);
+}
+
+function addResultsRoute(
+  app: FastifyInstance,
+  { broker, book, desk, layout, slots }: StreamRouteOptions,
+): void {
   route(
     app,
     {
@@ -93,30 +120,59 @@ export function addStreamRoutes(app: FastifyInstance, options: StreamRouteOption
       summary: "Results that a run of the job has by now, one JSON object a line.",
       params: jobParams,
       query: resultQuery,
-      responses: { 200: { description: "Records of crawl.results.", contentType: jsonLines } },
+      responses: { 200: { description: resultHeaders, contentType: jsonLines } },
     },
-    async ({ params: { id }, query, reply }) => {
-      const onClosed = slots.take();
+    async ({ params: { id }, query: { run: asked, after, limit }, reply }) => {
+      const release = slots.take("results");
       try {
-        const { job } = await desk.find(id);
-        const run = query.run ?? runOf(job, options.book);
-        return reply
-          .type(jsonLines)
-          .send(await resultsFeed({ broker, prefix: layout.prefix, job: id, run, onClosed }));
+        const entry = await desk.find(id);
+        const run = asked ?? runOf(entry.job, book);
+        // Before the topic is looked at: what is written before an end is in what is then there.
+        const isComplete = run < entry.job.run || hasEnded({ ...entry.job, run }, book.status(id));
+        const span = await spanOf(broker, layout, entry, run, after);
+        const feed = { broker, prefix: layout.prefix, job: id, run, span };
+        const page = limit === undefined ? null : await resultsPage(feed, limit);
+        const next = page?.next ?? span.end;
+        if (!isComplete || next.some((offset, partition) => offset < (span.end[partition] ?? 0)))
+          reply.header(
+            "link",
+            `</v1/jobs/${id}/results?run=${run}&after=${formatResultsPosition(next)}${limit === undefined ? "" : `&limit=${limit}`}>; rel="next"`,
+          );
+        if (span.lost > 0) reply.header("sluice-lost-records", span.lost);
+        reply.type(jsonLines);
+        if (page === null) return reply.send(resultsFeed(feed, release));
+        release("complete");
+        return reply.send(page.lines);
       } catch (error) {
-        onClosed();
+        release("failed");
         throw error;
       }
     },
   );
 }
 
+/** @throws Problem 400 */
+async function spanOf(
+  broker: Broker,
+  layout: TopicLayout,
+  { resultsFrom }: JobEntry,
+  run: number,
+  after: string | undefined,
+): Promise<ResultsSpan> {
+  const marks = await broker.admin.watermarks(layout.prefix + topics.results.name);
+  if (after === undefined) return spanSince(resultsFrom?.run === run ? resultsFrom.offsets : null, marks);
+  const position = parseResultsPosition(after, marks.length);
+  const span = position === null ? null : spanAfter(position, marks);
+  if (span === null) throw fieldProblem(400, "after", "is no position in the results");
+  return span;
+}
+
 /** Null where there is nothing more to come. @throws Problem 400 */
 async function openEvents(
-  { broker, clock, layout, book, hub }: StreamRouteOptions,
+  { broker, clock, layout, book, hub, metrics }: StreamRouteOptions,
   job: Job,
   lastId: string,
-  onClosed: () => void,
+  onClosed: (end: StreamEnd) => void,
 ): Promise<ReadableStream<string> | null> {
   const partition = partitionOf(job.id, layout.partitions);
   const plan = await planStream(broker, {
@@ -128,7 +184,8 @@ async function openEvents(
     after: lastPosition(lastId, partition),
   });
   if (plan.kind === "finished") return null;
-  return eventFeed({ broker, hub, clock, job: job.id, partition, plan, onClosed });
+  const onEvent = (): void => metrics.add("sluice_api_streamed_events_total", 1);
+  return eventFeed({ broker, hub, clock, job: job.id, partition, plan, onClosed, onEvent });
 }
 
 function lastPosition(text: string, partition: number): EventPosition | null {

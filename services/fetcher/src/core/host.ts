@@ -15,6 +15,7 @@ export type RobotsEntry =
       readonly robots: Robots | null;
       /** `parsed`, or `allow_all` for a 4xx. */
       readonly status: string;
+      readonly readAtMs: number;
       readonly expiresAtMs: number;
     }
   /** 5xx, 429 or no answer: nothing may be fetched until it is asked again (RFC 9309 §2.3.1.4). */
@@ -55,6 +56,8 @@ export class Host {
   readonly running = new Map<string, RunningCall>();
   /** Calls asked for that have not begun. */
   readonly unbegun = new Set<string>();
+  /** Those of them that were taken back, because the host asked to be left alone meanwhile. */
+  readonly withdrawn = new Set<string>();
   readonly robots = new Map<string, RobotsEntry>();
   /** Requests for robots.txt since the last page of this domain was answered; told with the next outcome. */
   robotsRequests = 0;

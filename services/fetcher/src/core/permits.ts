@@ -1,6 +1,6 @@
 import type { FetchCall } from "../calls.ts";
 import { sendOutcome } from "./answers.ts";
-import type { QueuedPermit, RunningCall } from "./host.ts";
+import type { QueuedPermit, RobotsEntry, RunningCall } from "./host.ts";
 import { isCancelled, jobOf, knownJob } from "./jobs.ts";
 import { robotsToken } from "./page-links.ts";
 import { earliest } from "./politeness.ts";
@@ -28,7 +28,7 @@ export function pump(turn: Turn): void {
     if (host.running.size >= permit.concurrency) return;
     const origin = originOf(permit.url);
     const entry = host.robots.get(origin);
-    const known = entry?.kind === "known" && entry.expiresAtMs > nowMs ? entry : null;
+    const known = entry?.kind === "known" && isFresh(turn, entry) ? entry : null;
     if (known !== null) {
       const decision = known.robots?.decide(robotsToken, pathOf(permit.url)) ?? null;
       if (decision?.allowed === false) {
@@ -103,10 +103,19 @@ function answerUnasked(turn: Turn, head: QueuedPermit): boolean {
     return true;
   }
   if (host.holdUntilMs - nowMs > options.waitMaxMs) {
-    defer(turn, head, host.holdUntilMs, host.holdReason);
+    const entry = host.robots.get(originOf(head.permit.url));
+    // A robots.txt that just failed costs its URL a try also where the host asks for a long wait each time: else
+    // the URL would be deferred for ever.
+    if (host.robotsRequests > 0 && entry?.kind === "unreachable") robotsFailed(turn, head, entry);
+    else defer(turn, head, host.holdUntilMs, host.holdReason);
     return true;
   }
   return false;
+}
+
+/** What was read last serves the next request, however long the delay before it is: else it would never come. */
+function isFresh({ host, nowMs }: Turn, entry: Extract<RobotsEntry, { kind: "known" }>): boolean {
+  return entry.expiresAtMs > nowMs || entry.readAtMs === host.lastEndMs;
 }
 
 function begin(turn: Turn, request: FetchCall, running: RunningCall): void {

@@ -80,6 +80,7 @@ export function robotsEntry(
     kind: "known",
     robots,
     status: rule === "parse" ? "parsed" : "allow_all",
+    readAtMs: nowMs,
     expiresAtMs: nowMs + options.robotsTtlMs,
   };
 }
@@ -104,7 +105,7 @@ export function robotsFailed(
     sendOutcome(out, host, permit, {
       kind: "retry",
       category: entry.category,
-      dueAtMs: Math.ceil(entry.untilMs),
+      dueAtMs: Math.ceil(Math.max(entry.untilMs, host.holdUntilMs)),
       detail,
     });
     out.push({ kind: "finish", id: head.recordId });

@@ -6,6 +6,32 @@ import type { Turn } from "./turn.ts";
 
 /** A call has settled: it moves the clock of the domain, and is then read as what it asked for. */
 export function settle(turn: Turn, callId: string, outcome: FetchOutcome): void {
+  if (takeBack(turn, callId)) return;
+  read(turn, callId, outcome);
+  withdraw(turn);
+}
+
+/** What waits for a free slot must not begin while the host is held: it is called back, to be asked for again. */
+function withdraw({ host, out, nowMs }: Turn): void {
+  if (host.holdUntilMs <= nowMs) return;
+  for (const callId of host.unbegun) {
+    if (host.withdrawn.has(callId)) continue;
+    host.withdrawn.add(callId);
+    out.push({ kind: "abort", callId });
+  }
+}
+
+/** A call that was withdrawn has settled without a request: its permit waits again. */
+function takeBack({ host }: Turn, callId: string): boolean {
+  if (!host.withdrawn.delete(callId)) return false;
+  const queued = host.running.get(callId)?.queued ?? null;
+  host.running.delete(callId);
+  host.unbegun.delete(callId);
+  if (queued !== null) host.queue.unshift(queued);
+  return true;
+}
+
+function read(turn: Turn, callId: string, outcome: FetchOutcome): void {
   const { host, nowMs } = turn;
   const running = host.running.get(callId);
   if (running === undefined) throw new Error(`call ${callId} settled and is not known`);

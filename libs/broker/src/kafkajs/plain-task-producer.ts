@@ -1,0 +1,62 @@
+/** Writes for one task without transactions: records, then offsets, each of which may come twice. */
+import {
+  CommitFailed,
+  type CommittedOffset,
+  type OnFailpoint,
+  type TopicPartition,
+  type Transaction,
+  type TransactionalProducer,
+} from "@sluice/runtime";
+import { commitFailed } from "./failures.ts";
+import type { KafkajsIdempotentProducer } from "./producer.ts";
+
+export interface PlainTaskSettings {
+  readonly producer: KafkajsIdempotentProducer;
+  /** As a member of the group: one that is a member no more is refused. */
+  readonly commitOffsets: (group: string, offsets: readonly CommittedOffset[]) => Promise<void>;
+  readonly onFailpoint: OnFailpoint | null;
+}
+
+/**
+ * Takes the place of a transactional producer where transactions are off. What a commit wrote before it failed
+ * stays and is written again by whoever goes on; only the offsets are fenced, by the generation of the group.
+ */
+export class PlainTaskProducer implements TransactionalProducer {
+  readonly #settings: PlainTaskSettings;
+  #spent = false;
+
+  constructor(settings: PlainTaskSettings) {
+    this.#settings = settings;
+  }
+
+  fence(): Promise<void> {
+    return this.#settings.producer.connect();
+  }
+
+  async commit({
+    group,
+    records,
+    offsets,
+  }: Transaction): Promise<readonly (TopicPartition & { readonly lastOffset: number })[]> {
+    if (this.#spent) throw new CommitFailed("commit on a producer that is spent", { fenced: false });
+    const { producer, commitOffsets, onFailpoint } = this.#settings;
+    try {
+      const written = await producer.write(records);
+      onFailpoint?.("after_send");
+      if (offsets.length > 0) {
+        const committed = commitOffsets(group, offsets);
+        onFailpoint?.("after_commit_sent");
+        await committed;
+      }
+      onFailpoint?.("after_send_offsets");
+      return written;
+    } catch (error) {
+      this.#spent = true;
+      throw commitFailed(`a commit of ${group} without a transaction`, error);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#settings.producer.close();
+  }
+}

@@ -1,0 +1,72 @@
+import { outcomeSchema, topics, type Outcome, type Permit } from "@sluice/records";
+import { StepDriver } from "@sluice/topology/testing";
+import { expect, test } from "vitest";
+import type { FetchCall, FetchOutcome } from "../src/calls.ts";
+import type { FetcherState } from "../src/core/hosts.ts";
+import { defaultFetcherOptions } from "../src/options.ts";
+import { fetcherStep, type PermitRecord } from "../src/step.ts";
+import { jobOf, permitOf, robotsAnswer } from "./answers.ts";
+
+class Fetcher {
+  readonly driver: StepDriver<FetcherState, PermitRecord, FetchCall, FetchOutcome> = new StepDriver({
+    step: fetcherStep(),
+    tables: { [topics.jobs.name]: [["j", jobOf("j", { attempts: "2" })]] },
+  });
+  #offset = 0;
+
+  permit(attempt: number, delayMs: number): void {
+    const value: Permit = {
+      ...permitOf("https://d.example/", this.driver.nowMs, {
+        job: "j",
+        attempt: String(attempt),
+        lease: "1000000",
+      }),
+      delayMs,
+    };
+    const offset = this.#offset++;
+    const id = `${topics.permits.name}/0/${offset}`;
+    const at = { topic: topics.permits.name, partition: 0, offset, key: "d.example" };
+    this.driver.pipe({ id, ...at, value, headers: {}, timestampMs: 0 });
+  }
+
+  robots(status: string, fields: Readonly<Record<string, string>> = {}): void {
+    this.driver.settle(
+      [...this.driver.calls.keys()][0] ?? "",
+      robotsAnswer(this.driver.nowMs, status, [], fields),
+    );
+  }
+
+  get asked(): readonly string[] {
+    return [...this.driver.calls.values()].map(({ request }) => request.kind);
+  }
+
+  get outcomes(): readonly Outcome[] {
+    return this.driver.sent(topics.outcomes.name).map((value) => outcomeSchema.parse(value));
+  }
+}
+
+test("a robots.txt that asks for a long wait each time costs a URL its tries, so that its job ends", () => {
+  const fetcher = new Fetcher();
+  fetcher.permit(1, 0);
+  fetcher.robots("503", { retryAfter: "600" });
+  const untilMs = fetcher.driver.nowMs + 600_000;
+  expect(fetcher.outcomes).toMatchObject([
+    { kind: "retry", category: "http_5xx", dueAtMs: untilMs, requests: 1 },
+  ]);
+  fetcher.driver.advance(600_000);
+  fetcher.permit(2, 0);
+  fetcher.robots("503", { retryAfter: "600" });
+  expect(fetcher.outcomes[1]).toMatchObject({ kind: "refused", category: "robots_unreachable" });
+  fetcher.driver.end();
+});
+
+test("robots.txt is not asked for again and again where the delay is longer than it holds", () => {
+  const fetcher = new Fetcher();
+  const delayMs = defaultFetcherOptions.robotsTtlMs;
+  fetcher.permit(1, delayMs);
+  fetcher.driver.advance(delayMs);
+  expect(fetcher.asked).toEqual(["robots"]);
+  fetcher.robots("404");
+  fetcher.driver.advance(delayMs);
+  expect(fetcher.asked).toEqual(["page"]);
+});

@@ -1,0 +1,196 @@
+/**
+ * Known bugs, each one edit of a source as a worker loads it: what the simulation has to catch. Most were made by
+ * somebody before us. An edit whose text is not found exactly once is itself a failure: then the bug is to be
+ * planted anew.
+ */
+export interface PlantedBug {
+  readonly name: string;
+  /** Of the repository. */
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+const runtime = "libs/runtime/src";
+const frontier = "services/frontier/src/core";
+const pace = "services/rate-limit/src/core";
+const fetcher = "services/fetcher/src/core";
+const sink = "services/result-sink/src";
+
+export const plantedBugs: readonly PlantedBug[] = [
+  {
+    name: "commits the highest offset that was read",
+    file: `${runtime}/ledger.ts`,
+    find: "const offset = this.#lowest();",
+    replace: "const offset = this.#nextOffset;",
+  },
+  {
+    name: "counts the first unread offset as done",
+    file: `${runtime}/ledger.ts`,
+    find: "if (this.#nextOffset > from) edges.push(from, this.#nextOffset);",
+    replace: "if (this.#nextOffset > from) edges.push(from, this.#nextOffset + 1);",
+  },
+  {
+    name: "skips the generation check",
+    file: `${runtime}/membership.ts`,
+    find: "const comesBack = join.memberId === this.#memberId && generations >= 0 && generations <= 1;",
+    replace: "const comesBack = generations >= 0;",
+  },
+  {
+    name: "reads offsets without fencing",
+    file: `${runtime}/preparation.ts`,
+    find: "await producer.fence();",
+    replace: "",
+  },
+  {
+    name: "resumes a partition that was to be paused",
+    file: `${runtime}/budget.ts`,
+    find: "(paused ? changes.pause : changes.resume).push(held.at);",
+    replace: "changes.resume.push(held.at);",
+  },
+  {
+    name: "drops an earlier wake",
+    file: `${runtime}/wake-queue.ts`,
+    find: "if (before !== undefined && before.atMs <= atMs) return;",
+    replace: "if (before !== undefined) return;",
+  },
+  {
+    name: "asks hosts while the group may have given its tasks away",
+    file: `${runtime}/heartbeats.ts`,
+    find: "return this.ageMs < this.#sessionTimeoutMs / 2;",
+    replace: "return true;",
+  },
+  {
+    name: "takes a batch that does not continue its position",
+    file: `${runtime}/reader.ts`,
+    find: "if (batch.fromOffset === input.position) this.#inputBatch",
+    replace: "if (batch.nextOffset > input.position) this.#inputBatch",
+  },
+  {
+    name: "goes on after a failed commit as if it had come through",
+    file: `${runtime}/committer.ts`,
+    find: "(error: unknown) => {\n        const largest",
+    replace:
+      '(error: unknown) => {\n        if (!(error instanceof CommitFailed && error.fenced)) return loop.enqueue({ kind: "committed", task: number, epoch, commit, changelogEnd: null });\n        const largest',
+  },
+  {
+    name: "loads its state before the changelog is read to its end",
+    file: `${runtime}/restoration.ts`,
+    find: "if (batch.nextOffset < task.restoreTarget) return;",
+    replace: "",
+  },
+  {
+    name: "lets the requests of a lost task go on",
+    file: `${runtime}/task-set.ts`,
+    find: "const aborted = calls.abortTask(task.number, task.epoch);",
+    replace: "const aborted = 0;",
+  },
+  {
+    name: "believes the answer to a call of an older epoch",
+    file: `${runtime}/caller.ts`,
+    find: "this.#kernel.calls.end(call);\n    const task = this.#kernel.taskOf(call.task, call.epoch);",
+    replace: "this.#kernel.calls.end(call);\n    const task = this.#kernel.tasks.get(call.task) ?? null;",
+  },
+  {
+    name: "forgets a credit",
+    file: `${frontier}/outcomes.ts`,
+    find: "host.window.settle(outcome.releaseId);",
+    replace: "",
+  },
+  {
+    name: "hands out one page grant too many",
+    file: `${frontier}/job-owner.ts`,
+    find: "let pool = maxPages - (given - sum.returned);",
+    replace: "let pool = maxPages + 1 - (given - sum.returned);",
+  },
+  {
+    name: "ends a job while pages are out",
+    file: `${frontier}/job-owner.ts`,
+    find: "if (!evenAnswers(answers)) {",
+    replace: "if (answers.size === 0) {",
+  },
+  {
+    name: "admits a page again that is done",
+    file: `${frontier}/intake.ts`,
+    find: "if (known !== undefined) {\n    if (link.depth",
+    replace: 'if (known !== undefined && known.kind === "open") {\n    if (link.depth',
+  },
+  {
+    name: "does not count the links of a page that was settled",
+    file: `${frontier}/outcomes.ts`,
+    find: "view.tally.announced += outcome.linkRecords;",
+    replace: "",
+  },
+  {
+    name: "does not say that a URL has left its queue",
+    file: `${frontier}/release.ts`,
+    find: "view.waitsNoMore(entry);",
+    replace: "",
+  },
+  {
+    name: "issues permits without a wait from the last request",
+    file: `${pace}/pace.ts`,
+    find: "const spacedMs = pace.lastEndMs === null ? 0 : pace.lastEndMs + delayMs;",
+    replace: "const spacedMs = 0;",
+  },
+  {
+    name: "issues one permit more than a host has connections",
+    file: `${pace}/permits.ts`,
+    find: "politeness.concurrencyPerHost + aheadOf(",
+    replace: "politeness.concurrencyPerHost + 1 + aheadOf(",
+  },
+  {
+    name: "issues permits before Retry-After is over",
+    file: `${pace}/pace.ts`,
+    find: "if (outcome.retryAfterMs !== null) {",
+    replace: "if (outcome.retryAfterMs === 0) {",
+  },
+  {
+    name: "forgets what waited when it is restored",
+    file: `${pace}/domains.ts`,
+    find: "state.domain(name).waiting.set(due.releaseId, due);",
+    replace: "",
+  },
+  {
+    name: "asks a host at once that it has just taken over",
+    file: `${fetcher}/politeness.ts`,
+    find: "const lastMs = host.lastEndMs ?? context.assignedAtMs;",
+    replace: "const lastMs = host.lastEndMs ?? 0;",
+  },
+  {
+    name: "never asks for robots.txt again",
+    file: `${fetcher}/permits.ts`,
+    find: "return entry.expiresAtMs > nowMs ||",
+    replace: "return entry.expiresAtMs > 0 ||",
+  },
+  {
+    name: "takes a robots.txt that can't be had for one that allows",
+    file: "libs/web/src/robots.ts",
+    find: 'return "disallow_all";',
+    replace: 'return "allow_all";',
+  },
+  {
+    name: "lets a request begin that had waited while its host asked for quiet",
+    file: `${fetcher}/settlement.ts`,
+    find: "if (host.holdUntilMs <= nowMs) return;",
+    replace: "if (host.holdUntilMs > 0) return;",
+  },
+  {
+    name: "writes a result again that is in the file",
+    file: `${sink}/jsonl-file.ts`,
+    find: "if (offset < (grown.get(key) ?? 0)) continue;",
+    replace: "",
+  },
+  {
+    name: "appends behind what a failed write has left",
+    file: `${sink}/jsonl-file.ts`,
+    find: "await this.#file.truncate(bytes);",
+    replace: "",
+  },
+  {
+    name: "finishes results that could not be written",
+    file: `${sink}/step.ts`,
+    find: 'if (input.outcome.kind === "written") {',
+    replace: 'if (input.outcome.kind !== "lost") {',
+  },
+];
