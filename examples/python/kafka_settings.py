@@ -5,12 +5,10 @@ import os
 
 def kafka_settings() -> dict[str, str]:
     """Settings for a client of confluent-kafka; without any variable, a Kafka on this machine."""
-    settings = {
-        "bootstrap.servers": os.environ.get("KAFKA_BROKERS", "localhost:9092"),
-        "security.protocol": os.environ.get("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT"),
-        "sasl.mechanism": os.environ.get("KAFKA_SASL_MECHANISM", "PLAIN"),
-    }
+    settings = {"bootstrap.servers": os.environ.get("KAFKA_BROKERS", "localhost:9092")}
     for name, variable in {
+        "security.protocol": "KAFKA_SECURITY_PROTOCOL",
+        "sasl.mechanism": "KAFKA_SASL_MECHANISM",
         "sasl.username": "KAFKA_SASL_USERNAME",
         "sasl.password": "KAFKA_SASL_PASSWORD",
         "ssl.ca.location": "KAFKA_SSL_CA_LOCATION",
@@ -20,6 +18,8 @@ def kafka_settings() -> dict[str, str]:
     }.items():
         if os.environ.get(variable):
             settings[name] = os.environ[variable]
+    if settings.get("security.protocol", "").startswith("SASL"):
+        settings.setdefault("sasl.mechanism", "PLAIN")
     return settings
 
 

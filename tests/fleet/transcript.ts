@@ -60,24 +60,19 @@ export function withOutputs(page: string, outputs: readonly string[]): string {
   return lines.join("\n");
 }
 
-/** What differs from run to run, each with the name that stands in its place. The first that fits counts. */
-const volatile: readonly (readonly [string, RegExp])[] = [
-  ["instant", /\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z\b/g],
-  ["epoch", /\b1[5-9]\d{8}(\.\d{1,3})?\b|\b1[5-9]\d{11}(\.\d+)?\b/g],
-  ["hash", /\b[0-9a-f]{32,64}\b/g],
-  ["pid", /\bpid \d+/g],
-  ["version", /\bKafka \d+\.\d+\.\d+\b/g],
-  ["duration", /\b\d+(\.\d+)? (ms|s)\b/g],
-  ["figure", /("(?:durationMs|duration_ms|ttfb_ms|elapsed)":)\d+(\.\d+)?/g],
-  ["path", /(?:\/[\w.~-]+)+\/(?=\.sluice|crawl-results)/g],
+/** What differs from run to run, and what stands in its place. */
+const volatile: readonly (readonly [RegExp, string])[] = [
+  [/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z\b/g, "<instant>"],
+  [/\b1[5-9]\d{11}\b|\b1[5-9]\d{8}(\.\d{1,3})?\b/g, "<epoch>"],
+  [/\b[0-9a-f]{32,64}\b/g, "<hash>"],
+  [/\bpid \d+/g, "pid <pid>"],
+  [/\bKafka \d+\.\d+\.\d+\b/g, "Kafka <version>"],
+  [/\b\d+(\.\d+)? (ms|s)\b/g, "<duration>"],
+  [/(\/[\w.~-]+)+\/(?=\.sluice|crawl-results)/g, "<folder>/"],
 ];
 
-/** The text with names in place of what differs from run to run. */
+/** The text with names in place of what differs from run to run, and no blanks at the ends of lines. */
 export function withoutVolatile(text: string): string {
-  let stable = text;
-  for (const [name, pattern] of volatile)
-    stable = stable.replace(pattern, (match: string, kept?: string) =>
-      kept?.startsWith('"') === true && match.startsWith(kept) ? `${kept}<${name}>` : `<${name}>`,
-    );
+  const stable = volatile.reduce((before, [pattern, name]) => before.replaceAll(pattern, name), text);
   return stable.replaceAll(/[ \t]+$/gm, "").trimEnd();
 }
