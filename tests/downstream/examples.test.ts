@@ -93,21 +93,21 @@ describe.skipIf(missing.length > 0)("the README's examples on a live crawl", { t
 
   it("seeds: written with kcat they are crawled", async () => {
     await answerOf("kcat-seeds");
-    await observer.until("the pages of the seed", () => has("/")() && has("/one")() && has("/two")(), 60_000);
+    await observer.until("the pages of the seed", () => has("/")() && has("/one")() && has("/two")(), 150_000);
     expect(fleet.deaths("fetcher", 0)).toBe(1);
   });
 
   it("seeds: written with a plain client in Python they are crawled", async () => {
     await answerOf("python-install");
     expect(await answerOf("python-seeds")).toBe("2 of 2 seeds taken by Kafka\n");
-    await observer.until("the pages of the seeds", () => has("/about")() && has("/about/us")(), 60_000);
+    await observer.until("the pages of the seeds", () => has("/about")() && has("/about/us")(), 150_000);
   });
 
   it("a job: sent with curl, its events told up to the last, its results had", async () => {
     expect(JSON.parse(await answerOf("curl-job"))).toMatchObject({ id: "example", run: 1 });
     const events = (await answerOf("curl-events")).split("\n\n");
     const typesOf = events.flatMap((block) => /^event: (.*)$/m.exec(block)?.[1] ?? []);
-    expect(typesOf.filter((type) => type === "url_crawled")).toHaveLength(2);
+    expect(typesOf.filter((type) => type === "url_crawled")).toHaveLength(3);
     expect(typesOf.at(-1)).toBe("job_completed");
     const results = parseResults(await answerOf("curl-results"));
     expect(results.map(({ url, status }) => [url, status]).toSorted()).toEqual(

@@ -1,6 +1,5 @@
 /** Replicas of the API on topics of their own, with the services that a test wants beside them, and a client. */
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Fleet, type ServiceName } from "./fleet.ts";
@@ -25,6 +24,8 @@ export interface ApiFleetOptions {
 }
 
 const replicas = [0, 1];
+/** Machines that run tests are slow and busy. */
+const readyWithinMs = 180_000;
 
 export async function apiFleet({ brokers, prefix, services, env = {} }: ApiFleetOptions): Promise<ApiFleet> {
   const observer = await Observer.open(brokers, prefix, 4);
@@ -35,20 +36,15 @@ export async function apiFleet({ brokers, prefix, services, env = {} }: ApiFleet
     SLUICE_PREFIX: prefix,
     SLUICE_PARTITIONS: "4",
     SLUICE_FETCHER_ALLOW_PRIVATE: "127.0.0.0/8",
-    // A replica that is started again takes any port: the one it had may be taken by then.
+    // Any port: one that was free a moment ago may be taken by now.
     SLUICE_API_PORT: "0",
     ...env,
   });
-  const apis: string[] = [];
-  for (const index of replicas) {
-    const port = await freePort();
-    // One file, one writer.
-    const sink: Record<string, string> = index === 0 ? { SLUICE_SINK_DIR: sinkDir } : {};
-    fleet.start("api", index, { SLUICE_API_PORT: String(port), ...sink });
-    apis.push(`http://127.0.0.1:${port}`);
-  }
+  // One file, one writer.
+  for (const index of replicas) fleet.start("api", index, index === 0 ? { SLUICE_SINK_DIR: sinkDir } : {});
   for (const service of services) fleet.start(service);
-  for (const api of apis) await ready(api);
+  const apis: string[] = [];
+  for (const index of replicas) apis.push(await readyAddress(fleet, index));
   return {
     observer,
     fleet,
@@ -62,20 +58,14 @@ export async function apiFleet({ brokers, prefix, services, env = {} }: ApiFleet
   };
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-async function ready(api: string): Promise<void> {
-  const until = performance.now() + 60_000;
+/** Where the replica listens, as it says itself; it may have been started more than once by then. */
+async function readyAddress(fleet: Fleet, index: number): Promise<string> {
+  const untilMs = performance.now() + readyWithinMs;
   for (;;) {
-    const answer = await fetch(`${api}/readyz`).catch(() => null);
-    if (answer?.status === 200) return;
-    if (performance.now() > until) throw new Error(`${api} did not become ready`);
+    const address = fleet.log("api", index).findLast(({ event }) => event === "listening")?.["address"];
+    const answer = typeof address === "string" ? await fetch(`${address}/readyz`).catch(() => null) : null;
+    if (typeof address === "string" && answer?.status === 200) return address;
+    if (performance.now() > untilMs) throw new Error(`api-${index} did not become ready`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

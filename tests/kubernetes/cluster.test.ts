@@ -1,13 +1,13 @@
 /**
  * A crawl on a real Kubernetes: SLUICE_K8S=1, as root, with Docker for the images (tests/docker) and a quarter of an
- * hour for the first build. SLUICE_K8S_DIR keeps what was built for the next time.
+ * hour for the first build. SLUICE_K8S_DIR keeps what was built for the next time, SLUICE_K8S_KEEP=1 the cluster too.
  */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pinnedKafka } from "@sluice/local-kafka";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { docker, engineFailure } from "../docker/engine.ts";
 import { buildImages } from "../docker/images.ts";
 import { Graph } from "../fleet/graph.ts";
@@ -61,7 +61,11 @@ describe.skipIf(obstacle !== undefined)("on a real Kubernetes of one node", () =
   };
 
   const run = (...args: readonly string[]): string =>
-    execFileSync(node, ["run", folder, ...args], { encoding: "utf8", maxBuffer: 64 * 1024 * 1024 });
+    execFileSync(node, ["run", folder, ...args], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "pipe"],
+      maxBuffer: 64 * 1024 * 1024,
+    });
   const kubectl = (...args: readonly string[]): string => run("kubectl", ...args);
   const inNamespace = (...args: readonly string[]): string => kubectl("--namespace", "sluice", ...args);
   const podsOf = (service: string): readonly Pod[] =>
@@ -86,7 +90,9 @@ describe.skipIf(obstacle !== undefined)("on a real Kubernetes of one node", () =
       authorization: "Bearer " + process.env.SLUICE_API_TOKEN, ${body === undefined ? "" : '"content-type": "application/json"'} },
       ${body === undefined ? "" : `body: ${JSON.stringify(JSON.stringify(body))}`} })
       .then(async (answer) => console.log(JSON.stringify({ status: answer.status, body: await answer.json() })))`;
-    return JSON.parse(inNamespace("exec", "deploy/api", "--", "node", "-e", script)) as {
+    return JSON.parse(
+      inNamespace("exec", "deploy/api", "--container", "api", "--", "node", "-e", script),
+    ) as {
       status: number;
       body: unknown;
     };
@@ -121,8 +127,9 @@ describe.skipIf(obstacle !== undefined)("on a real Kubernetes of one node", () =
     return Math.round(Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1024);
   };
 
-  beforeAll(async () => {
-    mkdirSync(folder, { recursive: true });
+  const isKept = process.env["SLUICE_K8S_KEEP"] === "1";
+
+  async function startCluster(): Promise<void> {
     execFileSync(join(here, "cluster/build.sh"), [folder], {
       stdio: ["ignore", "ignore", "inherit"],
       timeout: 3_000_000,
@@ -141,24 +148,34 @@ describe.skipIf(obstacle !== undefined)("on a real Kubernetes of one node", () =
       timeout: 600_000,
       env: { ...process.env, KAFKA_IMAGE: pinnedKafka().image },
     });
+  }
+
+  beforeAll(async () => {
+    mkdirSync(folder, { recursive: true });
+    if (isKept && existsSync(join(folder, "state/kubeconfig"))) {
+      kubectl("delete", "namespace/sluice", "persistentvolume/results", "--ignore-not-found");
+      rmSync(results, { recursive: true, force: true });
+    } else {
+      await startCluster();
+    }
     kubectl("apply", "-k", join(here, "cluster/dns"));
     kubectl("--namespace", "kube-system", "rollout", "status", "deployment/dns", "--timeout", "180s");
     mkdirSync(results, { recursive: true });
     // The owner of a folder of the node is not changed for a pod, as that of other volumes is.
     chownSync(results, 1000, 1000);
-    origin.stop = startOrigin();
+    origin.stop = await startOrigin();
   }, 3_600_000);
 
   afterAll(() => {
     origin.stop();
-    if (process.env["SLUICE_K8S_KEEP"] === "1") return;
+    process.stderr.write(`${figures.join("\n")}\n`);
+    if (isKept) return;
     spawnSync(node, ["stop", folder], { stdio: "inherit" });
     if (process.env["SLUICE_K8S_DIR"] === undefined) rmSync(folder, { recursive: true, force: true });
-    process.stderr.write(`${figures.join("\n")}\n`);
   }, 120_000);
 
-  function startOrigin(): () => void {
-    for (const host of plan.hosts) run("ip", "address", "add", `${host}/32`, "dev", "outside");
+  async function startOrigin(): Promise<() => void> {
+    for (const host of plan.hosts) run("ip", "address", "replace", `${host}/32`, "dev", "outside");
     const child = spawn(
       node,
       ["run", folder, process.execPath, join(root, "tests/docker/origin-main.ts"), JSON.stringify(plan)],
@@ -167,6 +184,7 @@ describe.skipIf(obstacle !== undefined)("on a real Kubernetes of one node", () =
     child.stdout.on("data", (data: Buffer) => {
       origin.log += data.toString();
     });
+    await vi.waitUntil(() => origin.log.includes("listening"), { timeout: 60_000 });
     return () => {
       if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGTERM");
     };
@@ -245,6 +263,7 @@ describe.skipIf(obstacle !== undefined)("on a real Kubernetes of one node", () =
       .split("\n")
       .filter((line) => line.startsWith("{"))
       .map((line) => JSON.parse(line) as AccessLine);
+    expect(log.length).toBeGreaterThanOrEqual(expected.length);
     expect(politenessViolations(log, delayMs)).toEqual([]);
     expect(log.filter(({ path }) => path.startsWith("/private/"))).toEqual([]);
     note(`resident MiB: ${services.map((each) => `${each} ${residentMiB(each)}`).join(", ")}`);

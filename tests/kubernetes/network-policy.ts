@@ -114,8 +114,13 @@ function isInside(
   return listOf([cidr]).check(address, family) && !listOf(except).check(address, family);
 }
 
+const lists = new WeakMap<readonly string[], BlockList>();
+
 function listOf(blocks: readonly string[]): BlockList {
+  const known = lists.get(blocks);
+  if (known !== undefined) return known;
   const list = new BlockList();
+  lists.set(blocks, list);
   for (const block of blocks) {
     const [address = "", bits] = block.split("/");
     list.addSubnet(address, Number(bits), isIP(address) === 6 ? "ipv6" : "ipv4");

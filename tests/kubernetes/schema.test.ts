@@ -53,26 +53,25 @@ describe.skipIf(!has)("the schemas of Kubernetes and of custom resources", () =>
     for (const text of texts.values())
       for (const manifest of parseManifests(text)) byKind.set(manifest.kind, manifest);
     expect([...byKind.keys()].toSorted()).toEqual(kindsInUse);
-    const planted = [...byKind.values()].map(misspelt);
-    const problems = problemsOf(usable, planted.map((each) => JSON.stringify(each)).join("\n---\n"), "1.34");
+    const misspeltOnes = [...byKind.values()].map(misspelt);
+    const problems = problemsOf(
+      usable,
+      misspeltOnes.map((each) => JSON.stringify(each)).join("\n---\n"),
+      "1.34",
+    );
     expect(problems.map(({ kind }) => kind).toSorted()).toEqual(kindsInUse);
     for (const { kind, problem } of problems) expect(problem, kind).toMatch(/misspelt|no schema/i);
   });
 
   test("refuse values that are not allowed deep inside", () => {
-    const wrong = (kind: string, from: string, to: string): readonly Problem[] => {
-      const text = [...texts.values()]
-        .flatMap((each) => each.split("\n---\n"))
-        .find((each) => each.includes(`kind: ${kind}\n`) && each.includes(from));
+    const manifestTexts = [...texts.values()].flatMap((each) => each.split("\n---\n"));
+    const wrong = planted.map(([kind, from, to]) => {
+      const text = manifestTexts.find((each) => each.includes(`kind: ${kind}\n`) && each.includes(from));
       if (text === undefined) throw new Error(`no ${from} in a ${kind}`);
-      return problemsOf(usable, text.replace(from, to), "1.34");
-    };
-    expect(wrong("StatefulSet", "periodSeconds: 10", "periodSeconds: often")).toHaveLength(1);
-    expect(wrong("NetworkPolicy", "podSelector: {}", "podSelector: []")).toHaveLength(1);
-    expect(wrong("ScaledObject", "maxReplicaCount: 12", "maxReplicaCount: many")).toHaveLength(1);
-    expect(wrong("PodMonitor", "port: admin", "port: [admin]")).toHaveLength(1);
-    expect(wrong("KafkaTopic", "partitions: 12", "partitions: 0")).toHaveLength(1);
-    expect(wrong("KafkaUser", "type: scram-sha-512", "type: plain")).toHaveLength(1);
+      return text.replace(from, to);
+    });
+    const problems = problemsOf(usable, wrong.join("\n---\n"), "1.34");
+    expect(problems.map(({ kind }) => kind)).toEqual(planted.map(([kind]) => kind));
   });
 
   test("refuse a kind that they do not know", () => {
@@ -80,6 +79,16 @@ describe.skipIf(!has)("the schemas of Kubernetes and of custom resources", () =>
     expect(problemsOf(usable, JSON.stringify(unknown), "1.34")).toMatchObject([{ kind: "Deploymint" }]);
   });
 });
+
+/** Kind, what stands in a manifest of it, and what is not allowed there. */
+const planted = [
+  ["StatefulSet", "periodSeconds: 10", "periodSeconds: often"],
+  ["NetworkPolicy", "podSelector: {}", "podSelector: []"],
+  ["ScaledObject", "maxReplicaCount: 12", "maxReplicaCount: many"],
+  ["PodMonitor", "port: admin", "port: [admin]"],
+  ["KafkaTopic", "partitions: 12", "partitions: 0"],
+  ["KafkaUser", "type: scram-sha-512", "type: plain"],
+] as const;
 
 const kindsInUse = [
   "ConfigMap",

@@ -288,6 +288,8 @@ export class Life implements LifeName {
       step: (state, input, nowMs, context) => {
         this.#effect("step");
         const effects = step.step(state, input, nowMs, context);
+        // Dead in the middle of a turn: what it still does comes to nothing.
+        if (!this.isAlive) return effects;
         this.steps += 1;
         trace.add(this.name, input.kind, describe(input, effects));
         for (const observer of observers) observer.stepped?.(this, { input, effects, nowMs, context, state });

@@ -89,11 +89,13 @@ export function planOf(seed: number): Plan {
   const random = seededRandom(seed);
   const partitions = random.between(1, 4);
   const settings = settingsOf(random.fork("settings"));
-  const { hosts, jobs, actions } = workOf(random.fork("work"), settings);
+  // One large host and a fetcher that wakes in the middle of its crawl, where others have gone on with it.
+  const wakesLate = random.fork("shape").chance(0.05);
+  const { hosts, jobs, actions } = workOf(random.fork("work"), settings, wakesLate);
   const instances = {
     frontier: random.between(1, 2),
     "rate-limit": random.chance(0.3) ? 2 : 1,
-    fetcher: random.chance(0.65) ? 2 : 1,
+    fetcher: random.chance(0.65) || wakesLate ? 2 : 1,
     "result-sink": 1,
   };
   const dice = random.fork("faults");
@@ -110,7 +112,7 @@ export function planOf(seed: number): Plan {
     hosts,
     jobs,
     actions,
-    faults: calm ? [] : faultsOf(dice, partitions, instances),
+    faults: calm ? [] : [...(wakesLate ? lateWakes(dice) : []), ...faultsOf(dice, partitions, instances)],
     rates,
     instances,
     settings,
@@ -126,17 +128,18 @@ function pagesOf(random: Random): number {
 function workOf(
   random: Random,
   settings: Settings,
+  isLong: boolean,
 ): { hosts: readonly HostDefinition[]; jobs: readonly JobPlan[]; actions: readonly Action[] } {
-  const jobCount = random.chance(0.25) ? 2 : random.chance(0.05) ? 3 : 1;
+  const jobCount = isLong ? 1 : random.chance(0.25) ? 2 : random.chance(0.05) ? 3 : 1;
   const shared = jobCount > 1 && random.chance(0.4);
   const groups: number[][] = [];
   let count = 0;
   for (let group = 0; group < (shared ? 1 : jobCount); group += 1) {
-    const size = random.between(1, 4);
+    const size = isLong ? 1 : random.between(1, 4);
     groups.push(Array.from({ length: size }, (_, index) => count + index));
     count += size;
   }
-  const limited = Array.from({ length: jobCount }, () => random.chance(0.35));
+  const limited = Array.from({ length: jobCount }, () => !isLong && random.chance(0.35));
   // Without end only where every job that may get there has a limit.
   const traps = new Set(
     groups.flatMap((group, index) => {
@@ -146,7 +149,7 @@ function workOf(
   );
   const hosts = sitesOf(random.fork("sites"), {
     hosts: count,
-    pages: pagesOf(random),
+    pages: isLong ? random.between(35, 60) : pagesOf(random),
     groups,
     traps,
     latencyMsMax: settings.requestMsMax - 300,
@@ -272,14 +275,7 @@ function faultOf(random: Random, partitions: number, instances: Plan["instances"
     const effects = effect === null ? random.between(1, 60) : random.between(1, 4);
     return { kind: "kill_at_effect", atMs, service, index, effects, effect, downMs, loseState };
   }
-  if (dice < 58)
-    return {
-      kind: "freeze",
-      atMs,
-      service: random.chance(0.4) ? "fetcher" : service,
-      index: 0,
-      forMs: random.between(300, 9000),
-    };
+  if (dice < 58) return freezeOf(random, service);
   if (dice < 68) return { kind: "rebalance", atMs, service };
   if (dice < 76) return { kind: "scale_out", atMs, service: service === "result-sink" ? "fetcher" : service };
   if (dice < 80) return { kind: "scale_in", atMs, service, index };
@@ -293,6 +289,26 @@ function faultOf(random: Random, partitions: number, instances: Plan["instances"
   if (dice < 96) return { kind: "compact", atMs };
   const trouble = (["full", "slow", "failing"] as const)[random.between(0, 2)] ?? "full";
   return { kind: "disk", atMs, trouble, forMs: random.between(500, 8000) };
+}
+
+/** Two fetchers, of which each freezes once: one of them had the host. */
+function lateWakes(random: Random): readonly Fault[] {
+  const fault = (index: number, atMs: number): Fault => ({
+    kind: "freeze",
+    atMs,
+    service: "fetcher",
+    index,
+    forMs: random.between(3200, 5000),
+  });
+  return [fault(0, random.between(800, 1500)), fault(1, random.between(6500, 7000))];
+}
+
+/** Most of them outlast the session, so that the process wakes when others have its tasks. */
+function freezeOf(random: Random, drawn: ServiceName): Fault {
+  const atMs = random.between(100, 4000);
+  const service = random.chance(0.4) ? "fetcher" : drawn;
+  const forMs = random.chance(0.3) ? random.between(300, 3000) : random.between(3000, 6500);
+  return { kind: "freeze", atMs, service, index: random.between(0, 1), forMs };
 }
 
 /** Effects at which a process may be made to die. */

@@ -192,6 +192,11 @@ stop() {
   # Each pod has a process of containerd's that outlives it.
   for pid in $(pgrep -f "containerd-shim-runc-v2 .*-address $socket" || true); do kill -KILL "$pid" 2>/dev/null || true; done
   sed -n "s#^[^ ]* \($state/[^ ]*\) .*#\1#p" /proc/mounts | sort -r | while read -r place; do umount -l "$place" || true; done
+  # The namespaces of pods outlive their pods where no kubelet is left to take them down.
+  if [[ -e $state/containerd.toml ]]; then
+    find /run/netns -name 'cni-*' -newer "$state/containerd.toml" -printf '%f\n' 2>/dev/null |
+      while read -r name; do ip netns delete "$name" || true; done
+  fi
   ip netns delete "$network" 2>/dev/null || true
   rm -rf "$state"
   for hierarchy in /sys/fs/cgroup/*/kubepods; do
