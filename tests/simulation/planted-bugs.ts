@@ -32,7 +32,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: `${runtime}/ledger.ts`,
     find: "if (this.#nextOffset > from) edges.push(from, this.#nextOffset);",
     replace: "if (this.#nextOffset > from) edges.push(from, this.#nextOffset + 1);",
-    seed: 4,
+    seed: 6,
   },
   {
     name: "skips the generation check",
@@ -46,7 +46,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: `${runtime}/preparation.ts`,
     find: "await producer.fence();",
     replace: "",
-    seed: 1,
+    seed: 37,
   },
   {
     name: "resumes a partition that was to be paused",
@@ -74,7 +74,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: `${runtime}/reader.ts`,
     find: "if (batch.fromOffset === input.position) this.#inputBatch",
     replace: "if (batch.nextOffset > input.position) this.#inputBatch",
-    seed: 1,
+    seed: 264,
   },
   {
     name: "goes on after a failed commit as if it had come through",
@@ -89,14 +89,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: `${runtime}/restoration.ts`,
     find: "if (batch.nextOffset < task.restoreTarget) return;",
     replace: "",
-    seed: 1,
+    seed: 27,
   },
   {
     name: "lets the requests of a lost task go on",
     file: `${runtime}/task-set.ts`,
     find: "const aborted = calls.abortTask(task.number, task.epoch);",
     replace: "const aborted = 0;",
-    seed: 1,
+    seed: 66,
   },
   {
     name: "forgets a credit",
@@ -166,7 +166,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: `${pace}/domains.ts`,
     find: "state.domain(name).waiting.set(due.releaseId, due);",
     replace: "",
-    seed: 18,
+    seed: 26,
   },
   {
     name: "asks a host at once that it has just taken over",
