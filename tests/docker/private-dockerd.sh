@@ -41,6 +41,8 @@ stop() {
     while kill -0 "$pid" 2>/dev/null; do sleep 0.2; done
   fi
   ip link delete "$bridge" 2>/dev/null || true
+  # The engine leaves this one mounted.
+  umount "$folder/exec/netns/default" 2>/dev/null || true
   rm -rf "$folder/data" "$folder/exec" "$folder/docker.sock" "$folder/dockerd.pid" "$folder/dockerd.log"
   rmdir "$folder" 2>/dev/null || true
 }

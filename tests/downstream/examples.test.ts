@@ -93,7 +93,11 @@ describe.skipIf(missing.length > 0)("the README's examples on a live crawl", { t
 
   it("seeds: written with kcat they are crawled", async () => {
     await answerOf("kcat-seeds");
-    await observer.until("the pages of the seed", () => has("/")() && has("/one")() && has("/two")(), 150_000);
+    await observer.until(
+      "the pages of the seed",
+      () => has("/")() && has("/one")() && has("/two")(),
+      150_000,
+    );
     expect(fleet.deaths("fetcher", 0)).toBe(1);
   });
 

@@ -35,6 +35,7 @@ export interface Surroundings {
   readonly observers: readonly Observer[];
   readonly trace: Trace;
   readonly onBegun: (life: Life) => void;
+  readonly onStep: () => void;
   /** The process died of what it was doing. */
   readonly onDeath: (life: Life) => void;
   /** It ended itself: a bug, or a consumer that is dead for good. */
@@ -74,7 +75,6 @@ export class Life implements LifeName {
   readonly #open = new Set<Visit>();
   #running: Running | null = null;
   #beside: (() => void) | null = null;
-  steps = 0;
   /** Dies with the so many-th effect of the kind from now on; null: not planned. */
   #death: { left: number; readonly effect: string | null } | null = null;
 
@@ -290,7 +290,7 @@ export class Life implements LifeName {
         const effects = step.step(state, input, nowMs, context);
         // Dead in the middle of a turn: what it still does comes to nothing.
         if (!this.isAlive) return effects;
-        this.steps += 1;
+        this.#at.onStep();
         trace.add(this.name, input.kind, describe(input, effects));
         for (const observer of observers) observer.stepped?.(this, { input, effects, nowMs, context, state });
         return effects;

@@ -95,10 +95,12 @@ function fateOf(plan: Plan, host: HostDefinition, { host: number, path }: Target
   const forbidden = rules !== null && isForbidden(rules.disallow, path);
   const changes = rules !== null && Number.isFinite(rules.changesAtMs);
   const forbiddenLater = changes && isForbidden(rules.laterDisallow, path);
-  if (forbidden && (!changes || forbiddenLater)) return never;
-  const outcomes = new Set<string>([own]);
+  const outcomes = new Set<string>();
   if (health.kind === "dying") outcomes.add(health.into === "refused" ? "connect" : "timeout_headers");
   if (health.kind === "recovering") outcomes.add("connect");
+  // While robots.txt gets no answer, nobody knows that it forbids the page.
+  if (forbidden && (!changes || forbiddenLater)) return { ...never, outcomes };
+  outcomes.add(own);
   if (page.troubles > 0) outcomes.add(page.trouble === "http_500" ? "http_5xx" : page.trouble);
   // Each try of robots.txt may cost a page one of its own; a request that a crash made for nothing costs none.
   const troubles = page.troubles + (rules?.troubles ?? 0);

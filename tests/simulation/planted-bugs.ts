@@ -194,7 +194,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: `${fetcher}/settlement.ts`,
     find: "if (host.holdUntilMs <= nowMs) return;",
     replace: "if (host.holdUntilMs > 0) return;",
-    seed: 92,
+    seed: 160,
   },
   {
     name: "writes a result again that is in the file",

@@ -19,8 +19,10 @@ export interface RunReport {
   readonly hash: string;
 }
 
-/** Longest a run may go on after its last fault. */
-const endMsMax = 300_000;
+/** Longest that a run may go on. */
+const endMsMax = 3_600_000;
+/** Longest without any URL found or settled: a retry after 429 alone may wait for a minute. */
+const stillMsMax = 150_000;
 const lookEveryMs = 500;
 
 const inputsOf: Readonly<Record<ServiceName, readonly string[]>> = {
@@ -36,13 +38,20 @@ export async function runSeed(seed: number, onLine?: (line: string) => void): Pr
   await world.open();
   schedule(plan, world);
   let state: "running" | "idle" | "failed" = "running";
+  let progress = { sum: 0, atMs: 0 };
   const look = (): void => {
     state = world.violations.length > 0 ? "failed" : isIdle(plan, world) ? "idle" : "running";
+    const sum = progressOf(world);
+    if (sum !== progress.sum || world.nowMs < faultsOverMs) progress = { sum, atMs: world.nowMs };
+    if (state === "running" && world.nowMs - progress.atMs > stillMsMax) {
+      world.report("after faults stop every job ends and nothing lags", whyNot(plan, world));
+      state = "failed";
+    }
     if (state === "running") world.clock.setTimer(world.clock.nowMs() + lookEveryMs, look);
   };
   look();
-  const inTime = await world.clock.runUntil(() => state !== "running", faultsOverMs + endMsMax);
-  if (!inTime) world.report("after faults stop every job ends and nothing lags", whyNot(plan, world));
+  if (!(await world.clock.runUntil(() => state !== "running", endMsMax)))
+    world.report("a run comes to its end", whyNot(plan, world));
   if (world.violations.length === 0) {
     checkEverything(plan, world);
     await checkStop(world);
@@ -51,7 +60,7 @@ export async function runSeed(seed: number, onLine?: (line: string) => void): Pr
   return {
     seed,
     violations: world.violations,
-    steps: world.stepsInAll,
+    steps: world.steps,
     requests: world.web.requests,
     simulatedMs: world.nowMs,
     hash,
@@ -102,6 +111,14 @@ function openJobs(plan: Plan, world: World): readonly string[] {
     }
   }
   return open;
+}
+
+/** Rises with every URL that is found or settled, and with every job that ends. */
+function progressOf(world: World): number {
+  let sum = 0;
+  for (const { admitted, done, failed, skipped, state, run } of world.statuses().values())
+    sum += admitted + done + failed + skipped + run + (state === "ended" ? 1 : 0);
+  return sum;
 }
 
 function laggards(plan: Plan, world: World): readonly string[] {

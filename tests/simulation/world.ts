@@ -45,6 +45,7 @@ export class World {
   /** The run of each job that was begun last. */
   readonly runs = new Map<string, number>();
   readonly quiet: QuietChecks;
+  /** Of all processes, dead or alive. */
   steps = 0;
   readonly #random: Random;
   readonly #layout: TopicLayout;
@@ -98,6 +99,9 @@ export class World {
       settings: plan.settings,
       observers: [commits, politeness, new PaceChecks(plan, report), new CounterChecks(report), buffers],
       trace,
+      onStep: () => {
+        this.steps += 1;
+      },
       onBegun: (life) => lives.set(life.name, life),
       onDeath: (life) => this.#died(life),
       onFatal: (life, error) => this.#fatal(life, error),
@@ -286,7 +290,6 @@ export class World {
   #startAgain(life: Life, downMs: number): void {
     const instance = this.#of(life);
     if (instance.life !== life || instance.isGone) return;
-    this.steps += life.steps;
     life.kill();
     this.clock.setTimer(this.clock.nowMs() + downMs, () => {
       if (instance.life === life && !instance.isGone) this.#begin(instance);
@@ -302,10 +305,5 @@ export class World {
     if (!life.isAlive) return;
     this.report("a process ends only where it is told to", `${life.name}: ${error.message}`);
     this.#startAgain(life, 300);
-  }
-
-  /** Steps of all processes, dead or alive. */
-  get stepsInAll(): number {
-    return this.lives().reduce((sum, life) => sum + life.steps, this.steps);
   }
 }

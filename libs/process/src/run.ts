@@ -95,6 +95,8 @@ export async function runProcess<State, Rec extends InputRecord, Call, Outcome, 
   };
   process.on("uncaughtException", fatal);
   process.on("unhandledRejection", fatal);
+  // Before the first wait: a process that is number 1 in its container ignores signals it does not handle.
+  const ending = endOnSignals(log, fatal);
   try {
     const onFailpoint = killAtFailpoint(config.failpoint);
     log.info({ settings: shown(settings, config) }, "starting");
@@ -128,34 +130,52 @@ export async function runProcess<State, Rec extends InputRecord, Call, Outcome, 
     liveness.start();
     await service.start();
     const endBeside = definition.beside?.(service);
-    let stopping = false;
-    const stop = (signal: string): void => {
-      if (stopping) {
-        log.warn({ signal }, "stopping_at_once");
-        process.exit(exitCodes.fatal);
-      }
-      stopping = true;
-      log.info({ signal }, "draining");
+    ending.drainWith(async () => {
       endBeside?.();
-      service
-        .stop()
-        .then(() => definition.close?.())
-        .then(() => admin?.close())
-        .then(() => broker.close())
-        .then(() => {
-          log.info({}, "stopped");
-          process.exit(exitCodes.ok);
-        }, fatal);
-    };
-    process.on("SIGTERM", () => stop("SIGTERM"));
-    process.on("SIGINT", () => stop("SIGINT"));
-    // Started by a launcher: when it goes, however it goes, nobody is left to stop us.
-    process.on("disconnect", () => {
-      // One that has told us to stop and goes away has not told us twice.
-      if (!stopping) stop("disconnect");
+      await service.stop();
+      await definition.close?.();
+      await admin?.close();
+      await broker.close();
     });
     process.send?.({ kind: "started" });
   } catch (error) {
     fatal(error);
   }
+}
+
+/**
+ * SIGTERM, SIGINT and the end of a launcher drain; what comes while nothing has begun ends at once, and so does
+ * a second signal.
+ */
+function endOnSignals(
+  log: Log,
+  fatal: (error: unknown) => never,
+): { drainWith(drain: () => Promise<void>): void } {
+  let stopping = false;
+  let drain: (() => Promise<void>) | null = null;
+  const stop = (signal: string): void => {
+    if (stopping) {
+      log.warn({ signal }, "stopping_at_once");
+      process.exit(exitCodes.fatal);
+    }
+    stopping = true;
+    log.info({ signal }, "draining");
+    const drained = drain?.() ?? Promise.resolve();
+    drained.then(() => {
+      log.info({}, "stopped");
+      process.exit(exitCodes.ok);
+    }, fatal);
+  };
+  process.on("SIGTERM", () => stop("SIGTERM"));
+  process.on("SIGINT", () => stop("SIGINT"));
+  // Started by a launcher: when it goes, however it goes, nobody is left to stop us.
+  process.on("disconnect", () => {
+    // One that has told us to stop and goes away has not told us twice.
+    if (!stopping) stop("disconnect");
+  });
+  return {
+    drainWith: (work) => {
+      drain = work;
+    },
+  };
 }

@@ -84,6 +84,8 @@ export function isFenced(error: unknown): boolean {
 }
 
 export function isPassing(error: unknown): boolean {
+  // kafkajs' own, without a protocol type: the topic of the groups is being made.
+  if (error instanceof Error && error.name === "KafkaJSGroupCoordinatorNotFound") return true;
   const type = typeOf(error);
   return type !== undefined && passing.has(type);
 }

@@ -12,6 +12,9 @@ import { assignMembers, encodeClaim, partitionsOf, protocolName, taskTopics } fr
 import type { InternalCluster } from "./internals.ts";
 import { Reader } from "./reader.ts";
 import type { Joined } from "./reader.ts";
+import { retrying, type Retries } from "./waits.ts";
+
+const startRetries: Retries = { firstDelayMs: 50, delayMsMax: 1_000, limitMs: 60_000 };
 
 export class KafkajsGroupConsumer implements GroupConsumer {
   readonly #settings: ConnectionSettings;
@@ -28,7 +31,7 @@ export class KafkajsGroupConsumer implements GroupConsumer {
   async start(handlers: GroupHandlers): Promise<void> {
     if (this.#reader !== null) throw new Error("the group consumer was started before");
     const options = this.#options;
-    this.#reader = new Reader(
+    const reader = new Reader(
       this.#settings,
       {
         groupId: options.group,
@@ -49,8 +52,10 @@ export class KafkajsGroupConsumer implements GroupConsumer {
       },
       { ...handlers, onJoined: (joined) => handlers.onJoined(this.#joinOf(joined)) },
     );
+    this.#reader = reader;
     try {
-      await this.#reader.open();
+      // Right after topics were made, or a broker came back, leaders and coordinators are not there yet.
+      await retrying(startRetries, () => reader.open());
     } catch (error) {
       this.#reader = null;
       throw error;

@@ -1,4 +1,3 @@
-import { SluiceError } from "@sluice/errors";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { DecoderClass } from "../../src/kafkajs/internals.ts";
@@ -65,14 +64,6 @@ describe("a fetch", () => {
     const messages = await decoded();
     expect(messages).toHaveLength(0);
     expect(messages.nextOffset).toBeUndefined();
-  });
-
-  test("of a batch in a codec that is not there fails with a code", async () => {
-    for (const attributes of [2, 3]) {
-      const error = await decoded(batch(0, 0, [record(0)], attributes)).catch((thrown: unknown) => thrown);
-      expect(error).toBeInstanceOf(SluiceError);
-      expect(error).toMatchObject({ code: "SLUICE_CONSUMER_DEAD" });
-    }
   });
 });
 
