@@ -28,7 +28,13 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
-      { test: { name: "pipeline", include: ["tests/{pipeline,simulation}/**/*.test.ts"], testTimeout: 300_000 } },
+      {
+        test: {
+          name: "pipeline",
+          include: ["tests/{pipeline,simulation}/**/*.test.ts"],
+          testTimeout: 300_000,
+        },
+      },
       {
         test: {
           name: "docker",

@@ -9,7 +9,8 @@ export const errorCodes = {
   SLUICE_STEP_BROKEN: "A step broke its contract, e.g. finished a record twice: a bug, the service stops.",
   SLUICE_COMMIT_FAILED: "A transaction did not certainly commit; the task starts again from its offsets.",
   SLUICE_CONSUMER_DEAD: "The consumer ended for good; the process exits so that it is started anew.",
-  SLUICE_STATE_UNREADABLE: "A record of a changelog can't be read: the state would have a hole, so the service stops.",
+  SLUICE_STATE_UNREADABLE:
+    "A record of a changelog can't be read: the state would have a hole, so the service stops.",
   SLUICE_SERVICE_DEAD: "A service died again and again; the launcher gives up and names the last cause.",
   SLUICE_JOB_CONFLICT: "A job of this name exists with other options and is not finished.",
   SLUICE_SINK_FAILED: "Results could not be written where they belong.",

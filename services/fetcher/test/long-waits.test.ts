@@ -5,7 +5,7 @@ import type { FetchCall, FetchOutcome } from "../src/calls.ts";
 import type { FetcherState } from "../src/core/hosts.ts";
 import { defaultFetcherOptions } from "../src/options.ts";
 import { fetcherStep, type PermitRecord } from "../src/step.ts";
-import { jobOf, permitOf, robotsAnswer } from "./answers.ts";
+import { jobOf, pageAnswer, permitOf, robotsAnswer } from "./answers.ts";
 
 class Fetcher {
   readonly driver: StepDriver<FetcherState, PermitRecord, FetchCall, FetchOutcome> = new StepDriver({
@@ -34,6 +34,14 @@ class Fetcher {
       [...this.driver.calls.keys()][0] ?? "",
       robotsAnswer(this.driver.nowMs, status, [], fields),
     );
+  }
+
+  page(status: string): void {
+    this.driver.settle([...this.driver.calls.keys()][0] ?? "", pageAnswer(this.driver.nowMs, status, {}));
+  }
+
+  job(desired: string): void {
+    this.driver.table(topics.jobs.name, "j", jobOf("j", { attempts: "2", desired }));
   }
 
   get asked(): readonly string[] {
@@ -69,4 +77,22 @@ test("robots.txt is not asked for again and again where the delay is longer than
   fetcher.robots("404");
   fetcher.driver.advance(delayMs);
   expect(fetcher.asked).toEqual(["page"]);
+});
+
+test("robots.txt is asked for again where nobody has asked the host for anything in the meantime", () => {
+  const fetcher = new Fetcher();
+  fetcher.permit(1, 1000);
+  fetcher.driver.advance(1000);
+  fetcher.robots("200");
+  fetcher.driver.advance(1000);
+  fetcher.page("reset");
+  fetcher.driver.advance(defaultFetcherOptions.robotsTtlMs);
+  fetcher.permit(2, 1000);
+  expect(fetcher.asked).toEqual(["robots"]);
+  fetcher.robots("200");
+  fetcher.job("paused");
+  fetcher.driver.advance(defaultFetcherOptions.robotsTtlMs + 1000);
+  fetcher.job("running");
+  fetcher.permit(2, 1000);
+  expect(fetcher.asked).toEqual(["robots"]);
 });

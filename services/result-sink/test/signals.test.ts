@@ -20,7 +20,7 @@ test("a service that still waits for its Kafka ends at SIGTERM, as one that work
     const { event } = JSON.parse(line) as { event: string };
     events.push(event);
     // It has tried its Kafka and goes on trying.
-    if (event === "kafka_client_error" && child.exitCode === null) child.kill("SIGTERM");
+    if (event === "kafka_client_error" && !child.killed) child.kill("SIGTERM");
     if (event === "stopped") break;
   }
   expect(await exited).toEqual([0, null]);

@@ -113,9 +113,10 @@ function answerUnasked(turn: Turn, head: QueuedPermit): boolean {
   return false;
 }
 
-/** What was read last serves the next request, however long the delay before it is: else it would never come. */
+/** What was read last serves the next request, though the delay before it be longer: else it would never come. */
 function isFresh({ host, nowMs }: Turn, entry: Extract<RobotsEntry, { kind: "known" }>): boolean {
-  return entry.expiresAtMs > nowMs || entry.readAtMs === host.lastEndMs;
+  const isLast = entry.readAtMs === host.lastEndMs;
+  return entry.expiresAtMs > nowMs || (isLast && entry.expiresAtMs + host.delayMaxMs > nowMs);
 }
 
 function begin(turn: Turn, request: FetchCall, running: RunningCall): void {
