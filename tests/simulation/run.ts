@@ -24,6 +24,8 @@ const endMsMax = 3_600_000;
 /** Longest without any URL found or settled: a retry after 429 alone may wait for a minute. */
 const stillMsMax = 150_000;
 const lookEveryMs = 500;
+/** So long a process may take to learn that the group goes on without it. */
+const wakingMs = 2000;
 
 const inputsOf: Readonly<Record<ServiceName, readonly string[]>> = {
   frontier: frontierInputs,
@@ -93,7 +95,8 @@ function schedule(plan: Plan, world: World): void {
 /** All that was asked for is done: jobs have ended, nothing lags, nobody is down. */
 function isIdle(plan: Plan, world: World): boolean {
   const lastMs = Math.max(0, ...plan.actions.map(({ atMs }) => atMs), ...plan.faults.map(overAtMs));
-  if (world.nowMs <= lastMs || openJobs(plan, world).length > 0) return false;
+  // A process that has just woken still holds what others have done.
+  if (world.nowMs <= lastMs + wakingMs || openJobs(plan, world).length > 0) return false;
   return world.isWhole && laggards(plan, world).length === 0;
 }
 
