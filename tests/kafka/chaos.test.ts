@@ -1,4 +1,4 @@
-/** Each scenario of `npm run chaos` once, small; the full runs are asked for by hand. */
+/** Two scenarios of `npm run chaos`, small; the others and the full runs are asked for by hand. */
 import { execFile } from "node:child_process";
 import { describe, expect, test } from "vitest";
 
@@ -36,28 +36,8 @@ describe("a crawl under real faults, judged by a verifier that reads no counter 
     expect(line.urls).toBeGreaterThan(600);
   });
 
-  test("keeps its promises when processes are stopped for twice the session timeout and woken", async () => {
-    const { code, line, told } = await chaos(...size, "--freezes", "2", "--seed", "2");
-    expect(line.wrong, told).toEqual([]);
-    expect(code).toBe(0);
-  });
-
   test("keeps its promises when services are added and taken away", async () => {
     const { code, line, told } = await chaos(...size, "--scales", "3", "--seed", "3");
-    expect(line.wrong, told).toEqual([]);
-    expect(code).toBe(0);
-  });
-
-  test("without transactions every sink still has each result once", async () => {
-    const { code, line, told } = await chaos(
-      ...size,
-      "--kills",
-      "4",
-      "--delivery",
-      "at-least-once",
-      "--seed",
-      "4",
-    );
     expect(line.wrong, told).toEqual([]);
     expect(code).toBe(0);
   });
