@@ -26,6 +26,18 @@ export type AdmissionAnswer =
   | { readonly admitted: true }
   | { readonly admitted: false; readonly reason: string; readonly detail: string };
 
+const known = new WeakMap<AdmissionRules, Admission>();
+
+/** The admission of a job, compiled once for each of its records. */
+export function admissionOf(rules: AdmissionRules): Admission {
+  let admission = known.get(rules);
+  if (admission === undefined) {
+    admission = new Admission(rules);
+    known.set(rules, admission);
+  }
+  return admission;
+}
+
 const yes: AdmissionAnswer = { admitted: true };
 const rootsMax = 1000;
 

@@ -37,4 +37,10 @@ export {
   type ScopeRefusalReason,
   type ScopeSpec,
 } from "./scope.ts";
-export { Admission, type AdmissionAnswer, type AdmissionRules, type Found } from "./admission.ts";
+export {
+  admissionOf,
+  type Admission,
+  type AdmissionAnswer,
+  type AdmissionRules,
+  type Found,
+} from "./admission.ts";

@@ -1,5 +1,5 @@
 import type { FetchAnswer } from "@sluice/http";
-import type { PageLink } from "./core/page-links.ts";
+import type { CanonicalUrl } from "@sluice/web";
 
 /** What the fetcher's step asks of the world. */
 export type FetchCall =
@@ -40,7 +40,7 @@ export interface PageContent {
   readonly noindex: boolean;
   readonly nofollow: boolean;
   /** Distinct links that may be followed. */
-  readonly links: readonly PageLink[];
+  readonly links: readonly CanonicalUrl[];
   /** The page has more links than are read off one page. */
   readonly linksTruncated: boolean;
 }

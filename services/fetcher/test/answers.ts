@@ -119,7 +119,7 @@ export function pageAnswer(nowMs: number, status: string, fields: Fields): PageO
   const nofollow = fields["nofollow"] === "1";
   const links = (fields["links"]?.split(",") ?? []).flatMap((raw) => {
     const url = canonicalize(raw);
-    return url.kind === "url" && !nofollow ? [{ url: url.url, domain: url.domain }] : [];
+    return url.kind === "url" && !nofollow ? [url] : [];
   });
   const content = {
     contentType: "text/html",

@@ -1,7 +1,6 @@
 import { topics, type Link } from "@sluice/records";
-import { canonicalize, type Admission } from "@sluice/web";
+import type { Admission, CanonicalUrl } from "@sluice/web";
 import type { Effects } from "./answers.ts";
-import type { PageLink } from "./page-links.ts";
 
 const urlsPerRecord = 500;
 
@@ -12,14 +11,13 @@ const urlsPerRecord = 500;
 export function sendLinks(
   out: Effects,
   found: Omit<Link, "urls">,
-  links: readonly PageLink[],
+  links: readonly CanonicalUrl[],
   admission: Admission,
 ): { readonly records: number; readonly links: number } {
   const byDomain = new Map<string, string[]>();
   let count = 0;
   for (const link of links) {
-    const url = canonicalize(link.url);
-    if (url.kind !== "url" || !admission.decide(url, found).admitted) continue;
+    if (!admission.decide(link, found).admitted) continue;
     count += 1;
     const urls = byDomain.get(link.domain);
     if (urls === undefined) byDomain.set(link.domain, [link.url]);

@@ -10,12 +10,6 @@ import {
 import { createHash } from "node:crypto";
 import type { PageContent } from "../calls.ts";
 
-/** A link that may be followed. */
-export interface PageLink {
-  readonly url: string;
-  readonly domain: string;
-}
-
 /** Our product token in robots.txt, meta robots and X-Robots-Tag. */
 export const robotsToken = "sluice";
 
@@ -67,14 +61,14 @@ export function readPage(
 /** Links of a and area without rel=nofollow, canonical, each once, in the order of the page. */
 function followable(
   links: readonly { readonly kind: string; readonly url: string; readonly nofollow: boolean }[],
-): PageLink[] {
+): CanonicalUrl[] {
   const seenRaw = new Set<string>();
-  const found = new Map<string, PageLink>();
+  const found = new Map<string, CanonicalUrl>();
   for (const link of links) {
     if (link.nofollow || (link.kind !== "a" && link.kind !== "area") || seenRaw.has(link.url)) continue;
     seenRaw.add(link.url);
     const url = canonicalize(link.url);
-    if (url.kind === "url") found.set(url.urlId, { url: url.url, domain: url.domain });
+    if (url.kind === "url") found.set(url.urlId, url);
   }
   return [...found.values()];
 }

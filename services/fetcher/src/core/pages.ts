@@ -1,6 +1,6 @@
 import { categoryOf, retryDelayMs, shouldRetry, type FetchAnswer } from "@sluice/http";
 import type { Job, Permit } from "@sluice/records";
-import { Admission } from "@sluice/web";
+import { admissionOf } from "@sluice/web";
 import type { FetchOutcome, Headed, PageContent } from "../calls.ts";
 import { failedEvent, sendEvent, sendOutcome, sendResult } from "./answers.ts";
 import { tellProcessed } from "./url-events.ts";
@@ -158,13 +158,3 @@ function noteOf(content: PageContent | null): { note?: string } {
 
 const statusText = (response: Headed | null): string | null =>
   response === null ? null : `HTTP ${response.status}`;
-
-const admissions = new WeakMap<Job, Admission>();
-function admissionOf(job: Job): Admission {
-  let admission = admissions.get(job);
-  if (admission === undefined) {
-    admission = new Admission(job);
-    admissions.set(job, admission);
-  }
-  return admission;
-}

@@ -1,23 +1,12 @@
 import { topics, type Job, type Link, type Seed } from "@sluice/records";
 import type { InputRecord, StepContext } from "@sluice/topology";
-import { Admission, canonicalize, type CanonicalUrl } from "@sluice/web";
+import { admissionOf, canonicalize, type CanonicalUrl } from "@sluice/web";
 import { defaultJobId } from "@sluice/records";
 import { saveUrl, saveView, type Effects } from "./effects.ts";
 import type { OpenEntry } from "./entry.ts";
 import { jobOf } from "./jobs.ts";
 import { JobView } from "./job-view.ts";
 import { keys, type FrontierState } from "./state.ts";
-
-const admissions = new WeakMap<Job, Admission>();
-
-function admissionOf(job: Job): Admission {
-  let admission = admissions.get(job);
-  if (admission === undefined) {
-    admission = new Admission(job);
-    admissions.set(job, admission);
-  }
-  return admission;
-}
 
 /** The task's view of this run of the job; what it had of an older run is dropped. */
 export function viewOf(state: FrontierState, job: Job, out: Effects): JobView {
