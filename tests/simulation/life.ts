@@ -1,5 +1,6 @@
 /** One process of one service, wired as its own main is, on simulated time, network, web and disk. */
 import { type MemoryClient, type MemoryCluster, serviceClock, type Trace } from "@sluice/broker/memory";
+import { asError } from "@sluice/errors";
 import { Breakers } from "@sluice/http";
 import { LagWatch } from "@sluice/process";
 import { topics, type TopicLayout } from "@sluice/records";
@@ -311,8 +312,4 @@ function describe(input: object, effects: readonly { readonly kind: string }[]):
     else if ("atMs" in effect) text += ` ${String(effect.atMs)}`;
   }
   return text;
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

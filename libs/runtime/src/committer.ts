@@ -1,6 +1,7 @@
+import { asError } from "@sluice/errors";
 import type { InputRecord } from "@sluice/topology";
 import { CommitFailed, type OutRecord } from "./broker.ts";
-import { asError, type Kernel, type PendingCommit } from "./kernel.ts";
+import type { Kernel, PendingCommit } from "./kernel.ts";
 import type { Task } from "./task.ts";
 import type { TaskSet } from "./task-set.ts";
 import { isTooLarge, largestOf, takeTransaction, tooLarge } from "./transaction.ts";

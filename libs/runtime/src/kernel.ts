@@ -135,7 +135,3 @@ export class Kernel<State, Rec extends InputRecord, Call, Outcome> {
     if (this.joinsAhead === 0) this.consumer.pause(at);
   }
 }
-
-export function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
-}

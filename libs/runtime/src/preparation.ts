@@ -1,4 +1,5 @@
 /** What has to be known before a task may run: nobody older can commit, where its inputs and its changelog stand. */
+import { asError } from "@sluice/errors";
 import type { Broker, OnFailpoint, TransactionalProducer } from "./broker.ts";
 import { OffsetLedger } from "./ledger.ts";
 import type { RuntimeProbe } from "./probe.ts";
@@ -134,8 +135,4 @@ export function takeUp(
     task.restoreStart = task.restorePosition;
     task.restoreTarget = marks.high;
   }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

@@ -1,10 +1,10 @@
-import { SluiceError } from "@sluice/errors";
+import { asError, SluiceError } from "@sluice/errors";
 import type { InputRecord } from "@sluice/topology";
 import type { QueuedCall } from "./call-queue.ts";
 import { Caller } from "./caller.ts";
 import { Committer } from "./committer.ts";
 import { figuresOf, type Figures, type RunningTask } from "./figures.ts";
-import { asError, Kernel, type LoopEvent } from "./kernel.ts";
+import { Kernel, type LoopEvent } from "./kernel.ts";
 import { Membership } from "./membership.ts";
 import { Reader } from "./reader.ts";
 import { RebalanceTimer } from "./rebalance-timer.ts";

@@ -3,6 +3,7 @@
  * Nothing is delivered but what continues the position that `seek` set, and nothing is committed.
  */
 import { setTimeout as delay } from "node:timers/promises";
+import { asError } from "@sluice/errors";
 import type { Batch, CommittedOffset, TopicPartition } from "@sluice/runtime";
 import { batchOf } from "./batches.ts";
 import type { ConnectionSettings } from "./client.ts";
@@ -195,8 +196,4 @@ export class Reader {
 
 function single({ topic, partition }: TopicPartition): TopicPartitions {
   return { topic, partitions: [partition] };
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }
