@@ -1,4 +1,5 @@
 /** What several alerts ask for, worked out once. Names are `labels:metric:operation`. */
+import { unreachedFailures } from "@sluice/records";
 import { promql, sum } from "./promql.ts";
 
 const rules = promql([], "5m");
@@ -6,21 +7,9 @@ const { gauge, rate } = rules;
 
 const tries = `${sum(["job"], rate("sluice_fetcher_fetched_urls_total"))} + ${sum(["job"], rate("sluice_fetcher_retried_urls_total"))}`;
 
-/** Failures that speak of the way to a host: its name, its address, its connection. */
-const unreached = [
-  "dns",
-  "connect",
-  "tls",
-  "timeout_connect",
-  "timeout_headers",
-  "timeout_body",
-  "timeout_total",
-  "reset",
-] as const;
-
 export const recordingRules = {
   "job:sluice_fetcher_tries:rate5m": tries,
-  "job:sluice_fetcher_unreached_tries:rate5m": `${sum(["job"], rate("sluice_fetcher_fetched_urls_total", { category: unreached }))} + ${sum(["job"], rate("sluice_fetcher_retried_urls_total", { category: unreached }))}`,
+  "job:sluice_fetcher_unreached_tries:rate5m": `${sum(["job"], rate("sluice_fetcher_fetched_urls_total", { category: unreachedFailures }))} + ${sum(["job"], rate("sluice_fetcher_retried_urls_total", { category: unreachedFailures }))}`,
   "job:sluice_fetcher_pushed_back_tries:rate5m": `${sum(["job"], rate("sluice_fetcher_fetched_urls_total", { category: "http_429" }))} + ${sum(["job"], rate("sluice_fetcher_retried_urls_total", { category: "http_429" }))}`,
   "job:sluice_frontier_answered_urls:rate5m": sum(["job"], rate("sluice_frontier_answered_urls_total")),
   "job:sluice_ready_urls:sum": `${sum(["job"], gauge("sluice_fetch_ready"))} + ${sum(["job"], gauge("sluice_frontier_waiting_urls", { reason: "ready" }))}`,

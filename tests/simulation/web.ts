@@ -1,6 +1,7 @@
 /** The simulated servers: what they answer and when, and what they saw. */
 import type { Random, SimClock } from "@sluice/broker/memory";
-import type { FetchAnswer, FetchFailure, FetchRequest, HttpClient } from "@sluice/http";
+import type { FetchAnswer, FetchRequest, HttpClient } from "@sluice/http";
+import type { FetchFailure } from "@sluice/records";
 import { type HostDefinition, type PageDefinition, pageAt, robotsRules } from "./site.ts";
 
 /** One request as a server sees it, by the servers' own clock. */

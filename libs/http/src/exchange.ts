@@ -1,9 +1,10 @@
 /** One request on one connection, from its first byte to the decoded body. */
+import type { FetchFailure } from "@sluice/records";
 import type { Dispatcher } from "undici";
 import { BodyBuffer } from "./body-buffer.ts";
 import { BodyDecoder, parseCodings } from "./body-decoder.ts";
 import { failureOf } from "./failure-category.ts";
-import type { FetchAnswer, FetchFailure, FetchRequest } from "./fetch-answer.ts";
+import type { FetchAnswer, FetchRequest } from "./fetch-answer.ts";
 import type { Connection } from "./guarded-dispatcher.ts";
 import { parseResponseHeader } from "./response-header.ts";
 import type { ResponseHeader } from "./response-header.ts";

@@ -1,6 +1,6 @@
 /** Which kind of failure an error is. */
 import { errors } from "undici";
-import type { FetchFailure } from "./fetch-answer.ts";
+import type { FetchFailure } from "@sluice/records";
 import { AddressRefusedError } from "./guarded-connect.ts";
 import type { ConnectPhase } from "./guarded-connect.ts";
 

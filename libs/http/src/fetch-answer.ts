@@ -1,24 +1,5 @@
 /** What one fetch is asked to do, and everything it can answer. */
-
-/** Why no usable response came; each value is a row of the retry policy. */
-export const fetchFailures = [
-  "dns",
-  "connect",
-  "tls",
-  "timeout_connect",
-  "timeout_headers",
-  "timeout_body",
-  "timeout_total",
-  "reset",
-  "protocol",
-  "too_large",
-  "decode",
-  "address_refused",
-  "cancelled",
-  "unknown",
-] as const;
-
-export type FetchFailure = (typeof fetchFailures)[number];
+import type { FetchFailure } from "@sluice/records";
 
 /** One GET. All times in milliseconds and above zero, all sizes in bytes. */
 export interface FetchRequest {

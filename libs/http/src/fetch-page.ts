@@ -1,6 +1,7 @@
 /** The HTTP client of the crawler: every outbound request goes through `fetch` here. */
+import type { FetchFailure } from "@sluice/records";
 import { Exchange } from "./exchange.ts";
-import type { FetchAnswer, FetchFailure, FetchRequest } from "./fetch-answer.ts";
+import type { FetchAnswer, FetchRequest } from "./fetch-answer.ts";
 import { GuardedDispatcher } from "./guarded-dispatcher.ts";
 import type { GuardedDispatcherOptions } from "./guarded-dispatcher.ts";
 import { requestHeader } from "./request-header.ts";

@@ -1,5 +1,4 @@
-export { fetchFailures } from "./fetch-answer.ts";
-export type { FetchAnswer, FetchFailed, FetchFailure, FetchRequest, FetchResponse } from "./fetch-answer.ts";
+export type { FetchAnswer, FetchFailed, FetchRequest, FetchResponse } from "./fetch-answer.ts";
 export { createHttpClient } from "./fetch-page.ts";
 export type { HttpClient, HttpClientOptions } from "./fetch-page.ts";
 export type { ResolveHost } from "./dns-cache.ts";
@@ -14,7 +13,7 @@ export {
   retryRules,
   shouldRetry,
 } from "./retry-policy.ts";
-export type { OutcomeCategory, RetryRule } from "./retry-policy.ts";
+export type { RetryRule } from "./retry-policy.ts";
 export { Breakers } from "./breakers.ts";
 export type {
   BreakerOpen,

@@ -1,8 +1,6 @@
 /** Which outcomes are tried again, and when. Pure: the same question has the same answer everywhere. */
-import type { FetchAnswer, FetchFailure } from "./fetch-answer.ts";
-
-/** How a fetch ended, as results and metrics name it. */
-export type OutcomeCategory = "ok" | "redirect" | "http_4xx" | "http_429" | "http_5xx" | FetchFailure;
+import type { FetchCategory } from "@sluice/records";
+import type { FetchAnswer } from "./fetch-answer.ts";
 
 export interface RetryRule {
   readonly retry: boolean;
@@ -23,7 +21,7 @@ const never: RetryRule = { retry: false, baseDelayMs: 0, delayMaxMs: 0 };
  * The first wait is short, since a job can't end before its last retry; a host in lasting trouble is slowed
  * down by rate-limit's back-off and by the breaker, whatever the table says.
  */
-export const retryRules: Readonly<Record<OutcomeCategory, RetryRule>> = {
+export const retryRules: Readonly<Record<FetchCategory, RetryRule>> = {
   ok: never,
   redirect: never,
   // But for 408 and 425: the request itself is wrong, and stays so.
@@ -62,7 +60,7 @@ const transient4xx: RetryRule = { retry: true, baseDelayMs: 5_000, delayMaxMs: 1
 const retriedStatuses = new Set([408, 425, 429, 500, 502, 503, 504]);
 
 /** The outcome of a fetch. Statuses above 599 count as 5xx (RFC 9110 §15). */
-export function categoryOf(answer: FetchAnswer): OutcomeCategory {
+export function categoryOf(answer: FetchAnswer): FetchCategory {
   if (answer.kind === "failed") return answer.category;
   if (answer.status === 429) return "http_429";
   if (answer.status >= 500) return "http_5xx";
@@ -90,7 +88,7 @@ export function shouldRetry(answer: FetchAnswer, attempt: number, attemptsMax = 
  * from `seedText` (e.g. the URL's id), so that a replay decides alike and the URLs of a host
  * that was down do not all return at once. `http_4xx` stands for the retried ones, 408 and 425.
  */
-export function retryDelayMs(category: OutcomeCategory, attempt: number, seedText: string): number {
+export function retryDelayMs(category: FetchCategory, attempt: number, seedText: string): number {
   const rule = category === "http_4xx" ? transient4xx : retryRules[category];
   const fullMs = Math.min(rule.delayMaxMs, rule.baseDelayMs * 2 ** Math.max(0, attempt - 1));
   return Math.round(fullMs * (0.5 + 0.5 * fractionOf(`${seedText}#${attempt}`)));

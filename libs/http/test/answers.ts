@@ -1,5 +1,6 @@
 /** Answers made by hand. */
-import type { FetchAnswer, FetchFailure } from "../src/index.ts";
+import type { FetchFailure } from "@sluice/records";
+import type { FetchAnswer } from "../src/index.ts";
 
 export const statusAnswer = (status: number): FetchAnswer => ({
   kind: "response",

@@ -1,7 +1,8 @@
 import { createHook } from "node:async_hooks";
+import type { FetchFailure } from "@sluice/records";
 import { expect, test } from "vitest";
 import { Breakers } from "../src/index.ts";
-import type { BreakerOptions, FetchAnswer, FetchFailure, GuardedAnswer } from "../src/index.ts";
+import type { BreakerOptions, FetchAnswer, GuardedAnswer } from "../src/index.ts";
 import { clientFor, rawServer, requestOf, response } from "./loopback.ts";
 import { failure, statusAnswer } from "./answers.ts";
 

@@ -1,18 +1,11 @@
 import * as fc from "fast-check";
+import { fetchFailures, type FetchCategory, type FetchFailure } from "@sluice/records";
 import { expect, test } from "vitest";
-import {
-  categoryOf,
-  fetchFailures,
-  retryDelayMs,
-  retryRuleOf,
-  retryRules,
-  shouldRetry,
-} from "../src/index.ts";
-import type { FetchFailure, OutcomeCategory } from "../src/index.ts";
+import { categoryOf, retryDelayMs, retryRuleOf, retryRules, shouldRetry } from "../src/index.ts";
 import { failure, statusAnswer } from "./answers.ts";
 
 test("names every outcome", () => {
-  const of = (status: number): OutcomeCategory => categoryOf(statusAnswer(status));
+  const of = (status: number): FetchCategory => categoryOf(statusAnswer(status));
   expect([200, 204, 206].map(of)).toEqual(["ok", "ok", "ok"]);
   expect([301, 304, 308].map(of)).toEqual(["redirect", "redirect", "redirect"]);
   expect([400, 404, 429, 451].map(of)).toEqual(["http_4xx", "http_4xx", "http_429", "http_4xx"]);
@@ -50,7 +43,7 @@ test("tries again what a network may do better, not what would come out the same
   expect(shouldRetry(statusAnswer(503), 1, 1)).toBe(false);
 });
 
-const retriedCategories = (Object.keys(retryRules) as OutcomeCategory[]).filter(
+const retriedCategories = (Object.keys(retryRules) as FetchCategory[]).filter(
   (name) => retryRules[name].retry,
 );
 

@@ -15,6 +15,13 @@ export {
 } from "./counters.ts";
 export { dueSchema, permitSchema, type Due, type Permit } from "./due.ts";
 export { eventSchema, eventSchemas, type CrawlEvent } from "./event.ts";
+export {
+  fetchCategories,
+  fetchFailures,
+  unreachedFailures,
+  type FetchCategory,
+  type FetchFailure,
+} from "./fetch-category.ts";
 export { holdReasons, hostSchema, type Host } from "./host.ts";
 export { resultId } from "./identity.ts";
 export {

@@ -3,4 +3,3 @@ export { createLog, type Log } from "./log.ts";
 export { Metrics, type MetricsOptions } from "./metric-registry.ts";
 export { metricDefinitions, type Measurement, type MetricName } from "./metrics.ts";
 export { serviceNames, units, type MetricDefinition, type ServiceName } from "./metrics/definition.ts";
-export { fetchCategories } from "./metrics/fetcher.ts";

@@ -1,30 +1,8 @@
 /** Of the fetcher: requests, what became of URLs, breakers, permits in hand. */
+import { fetchCategories } from "@sluice/records";
 import type { MetricTable } from "./definition.ts";
 
 const services = ["fetcher"] as const;
-
-/** How a fetch may end. */
-export const fetchCategories = [
-  "ok",
-  "redirect",
-  "http_4xx",
-  "http_429",
-  "http_5xx",
-  "dns",
-  "connect",
-  "tls",
-  "timeout_connect",
-  "timeout_headers",
-  "timeout_body",
-  "timeout_total",
-  "reset",
-  "protocol",
-  "too_large",
-  "decode",
-  "address_refused",
-  "cancelled",
-  "unknown",
-] as const;
 
 const kinds = ["page", "robots"] as const;
 const latencyBuckets = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Outcome } from "@sluice/records";
+import { unreachedFailures, type Outcome } from "@sluice/records";
 import type { PaceOptions } from "../options.ts";
 
 /** What rate-limit knows of the pace of one domain. Durable. */
@@ -73,18 +73,7 @@ export function aheadOf(pace: Pace, delayMs: number, options: PaceOptions): numb
 }
 
 /** Outcomes that speak of the host, not of the page. */
-export const hostFailures: ReadonlySet<string> = new Set([
-  "dns",
-  "connect",
-  "tls",
-  "timeout_connect",
-  "timeout_headers",
-  "timeout_body",
-  "timeout_total",
-  "reset",
-  "http_429",
-  "http_5xx",
-]);
+export const hostFailures: ReadonlySet<string> = new Set([...unreachedFailures, "http_429", "http_5xx"]);
 
 /** Moves the pace on by what an outcome says of the host. */
 export function learn(pace: Pace, outcome: Outcome, nowMs: number, options: PaceOptions): void {
