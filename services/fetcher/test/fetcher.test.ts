@@ -105,16 +105,7 @@ class World {
         delayMs: this.#delayMs,
         concurrency: this.#concurrency,
       };
-      this.driver.pipe({
-        id: `${topics.permits.name}/0/${offset}`,
-        topic: topics.permits.name,
-        partition: 0,
-        offset,
-        key: new URL(url).hostname,
-        value: permit,
-        headers: {},
-        timestampMs: 0,
-      });
+      this.driver.feed(topics.permits.name, new URL(url).hostname, permit);
     }
   }
 
@@ -132,7 +123,17 @@ class World {
 
   #startOne(): void {
     const waiting = [...this.driver.calls.values()].filter(({ started }) => !started);
-    if (waiting.length > 0) this.driver.start(this.#random.pick(waiting).callId);
+    if (waiting.length === 0) return;
+    const { callId, aborted, request } = this.#random.pick(waiting);
+    this.driver.start(callId);
+    if (!aborted) return;
+    // Called back while it waited for a slot: it settles without a request.
+    const { nowMs } = this.driver;
+    const answer =
+      request.kind === "robots"
+        ? robotsAnswer(nowMs, "cancelled", [], {})
+        : pageAnswer(nowMs, "cancelled", {});
+    this.driver.settle(callId, answer);
   }
 
   #settleOne(): void {
@@ -248,24 +249,13 @@ describe("the fetcher, with permits in bursts, crashes and hosts that answer as 
 
 class Bench {
   readonly driver: Driver;
-  #offset = 0;
 
   constructor(options: FetcherOptions = defaultFetcherOptions) {
     this.driver = new StepDriver({ step: fetcherStep(options) });
   }
 
   permit(url: string, fields: Readonly<Record<string, string>> = {}): void {
-    const offset = this.#offset++;
-    this.driver.pipe({
-      id: `${topics.permits.name}/0/${offset}`,
-      topic: topics.permits.name,
-      partition: 0,
-      offset,
-      key: new URL(url).hostname,
-      value: permitOf(url, this.driver.nowMs, fields),
-      headers: {},
-      timestampMs: 0,
-    });
+    this.driver.feed(topics.permits.name, new URL(url).hostname, permitOf(url, this.driver.nowMs, fields));
   }
 
   settleAll(status: string, fields: Readonly<Record<string, string>> = {}): void {
