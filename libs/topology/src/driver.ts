@@ -76,6 +76,8 @@ export class StepDriver<State, Rec extends InputRecord = InputRecord, Call = nev
   #lanes = new Map<string, { waiting: Rec[]; begun: number }>();
   #wakes = new Map<string, number>();
   #stepping = false;
+  /** Records made by `feed`. */
+  #fed = 0;
 
   constructor(options: DriverOptions<State, Rec, Call, Outcome>) {
     this.#options = options;
@@ -118,6 +120,14 @@ export class StepDriver<State, Rec extends InputRecord = InputRecord, Call = nev
     if (this.#held.has(record.id)) throw new Error(`record ${record.id} was given twice`);
     this.#enqueue(record);
     this.#work();
+  }
+
+  /** Gives the task a value as the next record of partition 0, written now; offsets count over all topics. */
+  feed(topic: string, key: string | null, value: unknown): void {
+    const offset = this.#fed;
+    this.#fed += 1;
+    const at = { id: `${topic}/0/${offset}`, topic, partition: 0, offset };
+    this.pipe({ ...at, key, value, headers: {}, timestampMs: this.nowMs } as InputRecord as Rec);
   }
 
   /** Sets (or with `undefined` removes) an entry of a table and steps the change. */

@@ -11,7 +11,6 @@ import { jobOf, pageAnswer, permitOf, robotsAnswer } from "./answers.ts";
 /** One task, and what its gauges say. */
 class Bench {
   readonly driver: StepDriver<FetcherState, PermitRecord, FetchCall, FetchOutcome>;
-  #offset = 0;
 
   constructor() {
     this.driver = new StepDriver({
@@ -24,17 +23,11 @@ class Bench {
   }
 
   permit(url: string, fields: Readonly<Record<string, string>> = {}): void {
-    const offset = this.#offset++;
-    this.driver.pipe({
-      id: `${topics.permits.name}/0/${offset}`,
-      topic: topics.permits.name,
-      partition: 0,
-      offset,
-      key: new URL(url).hostname,
-      value: permitOf(url, this.driver.nowMs, { job: "j", ...fields }),
-      headers: {},
-      timestampMs: 0,
-    });
+    this.driver.feed(
+      topics.permits.name,
+      new URL(url).hostname,
+      permitOf(url, this.driver.nowMs, { job: "j", ...fields }),
+    );
   }
 
   /** Answers the only call. */

@@ -12,7 +12,6 @@ class Fetcher {
     step: fetcherStep(),
     tables: { [topics.jobs.name]: [["j", jobOf("j", { attempts: "2" })]] },
   });
-  #offset = 0;
 
   permit(attempt: number, delayMs: number): void {
     const value: Permit = {
@@ -23,10 +22,7 @@ class Fetcher {
       }),
       delayMs,
     };
-    const offset = this.#offset++;
-    const id = `${topics.permits.name}/0/${offset}`;
-    const at = { topic: topics.permits.name, partition: 0, offset, key: "d.example" };
-    this.driver.pipe({ id, ...at, value, headers: {}, timestampMs: 0 });
+    this.driver.feed(topics.permits.name, "d.example", value);
   }
 
   robots(status: string, fields: Readonly<Record<string, string>> = {}): void {

@@ -15,7 +15,6 @@ export class FetcherTrace {
     nowMs: startMs,
   });
   #known = new Map<string, { aborted: boolean }>();
-  #offset = 0;
 
   readonly perform = ({ name, words, fields, line }: TraceCommand): readonly string[] => {
     const driver = this.#driver;
@@ -59,19 +58,9 @@ export class FetcherTrace {
   };
 
   #permit(raw: string, fields: Readonly<Record<string, string>>): void {
-    const offset = this.#offset++;
     const permit = permitOf(raw, this.#driver.nowMs, fields);
     const url = canonicalize(raw);
-    this.#driver.pipe({
-      id: `${topics.permits.name}/0/${offset}`,
-      topic: topics.permits.name,
-      partition: 0,
-      offset,
-      key: url.kind === "url" ? url.domain : "",
-      value: permit,
-      headers: {},
-      timestampMs: 0,
-    });
+    this.#driver.feed(topics.permits.name, url.kind === "url" ? url.domain : "", permit);
   }
 
   /** Moves on from wake to wake, so that what happens shows when it does. */

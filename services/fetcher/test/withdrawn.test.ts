@@ -15,23 +15,14 @@ function busyFetcher(): Driver {
     startCalls: false,
     tables: { [topics.jobs.name]: [["j", jobOf("j", {})]] },
   });
-  for (const [offset, path] of ["a", "b"].entries()) {
+  for (const path of ["a", "b"]) {
     const url = `https://d.example/${path}`;
     const permit: Permit = {
       ...permitOf(url, driver.nowMs, { job: "j", in: "0", lease: "100000", attempt: "1" }),
       delayMs: 0,
       concurrency: 2,
     };
-    driver.pipe({
-      id: `${topics.permits.name}/0/${offset}`,
-      topic: topics.permits.name,
-      partition: 0,
-      offset,
-      key: "d.example",
-      value: permit,
-      headers: {},
-      timestampMs: 0,
-    });
+    driver.feed(topics.permits.name, "d.example", permit);
   }
   const [robots] = driver.calls.keys();
   driver.start(robots ?? "");

@@ -12,6 +12,7 @@ import { defaultFrontierOptions, type FrontierOptions } from "../src/options.ts"
 import { frontierStep, type FrontierRecord } from "../src/step.ts";
 import type { FrontierState } from "../src/core/state.ts";
 import { domainOf, type Web } from "./web.ts";
+import { answerTo } from "./records.ts";
 
 type Driver = StepDriver<FrontierState, FrontierRecord>;
 
@@ -234,25 +235,7 @@ export class Cluster {
     this.out.delete(due.releaseId);
     const page = this.#web.page(due.url);
     const nowMs = this.#driver(0).nowMs;
-    const base = {
-      releaseId: due.releaseId,
-      job: due.job,
-      run: due.run,
-      urlId: due.urlId,
-      attempt: due.attempt,
-      by: "fetcher" as const,
-      ok: false,
-      dueAtMs: null,
-      linkRecords: 0,
-      links: 0,
-      requests: 1,
-      endedAtMs: nowMs,
-      latencyMs: 1,
-      retryAfterMs: null,
-      crawlDelayMs: null,
-      breakerUntilMs: null,
-      detail: null,
-    };
+    const base = answerTo(due, { ok: false, endedAtMs: nowMs, latencyMs: 1 });
     if (random.chance(this.#chances.detour)) {
       const kind = random.pick(["retry", "deferred", "expired"] as const);
       const dueAtMs = kind === "expired" || random.chance(0.3) ? null : nowMs + random.below(20_000);

@@ -1,24 +1,15 @@
-import {
-  jobIdSchema,
-  jobSchema,
-  partitionOf,
-  topics,
-  type Due,
-  type Link,
-  type Outcome,
-} from "@sluice/records";
+import { jobIdSchema, jobSchema, partitionOf, topics, type Due } from "@sluice/records";
 import { StepDriver } from "@sluice/topology/testing";
-import { canonicalize } from "@sluice/web";
 import { describe, expect, test } from "vitest";
 import { defaultFrontierOptions, type FrontierOptions } from "../src/options.ts";
 import { frontierStep, type FrontierRecord } from "../src/step.ts";
 import { DepthQueue } from "../src/core/host-queue.ts";
 import type { FrontierState } from "../src/core/state.ts";
 import { checkTask } from "./invariants.ts";
+import { answerTo, linksTo } from "./records.ts";
 
 class Bench {
   readonly driver: StepDriver<FrontierState, FrontierRecord>;
-  #offset = 0;
 
   constructor(jobs: readonly object[], options: FrontierOptions = defaultFrontierOptions) {
     const parsed = jobs.map((each) => jobSchema.parse(each));
@@ -28,34 +19,9 @@ class Bench {
     });
   }
 
-  pipe(topic: string, key: string, value: unknown): void {
-    const offset = this.#offset++;
-    this.driver.pipe({
-      id: `${topic}/0/${offset}`,
-      topic,
-      partition: 0,
-      offset,
-      key,
-      value,
-      headers: {},
-      timestampMs: 0,
-    } as FrontierRecord);
-  }
-
   links(job: string, urls: readonly string[], depth = 1): void {
-    const first = canonicalize(urls[0] ?? "");
-    if (first.kind === "refused") throw new Error(first.detail);
-    const link: Link = {
-      job,
-      run: 1,
-      kind: "link",
-      parent: null,
-      depth,
-      root: urls[0] ?? null,
-      redirects: 0,
-      urls: [...urls],
-    };
-    this.pipe(topics.links.name, first.domain, link);
+    const { domain, link } = linksTo(job, urls, depth);
+    this.driver.feed(topics.links.name, domain, link);
   }
 
   /** Releases written since the last call. */
@@ -66,28 +32,8 @@ class Bench {
   }
 
   settle(due: Due): void {
-    const outcome: Outcome = {
-      releaseId: due.releaseId,
-      job: due.job,
-      run: due.run,
-      urlId: due.urlId,
-      attempt: due.attempt,
-      by: "fetcher",
-      kind: "settled",
-      category: "ok",
-      ok: true,
-      dueAtMs: null,
-      linkRecords: 0,
-      links: 0,
-      requests: 1,
-      endedAtMs: this.driver.nowMs,
-      latencyMs: 1,
-      retryAfterMs: null,
-      crawlDelayMs: null,
-      breakerUntilMs: null,
-      detail: null,
-    };
-    this.pipe(topics.outcomes.name, new URL(due.url).hostname, outcome);
+    const outcome = answerTo(due, { endedAtMs: this.driver.nowMs, latencyMs: 1 });
+    this.driver.feed(topics.outcomes.name, new URL(due.url).hostname, outcome);
   }
 }
 
@@ -196,7 +142,7 @@ describe("frontier", () => {
 
   test("an older record of a job cancels nothing of a newer run", () => {
     const bench = new Bench([openJob("j")]);
-    bench.pipe(topics.grants.name, "j/0", {
+    bench.driver.feed(topics.grants.name, "j/0", {
       job: "j",
       run: 2,
       task: 0,
@@ -211,7 +157,7 @@ describe("frontier", () => {
 
   test("links of a run that the owner has left behind count for nothing", () => {
     const bench = new Bench([openJob("j")]);
-    bench.pipe(topics.grants.name, "j/0", {
+    bench.driver.feed(topics.grants.name, "j/0", {
       job: "j",
       run: 2,
       task: 0,
@@ -228,7 +174,7 @@ describe("frontier", () => {
   test("a page that leads only to known URLs is not cut off by maxPages", () => {
     const bench = new Bench([{ id: "j", seeds: ["https://a.example/"], limits: { maxPages: 1 } }]);
     bench.links("j", ["https://a.example/"]);
-    bench.pipe(topics.grants.name, "j/0", {
+    bench.driver.feed(topics.grants.name, "j/0", {
       job: "j",
       run: 1,
       task: 0,
@@ -238,7 +184,7 @@ describe("frontier", () => {
       halt: null,
     });
     for (const due of bench.released()) bench.settle(due);
-    bench.pipe(topics.grants.name, "j/0", {
+    bench.driver.feed(topics.grants.name, "j/0", {
       job: "j",
       run: 1,
       task: 0,
@@ -254,8 +200,8 @@ describe("frontier", () => {
   test("a thousand records whose job is unknown hold up nobody else's", () => {
     const bench = new Bench([openJob("j")]);
     for (let index = 0; index < 900; index += 1)
-      bench.pipe(topics.seeds.name, "", { url: `https://a.example/${index}`, job: "nobody" });
-    bench.pipe(topics.seeds.name, "", { url: "https://b.example/", job: "j" });
+      bench.driver.feed(topics.seeds.name, "", { url: `https://a.example/${index}`, job: "nobody" });
+    bench.driver.feed(topics.seeds.name, "", { url: "https://b.example/", job: "j" });
     expect(bench.driver.unfinished.length).toBe(900);
     expect(bench.driver.sent(topics.links.name).length).toBe(1);
     bench.driver.advance(defaultFrontierOptions.unknownJobMs);

@@ -1,6 +1,5 @@
 import { jobSchema, topics, type Due, type Link, type Outcome } from "@sluice/records";
 import { Random, StepDriver } from "@sluice/topology/testing";
-import { canonicalize } from "@sluice/web";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { gaugeFrontier } from "../src/gauges.ts";
@@ -8,12 +7,12 @@ import { measureAnswer, measureFrontier } from "../src/measure.ts";
 import { defaultFrontierOptions, type FrontierOptions } from "../src/options.ts";
 import { frontierStep, type FrontierRecord } from "../src/step.ts";
 import type { FrontierState } from "../src/core/state.ts";
+import { answerTo, linksTo } from "./records.ts";
 
 /** One task, and what its gauges say. */
 class Bench {
   readonly driver: StepDriver<FrontierState, FrontierRecord>;
   readonly out: Due[] = [];
-  #offset = 0;
 
   constructor(job: object = {}, options: Partial<FrontierOptions> = {}) {
     this.driver = new StepDriver({
@@ -30,46 +29,14 @@ class Bench {
 
   links(host: string, from: number, count: number): void {
     const urls = Array.from({ length: count }, (_, index) => `https://${host}/${from + index}`);
-    const first = canonicalize(urls[0] ?? "");
-    if (first.kind === "refused") throw new Error(first.detail);
-    const link = {
-      job: "j",
-      run: 1,
-      kind: "link",
-      parent: null,
-      depth: 1,
-      root: urls[0],
-      redirects: 0,
-      urls,
-    };
-    this.#pipe(topics.links.name, first.domain, link as unknown as Link);
+    const { domain, link } = linksTo("j", urls);
+    this.#pipe(topics.links.name, domain, link);
   }
 
   answer(fields: Partial<Outcome> = {}): void {
     const due = this.out.shift();
     if (due === undefined) return;
-    this.#pipe(topics.outcomes.name, new URL(due.url).hostname, {
-      releaseId: due.releaseId,
-      job: due.job,
-      run: due.run,
-      urlId: due.urlId,
-      attempt: due.attempt,
-      by: "fetcher",
-      kind: "settled",
-      category: "ok",
-      ok: true,
-      dueAtMs: null,
-      linkRecords: 0,
-      links: 0,
-      requests: 1,
-      endedAtMs: null,
-      latencyMs: null,
-      retryAfterMs: null,
-      crawlDelayMs: null,
-      breakerUntilMs: null,
-      detail: null,
-      ...fields,
-    } satisfies Outcome);
+    this.#pipe(topics.outcomes.name, new URL(due.url).hostname, answerTo(due, fields));
   }
 
   take(): void {
@@ -92,17 +59,7 @@ class Bench {
   }
 
   #pipe(topic: string, key: string, value: Link | Outcome): void {
-    const offset = this.#offset++;
-    this.driver.pipe({
-      id: `${topic}/0/${offset}`,
-      topic,
-      partition: 0,
-      offset,
-      key,
-      value,
-      headers: {},
-      timestampMs: 0,
-    });
+    this.driver.feed(topic, key, value);
     this.take();
   }
 }
@@ -167,16 +124,8 @@ describe("gauges of the frontier", () => {
   test("tell links that wait for their job as held, not as lag that somebody could work off", () => {
     const bench = new Bench();
     const record = { job: "later", run: 1, kind: "link", parent: null, depth: 1, root: null, redirects: 0 };
-    bench.driver.pipe({
-      id: `${topics.links.name}/0/99`,
-      topic: topics.links.name,
-      partition: 0,
-      offset: 99,
-      key: "a.example",
-      value: { ...record, urls: ["https://a.example/"] } as unknown as Link,
-      headers: {},
-      timestampMs: 0,
-    });
+    const value = { ...record, urls: ["https://a.example/"] };
+    bench.driver.feed(topics.links.name, "a.example", value);
     expect(bench.gauges().get("pending_records")).toBe(1);
     expect(bench.gauges().get("runtime_lag_records crawl.links held")).toBe(1);
   });

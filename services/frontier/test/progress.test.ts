@@ -14,7 +14,6 @@ const own = new Set<string>([topics.links.name, topics.grants.name, topics.count
 class LongCrawl {
   readonly driver: StepDriver<FrontierState, FrontierRecord>;
   readonly events: CrawlEvent[] = [];
-  #offset = 0;
 
   constructor(limits: object = {}) {
     this.driver = new StepDriver({ step: frontierStep(defaultFrontierOptions), nowMs: startMs });
@@ -37,10 +36,7 @@ class LongCrawl {
     for (let sent = this.driver.takeSent(); sent.length > 0; sent = this.driver.takeSent()) {
       for (const { topic, key, value } of sent) {
         if (topic === topics.events.name) this.events.push(eventSchema.parse(value));
-        if (!own.has(topic)) continue;
-        const offset = this.#offset++;
-        const record = { id: `${topic}/0/${offset}`, topic, partition: 0, offset, key, value };
-        this.driver.pipe({ ...record, headers: {}, timestampMs: 0 } as FrontierRecord);
+        if (own.has(topic)) this.driver.feed(topic, key, value);
       }
     }
   }

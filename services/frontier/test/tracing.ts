@@ -14,6 +14,7 @@ import { canonicalize } from "@sluice/web";
 import { defaultFrontierOptions } from "../src/options.ts";
 import { frontierStep, type FrontierRecord } from "../src/step.ts";
 import type { FrontierState } from "../src/core/state.ts";
+import { answerTo } from "./records.ts";
 
 const startMs = 1_000_000_000_000;
 /** What a frontier writes to itself: `deliver` hands it over. */
@@ -25,7 +26,6 @@ export class FrontierTrace {
   readonly #jobs = new Map<string, Job>();
   readonly #waiting: SentRecord[] = [];
   readonly #out = new Map<string, Due>();
-  #offset = 0;
   #rejected = 0;
 
   constructor(tasks: number) {
@@ -40,7 +40,7 @@ export class FrontierTrace {
         this.#setJob(first, fields);
         break;
       case "seed":
-        this.#pipe(topics.seeds.name, "anything", {
+        this.#driver.feed(topics.seeds.name, "anything", {
           url: first,
           ...(fields["job"] === undefined ? {} : { job: fields["job"] }),
         });
@@ -119,35 +119,24 @@ export class FrontierTrace {
       redirects: Number(fields["redirects"] ?? 0),
       urls: [...urls],
     };
-    this.#pipe(topics.links.name, fields["key"] ?? (url.kind === "url" ? url.domain : ""), link);
+    this.#driver.feed(topics.links.name, fields["key"] ?? (url.kind === "url" ? url.domain : ""), link);
   }
 
   #outcome(url: string, fields: Readonly<Record<string, string>>): void {
     const due = this.#out.get(url);
     if (due === undefined) throw new Error(`${url} is not out`);
     const kind = (fields["kind"] ?? "settled") as Outcome["kind"];
-    const outcome: Outcome = {
-      releaseId: due.releaseId,
-      job: due.job,
-      run: due.run,
-      urlId: due.urlId,
-      attempt: due.attempt,
-      by: "fetcher",
+    const outcome = answerTo(due, {
       kind,
       category: fields["category"] ?? "ok",
       ok: kind === "settled" && fields["ok"] !== "false",
       dueAtMs: fields["due"] === undefined ? null : this.#driver.nowMs + Number(fields["due"]) * 1000,
       linkRecords: Number(fields["linkRecords"] ?? 0),
-      links: 0,
-      requests: 1,
       endedAtMs: this.#driver.nowMs,
       latencyMs: 10,
-      retryAfterMs: null,
       crawlDelayMs: fields["crawlDelay"] === undefined ? null : Number(fields["crawlDelay"]) * 1000,
-      breakerUntilMs: null,
-      detail: null,
-    };
-    this.#pipe(topics.outcomes.name, canonicalDomain(url), outcome);
+    });
+    this.#driver.feed(topics.outcomes.name, canonicalDomain(url), outcome);
   }
 
   /** Counters of another task, as its owner gets them. */
@@ -169,7 +158,7 @@ export class FrontierTrace {
         "wanted",
       ].map((name) => [name, Number(fields[name] ?? 0)]),
     );
-    this.#pipe(topics.counters.name, `${id}/${fields["task"] ?? "1"}`, {
+    this.#driver.feed(topics.counters.name, `${id}/${fields["task"] ?? "1"}`, {
       kind: "task",
       job: id,
       run: Number(fields["run"] ?? 1),
@@ -178,21 +167,6 @@ export class FrontierTrace {
       inFlight: Number(fields["inFlight"] ?? 0),
       tally,
     });
-  }
-
-  #pipe(topic: string, key: string, value: unknown): void {
-    const offset = this.#offset;
-    this.#offset += 1;
-    this.#driver.pipe({
-      id: `${topic}/0/${offset}`,
-      topic,
-      partition: 0,
-      offset,
-      key,
-      value,
-      headers: {},
-      timestampMs: this.#driver.nowMs,
-    } as FrontierRecord);
   }
 
   /** What the task wrote to itself, until nothing is left; as one transaction each time. */
@@ -209,7 +183,7 @@ export class FrontierTrace {
             ),
         );
       for (const { topic, key, value, partition } of records) {
-        if ((partition ?? 0) === 0) this.#pipe(topic, key, value);
+        if ((partition ?? 0) === 0) this.#driver.feed(topic, key, value);
       }
       lines.push(...this.#happened());
     }

@@ -51,7 +51,7 @@ class Crawl {
   /** What the frontier holds, in no order of due times, and what it has released. */
   #waiting: Url[];
   readonly #released = new Map<string, Url>();
-  #offset = 0;
+  #releases = 0;
 
   constructor(count: number, host: Host) {
     this.#host = host;
@@ -104,7 +104,7 @@ class Crawl {
         this.#waiting.push(url);
         continue;
       }
-      const releaseId = `${url.id}.${this.#offset}`;
+      const releaseId = `${url.id}.${this.#releases++}`;
       this.#released.set(releaseId, url);
       this.#pipe(topics.due.name, {
         releaseId,
@@ -194,17 +194,7 @@ class Crawl {
   }
 
   #pipe(topic: string, value: Due | Outcome): void {
-    const offset = this.#offset++;
-    this.driver.pipe({
-      id: `${topic}/0/${offset}`,
-      topic,
-      partition: 0,
-      offset,
-      key: domain,
-      value,
-      headers: {},
-      timestampMs: 0,
-    });
+    this.driver.feed(topic, domain, value);
     if (topic === topics.outcomes.name && (value as Outcome).by === "fetcher")
       this.#answered(value as Outcome);
     this.#collect();

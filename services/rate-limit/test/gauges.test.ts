@@ -11,7 +11,7 @@ import { rateLimitStep, type RateLimitRecord } from "../src/step.ts";
 class Bench {
   readonly driver: StepDriver<RateLimitState, RateLimitRecord>;
   readonly out = new Map<string, Permit>();
-  #offset = 0;
+  #releases = 0;
 
   constructor(delayMs: number, concurrencyPerHost = 1) {
     const job = jobSchema.parse({ id: "j", politeness: { delayMs, concurrencyPerHost } });
@@ -24,7 +24,7 @@ class Bench {
 
   due(host: string, count = 1): void {
     for (let left = count; left > 0; left -= 1) {
-      const releaseId = `r${this.#offset}`;
+      const releaseId = `r${this.#releases++}`;
       const value: Due = {
         releaseId,
         job: "j",
@@ -39,7 +39,7 @@ class Bench {
         releasedAtMs: this.driver.nowMs,
         leaseUntilMs: this.driver.nowMs + 600_000,
       };
-      this.#pipe(topics.due.name, host, value);
+      this.driver.feed(topics.due.name, host, value);
     }
     this.take();
   }
@@ -48,7 +48,7 @@ class Bench {
     for (const [releaseId, permit] of this.out) {
       if (new URL(permit.url).hostname !== host) continue;
       this.out.delete(releaseId);
-      this.#pipe(topics.outcomes.name, host, {
+      this.driver.feed(topics.outcomes.name, host, {
         releaseId,
         job: "j",
         run: 1,
@@ -93,20 +93,6 @@ class Bench {
           value,
         ]),
     );
-  }
-
-  #pipe(topic: string, key: string, value: unknown): void {
-    const offset = this.#offset++;
-    this.driver.pipe({
-      id: `${topic}/0/${offset}`,
-      topic,
-      partition: 0,
-      offset,
-      key,
-      value,
-      headers: {},
-      timestampMs: 0,
-    } as RateLimitRecord);
   }
 }
 

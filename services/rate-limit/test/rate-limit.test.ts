@@ -36,7 +36,7 @@ class World {
   readonly order: string[] = [];
   readonly #random: Random;
   readonly #job: Job;
-  #offset = 0;
+  #asks = 0;
   /** By domain: when the last request ended, until when Retry-After asks for quiet, failures in a row. */
   readonly #truth = new Map<string, Truth>();
   readonly #options: PaceOptions;
@@ -99,14 +99,14 @@ class World {
   }
 
   #ask(): void {
-    const offset = this.#offset;
+    const number = this.#asks++;
     const domain = `d${this.#random.below(2)}.example`;
     const due: Due = {
-      releaseId: `r${offset}`,
+      releaseId: `r${number}`,
       job: "j",
       run: 1,
-      url: `https://${domain}/${offset}`,
-      urlId: `u${offset}`,
+      url: `https://${domain}/${number}`,
+      urlId: `u${number}`,
       depth: 0,
       root: null,
       parent: null,
@@ -116,7 +116,7 @@ class World {
       leaseUntilMs: this.driver.nowMs + this.#random.pick([10_000, 600_000]),
     };
     this.asked.set(due.releaseId, { due, answer: null });
-    this.#pipe(topics.due.name, domain, due);
+    this.driver.feed(topics.due.name, domain, due);
   }
 
   #answer(): void {
@@ -159,7 +159,7 @@ class World {
       breakerUntilMs: null,
       detail: null,
     };
-    this.#pipe(topics.outcomes.name, domain, outcome);
+    this.driver.feed(topics.outcomes.name, domain, outcome);
   }
 
   #isDead({ failures, failingSinceMs, endMs }: Truth): boolean {
@@ -213,20 +213,6 @@ class World {
       throw new Error(`${releaseId} was answered twice, or never asked`);
     asked.answer = answer;
     return asked;
-  }
-
-  #pipe(topic: string, key: string, value: unknown): void {
-    const offset = this.#offset++;
-    this.driver.pipe({
-      id: `${topic}/0/${offset}`,
-      topic,
-      partition: 0,
-      offset,
-      key,
-      value,
-      headers: {},
-      timestampMs: 0,
-    } as RateLimitRecord);
   }
 }
 

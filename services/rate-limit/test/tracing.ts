@@ -21,7 +21,6 @@ export class RateLimitTrace {
     step: rateLimitStep(defaultPaceOptions),
     nowMs: startMs,
   });
-  #offset = 0;
 
   readonly perform = ({
     name,
@@ -87,7 +86,7 @@ export class RateLimitTrace {
       releasedAtMs: this.#driver.nowMs,
       leaseUntilMs: this.#driver.nowMs + Number(fields["lease"] ?? 600) * 1000,
     };
-    this.#pipe(topics.due.name, domain, due);
+    this.#driver.feed(topics.due.name, domain, due);
   }
 
   #outcome(domain: string, id: string, fields: Readonly<Record<string, string>>): void {
@@ -116,7 +115,7 @@ export class RateLimitTrace {
         fields["breaker"] === undefined ? null : this.#driver.nowMs + Number(fields["breaker"]) * 1000,
       detail: null,
     };
-    this.#pipe(topics.outcomes.name, domain, outcome);
+    this.#driver.feed(topics.outcomes.name, domain, outcome);
   }
 
   /** URLs f1, f2, … of a domain, each due when the one before has failed, and permitted at once. */
@@ -126,20 +125,6 @@ export class RateLimitTrace {
       this.#due(domain, `f${index}`, {});
       this.#outcome(domain, `f${index}`, { ...fields, kind: "retry" });
     }
-  }
-
-  #pipe(topic: string, key: string, value: unknown): void {
-    const offset = this.#offset++;
-    this.#driver.pipe({
-      id: `${topic}/0/${offset}`,
-      topic,
-      partition: 0,
-      offset,
-      key,
-      value,
-      headers: {},
-      timestampMs: 0,
-    } as RateLimitRecord);
   }
 
   #lineOf({ topic, key, value }: SentRecord): string {

@@ -22,17 +22,7 @@ describe("gauges of the sink", () => {
       step: sinkStep({ ...defaultSinkOptions, batchMax: 3 }),
       nowMs: 0,
     });
-    for (let offset = 0; offset < 5; offset += 1)
-      driver.pipe({
-        id: `${topics.results.name}/0/${offset}`,
-        topic: topics.results.name,
-        partition: 0,
-        offset,
-        key: "k",
-        value: resultAt(0, offset),
-        headers: {},
-        timestampMs: 0,
-      });
+    for (let offset = 0; offset < 5; offset += 1) driver.feed(topics.results.name, "k", resultAt(0, offset));
     expect(gauges(driver)).toEqual({
       waiting_rows: 2,
       batch_rows: 3,
