@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { ServiceName } from "../fleet/fleet.ts";
 import { draw } from "../fleet/graph.ts";
 import { killBroker } from "./kills.ts";
 import type { World } from "./world.ts";
@@ -9,22 +10,14 @@ export interface Findings {
   readonly wrong: readonly string[];
 }
 
-const shareOfRun = 0.85;
-const noProgressMaxMs = 1_800_000;
-
-async function untilShare(world: World, expected: number, part: number): Promise<void> {
-  const wanted = part * shareOfRun * expected;
-  await world.observer.until(`${Math.round(wanted)} results`, () => world.results >= wanted, noProgressMaxMs);
-}
-
 /**
  * SIGSTOP for twice the session timeout, then SIGCONT: the woken process holds permits, open batches and a
  * producer of a time in which its partitions were its own.
  */
-export async function freezeAll(world: World, rounds: number, expected: number): Promise<Findings> {
+export async function freezeAll(world: World, rounds: number): Promise<Findings> {
   const forMs = 2 * world.options.sessionTimeoutMs;
   for (let round = 0; round < rounds; round += 1) {
-    await untilShare(world, expected, (round + 1) / (rounds + 1));
+    await world.untilShare((round + 1) / (rounds + 1));
     const { members } = world.fleet;
     const member = members[draw(world.options.seed, round, 11) % members.length];
     if (member === undefined) continue;
@@ -44,14 +37,22 @@ export async function freezeAll(world: World, rounds: number, expected: number):
 /** How many of a service there are after each of its events: one, out to four, in to two, and to one. */
 const sizes = [1, 4, 2, 1] as const;
 
+/** After so long a rebalance is over. */
+const settledMs = 5_000;
+
+function instancesOf(world: World, service: ServiceName): readonly number[] {
+  return world.fleet.members.filter((member) => member.service === service).map(({ index }) => index);
+}
+
 /** Services come and go gracefully, as an autoscaler would have them. */
-export async function scaleAll(world: World, events: number, expected: number): Promise<Findings> {
+export async function scaleAll(world: World, events: number): Promise<Findings> {
   const scaled: readonly ("frontier" | "fetcher" | "rate-limit")[] = ["fetcher", "frontier", "rate-limit"];
   for (let event = 0; event < events; event += 1) {
-    await untilShare(world, expected, (event + 1) / (events + 1));
+    await world.untilShare((event + 1) / (events + 1));
     const service = scaled[event % scaled.length] ?? "fetcher";
     const wanted = sizes[Math.floor(event / scaled.length) % sizes.length] ?? 1;
-    const now = world.fleet.members.filter((member) => member.service === service).map(({ index }) => index);
+    const now = instancesOf(world, service);
+    const fetchersBefore = instancesOf(world, "fetcher").length;
     const atMs = Date.now();
     world.events.push({ what: `scale ${service} from ${now.length} to ${wanted}`, atMs });
     world.options.log(`scale ${service} from ${now.length} to ${wanted}`);
@@ -64,32 +65,28 @@ export async function scaleAll(world: World, events: number, expected: number): 
     for (const index of now) if (index >= wanted) retired.push(world.fleet.retire(service, index));
     await Promise.all(retired);
     // A task that moves takes what its fetcher had under way with it: it is asked for again.
-    for (const { service: name, index } of world.fleet.members) {
-      if (name === "fetcher")
-        world.blows.push({
-          service: name,
-          index,
-          killed: false,
-          atMs,
-          untilMs: Date.now() + 5000,
-          how: "scale",
-        });
-    }
-    if (service === "fetcher") {
-      for (const index of now)
-        world.blows.push({ service, index, killed: false, atMs, untilMs: Date.now() + 5000, how: "scale" });
-    }
+    const untilMs = Date.now() + settledMs;
+    const fetchers = Math.max(fetchersBefore, instancesOf(world, "fetcher").length);
+    for (let index = 0; index < fetchers; index += 1)
+      world.blows.push({ service: "fetcher", index, killed: false, atMs, untilMs, how: "scale" });
   }
   return { figures: { scale_events: events }, wrong: [] };
 }
 
-/** Most that memory may grow while the broker is away; what a process holds anyway is not counted. */
-const awayGrowth = 1.1;
+type Sizes = Readonly<Record<string, number>>;
+
+/** Processes that grew by more than a tenth, and more than their heap moves by anyway. */
+function grown(before: Sizes, after: Sizes): readonly string[] {
+  return Object.entries(after)
+    .filter(([name, mb]) => mb > 1.1 * (before[name] ?? mb) + 4)
+    .map(([name, mb]) => `${name} grew from ${before[name]} to ${mb} MB`);
+}
+
 const resumeMaxMs = 30_000;
 
 /** The broker is gone for a while: nobody exits, nobody grows, and all go on soon after its return. */
-export async function brokerAway(world: World, awayMs: number, expected: number): Promise<Findings> {
-  await untilShare(world, expected, 0.4);
+export async function brokerAway(world: World, awayMs: number): Promise<Findings> {
+  await world.untilShare(0.4);
   const deathsBefore = world.fleet.graveyard.length;
   const away = killBroker(world, awayMs);
   // The first seconds are those in which what was under way ends.
@@ -102,9 +99,8 @@ export async function brokerAway(world: World, awayMs: number, expected: number)
   const backAtMs = performance.now();
   await world.observer.until("a result after the broker's return", () => world.results > had, 120_000);
   const resumedMs = Math.round(performance.now() - backAtMs);
-  const grown = Object.entries(after).filter(([name, mb]) => mb > awayGrowth * (before[name] ?? mb) + 4);
   const wrong = [
-    ...grown.map(([name, mb]) => `${name} grew from ${before[name]} to ${mb} MB`),
+    ...grown(before, after),
     ...(world.fleet.graveyard.length > deathsBefore ? ["a process exited while the broker was away"] : []),
     ...(resumedMs > resumeMaxMs ? [`the crawl went on only after ${resumedMs} ms`] : []),
   ];
@@ -115,8 +111,8 @@ export async function brokerAway(world: World, awayMs: number, expected: number)
 }
 
 /** The sink stands still in a crawl without delay: fetching has to stop by itself, without growing. */
-export async function stallSink(world: World, forMs: number, expected: number): Promise<Findings> {
-  await untilShare(world, expected, 0.2);
+export async function stallSink(world: World, forMs: number): Promise<Findings> {
+  await world.untilShare(0.2);
   world.options.log(`the sink stands still for ${forMs} ms`);
   const sink = (signal: NodeJS.Signals): void => world.fleet.kill("result-sink", 0, signal);
   sink("SIGSTOP");
@@ -127,12 +123,11 @@ export async function stallSink(world: World, forMs: number, expected: number): 
   const [resultsAtEnd, after] = [world.results, world.rssMb()];
   sink("SIGCONT");
   const wrong: string[] = [];
-  if (resultsAtHalf >= expected) wrong.push("the crawl was over before it could be held");
+  if (resultsAtHalf >= world.expected) wrong.push("the crawl was over before it could be held");
   if (resultsAtEnd > resultsAtHalf) wrong.push(`${resultsAtEnd - resultsAtHalf} more results while held`);
-  for (const [name, mb] of Object.entries(after)) {
-    if (name !== "result-sink-0" && mb > awayGrowth * (before[name] ?? mb) + 4)
-      wrong.push(`${name} grew from ${before[name]} to ${mb} MB`);
-  }
+  // What stands still can't grow, and is not what is tested.
+  const { "result-sink-0": _, ...others } = after;
+  wrong.push(...grown(before, others));
   return {
     figures: {
       stalled_ms: forMs,

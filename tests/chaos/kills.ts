@@ -8,13 +8,8 @@ export interface KillPlan {
   /** Deaths by SIGKILL in all, of which about half at failpoints. */
   readonly kills: number;
   readonly instances: Readonly<Record<"frontier" | "fetcher" | "rate-limit" | "result-sink", number>>;
-  /** Results that are expected in all. */
-  readonly expected: number;
-  readonly seed: number;
 }
 
-/** The part of a run in which blows fall: the rest is for the last of them to heal. */
-const shareOfRun = 0.85;
 /** One kill in so many is one of the broker. */
 const brokerEach = 10;
 
@@ -23,7 +18,7 @@ const brokerEach = 10;
  * a failpoint, at which it kills itself; so half of the deaths are at points that a random moment seldom meets.
  */
 export async function killAll(world: World, plan: KillPlan): Promise<void> {
-  const { log } = world.options;
+  const { log, seed } = world.options;
   const brokerKills = Math.floor(plan.kills / brokerEach);
   const blows = Math.ceil((plan.kills - brokerKills) / 2) + brokerKills;
   const services = (Object.keys(plan.instances) as ServiceName[]).filter(
@@ -31,19 +26,18 @@ export async function killAll(world: World, plan: KillPlan): Promise<void> {
   );
   let turn = 0;
   for (let blow = 0; blow < blows; blow += 1) {
-    const share = ((blow + 1) / (blows + 1)) * shareOfRun * plan.expected;
-    await world.observer.until(`${Math.round(share)} results`, () => world.results >= share, 1_800_000);
+    await world.untilShare((blow + 1) / (blows + 1));
     if (brokerKills > 0 && blow % Math.floor(blows / brokerKills) === Math.floor(blows / brokerKills) - 1) {
       await killBroker(world, 500);
       continue;
     }
     const service = services[turn % services.length] ?? "fetcher";
     turn += 1;
-    const index = draw(plan.seed, blow, 1) % plan.instances[service as keyof KillPlan["instances"]];
+    const index = draw(seed, blow, 1) % plan.instances[service as keyof KillPlan["instances"]];
     // The sink sends nothing.
     const points = failpoints.filter((point) => service !== "result-sink" || point !== "after_send");
-    const failpoint = points[draw(plan.seed, blow, 2) % points.length] ?? "after_commit_sent";
-    const passes = failpoint === "after_assignment_before_fence" ? 1 : 2 + (draw(plan.seed, blow, 3) % 20);
+    const failpoint = points[draw(seed, blow, 2) % points.length] ?? "after_commit_sent";
+    const passes = failpoint === "after_assignment_before_fence" ? 1 : 2 + (draw(seed, blow, 3) % 20);
     world.fleet.arm(service, index, { SLUICE_FAILPOINT: `${failpoint}:${passes}` });
     log(`kill -9 ${service}-${index}; its next life ends at ${failpoint}:${passes}`);
     world.events.push({ what: `kill ${service}`, atMs: Date.now() });

@@ -16,29 +16,16 @@ export interface OriginProcessOptions {
   readonly accessLog: string;
   /** Where the graph is written, for the verifier. */
   readonly graphFile: string;
-  /** Latency of each answer, in milliseconds. */
-  readonly afterMs: number;
-  /** Text that fills up each page. */
-  readonly bodyBytes: number;
 }
 
 const options = JSON.parse(process.argv[2] ?? "{}") as OriginProcessOptions;
 const addresses = loopback(options.block, options.hosts);
 let port = 0;
 const graph = new Graph({ ...options, hosts: addresses, port: () => port });
-const filling = `<p>${"x".repeat(options.bodyBytes)}</p>`;
 const log = createWriteStream(options.accessLog);
 const origin = await Origin.start(
   addresses,
-  (host, path) => {
-    const page = graph.site(host, path);
-    const filled = page.body?.startsWith("<!doctype") === true && options.bodyBytes > 0;
-    return {
-      ...page,
-      ...(filled ? { body: page.body + filling } : {}),
-      ...(options.afterMs > 0 ? { afterMs: options.afterMs } : {}),
-    };
-  },
+  (host, path) => graph.site(host, path),
   (line) => {
     const { host, path, userAgent, aborted } = line;
     const [start, end] = [line.startMs, line.endMs].map((ms) => performance.timeOrigin + ms);

@@ -115,7 +115,7 @@ def main(folder):
         }
         in_flight += len(open_then)
         may_repeat |= open_then
-    unexplained = refetched - may_repeat if run["repeats_explained"] else set()
+    unexplained = refetched - may_repeat
 
     pauses = []
     for event in run["events"]:

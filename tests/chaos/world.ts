@@ -20,8 +20,6 @@ export interface WorldOptions {
   readonly delayMs: number;
   readonly partitions: number;
   readonly sessionTimeoutMs: number;
-  readonly afterMs: number;
-  readonly bodyBytes: number;
   readonly env: Readonly<Record<string, string>>;
   readonly log: (line: string) => void;
 }
@@ -55,6 +53,12 @@ export interface Verdict {
   readonly pauses_ms: readonly { readonly what: string; readonly ms: number }[];
 }
 
+/** The part of a run in which blows fall: the rest is for the last of them to heal. */
+const blowsShare = 0.85;
+const untilMaxMs = 1_800_000;
+/** How long after an event the largest pause is looked for. */
+const pauseWindowMs = 20_000;
+
 /** A Kafka, a web and the services, each a process of its own, and a reader that watches what comes out. */
 export class World {
   readonly kafka: TestKafka;
@@ -62,6 +66,8 @@ export class World {
   readonly observer: Observer;
   readonly graph: Graph;
   readonly seeds: readonly string[];
+  /** Results that the graph has for us in all. */
+  readonly expected: number;
   readonly blows: Blow[] = [];
   readonly events: { what: string; atMs: number }[] = [];
   readonly options: WorldOptions;
@@ -78,6 +84,7 @@ export class World {
     this.graph = parts.graph;
     this.#origin = parts.origin;
     this.seeds = [parts.graph.url(0, "/")];
+    this.expected = parts.graph.reachable(this.seeds).size;
   }
 
   static async open(options: WorldOptions): Promise<World> {
@@ -92,8 +99,6 @@ export class World {
       crossLinks: 2,
       accessLog: join(options.dir, "access.jsonl"),
       graphFile: join(options.dir, "graph.jsonl"),
-      afterMs: options.afterMs,
-      bodyBytes: options.bodyBytes,
     };
     const { origin, port } = await startOrigin(web);
     const graph = new Graph({ ...web, hosts: loopback(web.block, hosts), port: () => port });
@@ -130,12 +135,18 @@ export class World {
     });
   }
 
+  /** Resolves when so much of the part in which blows fall is over; 1 is its end. */
+  async untilShare(part: number): Promise<void> {
+    const wanted = part * blowsShare * this.expected;
+    await this.observer.until(`${Math.round(wanted)} results`, () => this.results >= wanted, untilMaxMs);
+  }
+
   get results(): number {
     return this.observer.results.length;
   }
 
   /** The job's end, or null: without transactions its count may never add up, and all its results are its end. */
-  async ended(transactions: boolean, expected: number): Promise<string | null> {
+  async ended(transactions: boolean): Promise<string | null> {
     if (transactions) {
       const status = await this.observer.ended("chaos", 3_600_000);
       return status.finishReason ?? null;
@@ -147,7 +158,7 @@ export class World {
       () => {
         for (; read < this.observer.results.length; read += 1)
           urls.add(this.observer.results[read]?.url ?? "");
-        return urls.size >= expected;
+        return urls.size >= this.expected;
       },
       3_600_000,
     );
@@ -190,10 +201,7 @@ export class World {
   }
 
   /** Dumps what can be read from outside and has the independent verifier judge it. */
-  async verify(options: {
-    readonly repeatsExplained: boolean;
-    readonly pauseWindowMs: number;
-  }): Promise<Verdict> {
+  async verify(): Promise<Verdict> {
     const { dir, delayMs } = this.options;
     await this.#endOrigin();
     await this.#dumpResults();
@@ -213,8 +221,7 @@ export class World {
       JSON.stringify({
         seeds: this.seeds,
         delay_ms: delayMs,
-        repeats_explained: options.repeatsExplained,
-        pause_window_ms: options.pauseWindowMs,
+        pause_window_ms: pauseWindowMs,
         deaths: deaths.map(({ atMs, untilMs, ...death }) => ({ ...death, at_ms: atMs, until_ms: untilMs })),
         events: this.events.map(({ what, atMs }) => ({ what, at_ms: atMs })),
       }),
