@@ -174,7 +174,7 @@ export const commonSettings = {
     env: "SLUICE_DELIVERY",
     schema: z.enum(["exactly-once", "at-least-once"]).default("exactly-once"),
     about:
-      "In transactions, or without them: at-least-once may repeat results after a crash, each sink still has each once, and page limits and the end of a job are only nearly exact.",
+      "In transactions, or without them: at-least-once may repeat results after a crash, under the same result_id, and page limits and the end of a job are only nearly exact.",
   }),
   commitIntervalMs: setting({
     env: "SLUICE_COMMIT_INTERVAL_MS",
