@@ -1,16 +1,7 @@
 /** The figures of one run of a job, from the records of `crawl.counters`. */
-import { openOf, type Counters, type JobStatus, type TaskCounters } from "@sluice/records";
+import { openOf, type Counters, type JobStatus, type TaskCounters, type UrlCounts } from "@sluice/records";
 
-export interface Figures {
-  readonly admitted: number;
-  readonly done: number;
-  readonly failed: number;
-  readonly skipped: number;
-  readonly waiting: number;
-  readonly inFlight: number;
-}
-
-export const noFigures: Figures = { admitted: 0, done: 0, failed: 0, skipped: 0, waiting: 0, inFlight: 0 };
+export const noFigures: UrlCounts = { admitted: 0, done: 0, failed: 0, skipped: 0, waiting: 0, inFlight: 0 };
 
 /**
  * Adds up what the frontier tasks say; what the job's owner says may be older while the job runs, and is
@@ -41,7 +32,7 @@ export class JobFigures {
     else this.#status = counters;
   }
 
-  figures(): Figures {
+  figures(): UrlCounts {
     if (this.#status !== null && this.ended) return this.#status;
     const sum = { ...noFigures };
     for (const { tally, inFlight } of this.#tasks.values()) {

@@ -1,9 +1,9 @@
 /** The line that tells how the crawl stands. */
-import type { Figures } from "./job-figures.ts";
+import type { UrlCounts } from "@sluice/records";
 import type { WaitingHosts } from "./waiting-hosts.ts";
 
 export interface ProgressView {
-  readonly figures: Figures;
+  readonly figures: UrlCounts;
   readonly maxPages: number | null;
   readonly pagesPerSecond: number;
   readonly hosts: WaitingHosts;

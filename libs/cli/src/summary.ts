@@ -1,6 +1,6 @@
 /** What a crawl came to: for `summary.json`, and for people. */
 import type { FinishReason, JobStatus } from "@sluice/records";
-import type { Figures } from "./job-figures.ts";
+import type { UrlCounts } from "@sluice/records";
 
 export interface Summary {
   readonly job: string;
@@ -22,7 +22,7 @@ export interface SummaryInput {
   readonly job: string;
   readonly run: number;
   readonly reason: FinishReason;
-  readonly figures: Figures;
+  readonly figures: UrlCounts;
   readonly status: JobStatus | null;
   readonly nowMs: number;
 }

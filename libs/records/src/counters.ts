@@ -82,6 +82,9 @@ export const jobStatusSchema = z.object({
 });
 export type JobStatus = z.infer<typeof jobStatusSchema>;
 
+/** What became of the URLs of a run: admitted is the sum of the others. */
+export type UrlCounts = Pick<JobStatus, "admitted" | "done" | "failed" | "skipped" | "waiting" | "inFlight">;
+
 export const countersSchema = z.discriminatedUnion("kind", [taskCountersSchema, jobStatusSchema]);
 export type Counters = z.infer<typeof countersSchema>;
 export type TaskCounters = z.infer<typeof taskCountersSchema>;

@@ -12,6 +12,7 @@ export {
   type JobStatus,
   type Tally,
   type TaskCounters,
+  type UrlCounts,
 } from "./counters.ts";
 export { dueSchema, permitSchema, type Due, type Permit } from "./due.ts";
 export { eventSchema, eventSchemas, type CrawlEvent } from "./event.ts";

@@ -1,5 +1,5 @@
 /** All that the page shows of one job, reduced from its events and from what the API says of it. */
-import type { JobStatus } from "@sluice/records";
+import type { JobStatus, UrlCounts } from "@sluice/records";
 import type { ParsedEvent, StreamEvent } from "../src/event-parser.ts";
 import { advance, count, emptySeries, hold, type SecondSeries } from "./second-series.ts";
 
@@ -7,15 +7,6 @@ import { advance, count, emptySeries, hold, type SecondSeries } from "./second-s
 export const recentMax = 50;
 /** Most characters kept of a text that strangers have written. */
 export const textCharsMax = 400;
-
-export interface Figures {
-  readonly admitted: number;
-  readonly done: number;
-  readonly failed: number;
-  readonly skipped: number;
-  readonly waiting: number;
-  readonly inFlight: number;
-}
 
 interface Recent {
   /** Rises with each event, so that a row is known again. */
@@ -50,7 +41,7 @@ export interface JobState {
   readonly job: string;
   /** 0 before anything is known. */
   readonly run: number;
-  readonly figures: Figures | null;
+  readonly figures: UrlCounts | null;
   /** Time of the figures, by the clock of who counted them. */
   readonly figuresAtMs: number;
   readonly elapsedSeconds: number | null;
@@ -192,7 +183,7 @@ function withEvent(state: JobState, event: Exclude<StreamEvent, OwnEvent>): JobS
   }
 }
 
-function withFigures(state: JobState, atMs: number, figures: Figures): JobState {
+function withFigures(state: JobState, atMs: number, figures: UrlCounts): JobState {
   const queueBySecond = hold(state.queueBySecond, atMs, figures.waiting);
   if (atMs < state.figuresAtMs) return { ...state, queueBySecond };
   return { ...state, queueBySecond, figures, figuresAtMs: atMs };

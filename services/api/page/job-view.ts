@@ -4,7 +4,8 @@ import { byId, set, setText } from "./elements.ts";
 import type { ConnectionState } from "./event-connection.ts";
 import { countText, elapsedText, rateText } from "./figure-text.ts";
 import { conditionOf, ordersFor, type JobRow, type Order } from "./job-list.ts";
-import type { Figures, JobState } from "./job-state.ts";
+import type { UrlCounts } from "@sluice/records";
+import type { JobState } from "./job-state.ts";
 import { failureRow, pageRow, RecentView } from "./recent-view.ts";
 import { rateOf, smoothed } from "./second-series.ts";
 
@@ -113,7 +114,7 @@ export function show(id: string, message: string | null): void {
   setText(target, message ?? "");
 }
 
-function showFigures(figures: Figures | null): void {
+function showFigures(figures: UrlCounts | null): void {
   for (const name of [...shares, "admitted"] as const)
     setText(text(`figure-${name}`), figures === null ? "–" : countText(figures[name]));
   const bar = text("shares");

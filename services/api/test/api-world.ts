@@ -201,3 +201,17 @@ export function texts(cluster: MemoryCluster, topic: string): readonly string[] 
     .flat()
     .map(({ value }) => value?.toString("utf8") ?? "");
 }
+
+/** The broker, with the bytes told that each of its tails hands to a reader. */
+export function countingBroker(client: Broker, onRead: (bytes: number) => void): Broker {
+  return Object.assign(Object.create(client) as Broker, {
+    tail: (options: Parameters<Broker["tail"]>[0]) =>
+      client.tail({
+        ...options,
+        onBatch: (batch) => {
+          for (const { value } of batch.records) onRead(value?.length ?? 0);
+          options.onBatch(batch);
+        },
+      }),
+  });
+}

@@ -12,6 +12,7 @@ import type { StreamEnd } from "../src/stream-slots.ts";
 import {
   apiWorld,
   completedEvent,
+  countingBroker,
   crawledEvent,
   eventRecord,
   layout,
@@ -41,15 +42,8 @@ async function open(seed: number): Promise<void> {
   const clock = serviceClock(hubClient.clock);
   hub = new EventHub({ broker: hubClient, clock, prefix: layout.prefix, onTrouble: () => undefined });
   await hub.follower.open();
-  broker = Object.assign(Object.create(client) as Broker, {
-    tail: (options: Parameters<Broker["tail"]>[0]) =>
-      client.tail({
-        ...options,
-        onBatch: (batch) => {
-          for (const { value } of batch.records) readBytes += value?.length ?? 0;
-          options.onBatch(batch);
-        },
-      }),
+  broker = countingBroker(client, (bytes) => {
+    readBytes += bytes;
   });
 }
 

@@ -11,7 +11,16 @@ import {
   type ResultsPosition,
   type ResultsSpan,
 } from "../src/results-position.ts";
-import { apiWorld, layout, neighbourOf, resultOf, resultRecord, texts, type ApiWorld } from "./api-world.ts";
+import {
+  apiWorld,
+  countingBroker,
+  layout,
+  neighbourOf,
+  resultOf,
+  resultRecord,
+  texts,
+  type ApiWorld,
+} from "./api-world.ts";
 
 const job = "fed";
 const other = neighbourOf(job);
@@ -26,15 +35,8 @@ async function open(seed: number): Promise<void> {
   world = await apiWorld(seed);
   readBytes = 0;
   const { broker: client } = world;
-  broker = Object.assign(Object.create(client) as Broker, {
-    tail: (options: Parameters<Broker["tail"]>[0]) =>
-      client.tail({
-        ...options,
-        onBatch: (batch) => {
-          for (const { value } of batch.records) readBytes += value?.length ?? 0;
-          options.onBatch(batch);
-        },
-      }),
+  broker = countingBroker(client, (bytes) => {
+    readBytes += bytes;
   });
 }
 
