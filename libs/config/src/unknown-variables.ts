@@ -10,6 +10,8 @@ export interface UnknownVariable {
 
 /** Other names that begin with KAFKA_ may belong to whatever else runs in the same environment. */
 const ours = /^(SLUICE_|KAFKA_(SASL|SSL|SECURITY|BROKER|BOOTSTRAP))/;
+/** What policies of hosts name: the operator chooses what follows. */
+const namedSecret = /^SLUICE_SECRET_[A-Z0-9_]+$/;
 /** Set by Kubernetes for each Service of the namespace. */
 const serviceLink = /_SERVICE_(HOST|PORT)(_|$)|_PORT_\d+_(TCP|UDP|SCTP)(_|$)/;
 const serviceAddress = /^(tcp|udp|sctp):\/\//;
@@ -20,6 +22,7 @@ export function unknownVariables(
   const known = knownVariables();
   return Object.entries(env)
     .filter(([name, value]) => value !== "" && ours.test(name) && !known.has(name))
+    .filter(([name]) => !namedSecret.test(name))
     .filter(([name, value]) => !isServiceLink(name, value))
     .map(([name]) => ({ name, nearest: nearestOf(name, known) }))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));

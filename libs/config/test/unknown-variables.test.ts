@@ -39,6 +39,7 @@ describe("variables that mean nothing", () => {
       KAFKA_BROKER_SERVICE_HOST: "10.0.0.2",
       KAFKA_HEAP_OPTS: "-Xmx1g",
       KAFKA_CLUSTER_ID: "x",
+      SLUICE_SECRET_PROXY_LOGIN: "user:password",
     };
     expect(unknownVariables(env)).toEqual([]);
     expect(unknownVariables({ SLUICE_REDIS_PORT: "6379" })).toHaveLength(1);

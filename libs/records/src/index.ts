@@ -38,6 +38,16 @@ export {
 export { linkSchema, type Link } from "./link.ts";
 export { outcomeSchema, type Outcome } from "./outcome.ts";
 export { murmur2, partitionOf } from "./partition.ts";
+export {
+  patternsFor,
+  policyOf,
+  policyPatternSchema,
+  policySchema,
+  secretRefSchema,
+  type HostPolicy,
+  type Policy,
+  type SecretRef,
+} from "./policy.ts";
 export { resultSchema, type Result } from "./result.ts";
 export { seedSchema, type Seed } from "./seed.ts";
 export {

@@ -6,6 +6,7 @@ import { hostSchema } from "./host.ts";
 import { jobSchema } from "./job.ts";
 import { linkSchema } from "./link.ts";
 import { outcomeSchema } from "./outcome.ts";
+import { policySchema } from "./policy.ts";
 import { resultSchema } from "./result.ts";
 import { seedSchema } from "./seed.ts";
 
@@ -85,6 +86,19 @@ export const topics = {
     readers: ["frontier", "rate-limit", "fetcher", "api"],
     public: true,
     about: "Jobs: seeds, scope, limits, politeness, and whether they run, pause or are cancelled.",
+  }),
+  policies: topic({
+    name: "crawl.policies",
+    keyedBy: "pattern of hosts",
+    schema: policySchema,
+    // Whatever partitioner a client has, all records of a pattern lie in one order.
+    partitions: 1,
+    cleanup: "compact",
+    retentionMs: null,
+    writers: ["users", "api"],
+    readers: ["frontier", "rate-limit", "fetcher", "api"],
+    public: true,
+    about: "What the operator has said of hosts: blocked, delay, connections, caps, and how they are asked.",
   }),
   links: topic({
     name: "crawl.links",
@@ -198,6 +212,7 @@ export const topics = {
   rateLimitState: state("rate-limit"),
   seedsDlq: deadLetters("crawl.seeds", "frontier"),
   jobsDlq: deadLetters("crawl.jobs", "frontier"),
+  policiesDlq: deadLetters("crawl.policies", "frontier"),
   linksDlq: deadLetters("crawl.links", "frontier"),
   dueDlq: deadLetters("crawl.due", "rate-limit"),
   permitsDlq: deadLetters("crawl.permits", "fetcher"),

@@ -13,9 +13,12 @@ import { JobDesk } from "./job-desk.ts";
 import { joinMetrics } from "./metrics-text.ts";
 import { addPageRoutes } from "./page-routes.ts";
 import { Problem, problemType } from "./problem.ts";
+import { PolicyBook } from "./policy-book.ts";
+import { PolicyDesk } from "./policy-desk.ts";
 import { measureRequests } from "./request-metrics.ts";
 import { addHealthRoutes } from "./routes/health.ts";
 import { addJobRoutes } from "./routes/jobs.ts";
+import { addPolicyRoutes } from "./routes/policies.ts";
 import { addStreamRoutes } from "./routes/streams.ts";
 import { StreamSlots } from "./stream-slots.ts";
 
@@ -54,16 +57,19 @@ export async function openApi(options: ApiOptions): Promise<Api> {
   const { broker, clock, layout, log, metrics: registry } = options;
   const onTrouble = (event: string, error: Error): void => log(event, { message: error.message });
   const book = new JobBook(layout.prefix);
-  const jobTopics = [topics.jobs, topics.counters].map(({ name }) => layout.prefix + name);
+  const policies = new PolicyBook();
+  const policyTopic = layout.prefix + topics.policies.name;
+  const known = [topics.jobs, topics.counters, topics.policies].map(({ name }) => layout.prefix + name);
   let direct: DirectCrawls | null = null;
   const onBatch = (batch: Batch): void => {
+    if (batch.topic === policyTopic) return policies.fold(batch);
     book.fold(batch);
     direct?.look();
   };
-  const follower = new Follower({ broker, clock, topics: jobTopics, from: "low", onBatch, onTrouble });
+  const follower = new Follower({ broker, clock, topics: known, from: "low", onBatch, onTrouble });
   const hub = new EventHub({ broker, clock, prefix: layout.prefix, onTrouble });
   await Promise.all([follower.open(), hub.follower.open()]);
-  for (const topic of jobTopics) {
+  for (const topic of known) {
     while (!(await follower.caughtUp(topic, catchUpMs))) log("catching_up", { topic });
   }
   const checks = (): Checks => ({ jobs: checkOf(follower), events: checkOf(hub.follower) });
@@ -79,6 +85,8 @@ export async function openApi(options: ApiOptions): Promise<Api> {
   const slots = new StreamSlots(options.streamsMax, registry);
   const desk = new JobDesk({ book, follower, broker, clock, layout });
   addJobRoutes(app, desk, book, direct !== null);
+  const policyDesk = new PolicyDesk({ book: policies, follower, broker, clock, layout });
+  addPolicyRoutes(app, { desk: policyDesk, book: policies, clock });
   addStreamRoutes(app, { ...options, desk, book, hub, slots });
   addHealthRoutes(app, { ...options, checks, metrics });
   addPageRoutes(app);

@@ -110,6 +110,14 @@ export class JobBook {
   }
 }
 
+/** What a job's record carries beside it. */
+export function headersOf({ usedKeys, resultsFrom }: JobEntry): Record<string, string> {
+  return {
+    ...(usedKeys.length === 0 ? {} : { [usedKeysHeader]: JSON.stringify(usedKeys) }),
+    ...(resultsFrom === null ? {} : { [resultsFromHeader]: JSON.stringify(resultsFrom) }),
+  };
+}
+
 /** Anybody may write jobs, so anything may be in a header. */
 function readHeader<Schema extends z.ZodType>(
   schema: Schema,

@@ -3,10 +3,10 @@ import { randomBytes } from "node:crypto";
 import { defaultJob, defaultJobId, partitionOf, topics, type Job, type TopicLayout } from "@sluice/records";
 import type { Broker, Clock } from "@sluice/runtime";
 import type { Follower } from "./follower.ts";
-import type { JobBook, JobEntry, ResultsFrom, UsedKey } from "./job-book.ts";
+import { headersOf, type JobBook, type JobEntry, type ResultsFrom, type UsedKey } from "./job-book.ts";
 import { hasEnded, linksOf, type Submitted } from "./job-view.ts";
-import { JobWriter, unavailable } from "./job-writer.ts";
 import { fieldProblem, Problem } from "./problem.ts";
+import { RecordWriter, unavailable, type Written } from "./record-writer.ts";
 import { digestOf, jobRecord, type Submission } from "./submission.ts";
 
 export interface JobDeskOptions {
@@ -30,11 +30,16 @@ const usedKeysMax = 8;
 
 export class JobDesk {
   readonly #options: JobDeskOptions;
-  readonly #writer: JobWriter;
+  readonly #writer: RecordWriter;
 
   constructor(options: JobDeskOptions) {
     this.#options = options;
-    this.#writer = new JobWriter(options);
+    this.#writer = new RecordWriter({
+      ...options,
+      topic: topics.jobs.name,
+      idPrefix: "api-jobs",
+      partitionOf: (id) => partitionOf(id, options.layout.partitions),
+    });
   }
 
   /**
@@ -79,7 +84,7 @@ export class JobDesk {
         usedKeys: [...(book.entry(id)?.usedKeys ?? []), ...used].slice(-usedKeysMax),
         resultsFrom: await this.#resultsFrom(use.run),
       };
-      return { write, answer: { isNew: true, answer: answerFor(id, use) } };
+      return { write: written(write), answer: { isNew: true, answer: answerFor(id, use) } };
     });
   }
 
@@ -94,7 +99,7 @@ export class JobDesk {
       if (job.desired === "cancelled")
         throw new Problem(409, `The job ${id} was cancelled: it can only end, and then be submitted again.`);
       const write = { ...known, job: { ...job, desired } };
-      return { write, answer: write };
+      return { write: written(write), answer: write };
     });
   }
 
@@ -138,6 +143,8 @@ export class JobDesk {
       .catch((error: unknown) => Promise.reject(unavailable(error)));
   }
 }
+
+const written = (entry: JobEntry): Written => ({ value: entry.job, headers: headersOf(entry) });
 
 function answerFor(id: string, { run, submittedAtMs }: { run: number; submittedAtMs: number }): Submitted {
   return { id, run, submittedAtMs, links: linksOf(id) };

@@ -16,7 +16,7 @@ export interface RouteAnswer {
 
 /** What OpenAPI says of a route. */
 export interface RouteDescription {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   /** With parameters as `:id`. */
   readonly url: string;
   readonly summary: string;

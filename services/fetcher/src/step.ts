@@ -12,7 +12,7 @@ import { defaultFetcherOptions, type FetcherOptions } from "./options.ts";
 
 export type PermitRecord = InputRecord<Permit>;
 export const fetcherInputs = [topics.permits.name];
-export const fetcherTables = [topics.jobs.name];
+export const fetcherTables = [topics.jobs.name, topics.policies.name];
 
 /**
  * The fetcher: robots.txt, then the page, each not before the domain's clock allows it. It keeps the wait a

@@ -27,7 +27,7 @@ export const frontierInputs = [
   topics.grants.name,
   topics.counters.name,
 ];
-export const frontierTables = [topics.jobs.name];
+export const frontierTables = [topics.jobs.name, topics.policies.name];
 
 /** Lanes that wakes come back on; records have one lane each topic, for the frontier finishes them at once. */
 export const lanes = {

@@ -8,7 +8,7 @@ import { defaultPaceOptions, type PaceOptions } from "./options.ts";
 
 export type RateLimitRecord = InputRecord<Due | Outcome>;
 export const rateLimitInputs = [topics.due.name, topics.outcomes.name];
-export const rateLimitTables = [topics.jobs.name];
+export const rateLimitTables = [topics.jobs.name, topics.policies.name];
 
 /**
  * rate-limit: owns the clock of its domains and turns due URLs into permits. It finishes every record at

@@ -1,22 +1,33 @@
-/** Writes records of jobs, one order after the other, whichever replica takes them. */
+/** Writes records of one compacted topic, one order after the other, whichever replica takes them. */
 import { messageOf } from "@sluice/errors";
-import { partitionOf, topics, type TopicLayout } from "@sluice/records";
+import type { TopicLayout } from "@sluice/records";
 import { CommitFailed, type Broker, type Clock } from "@sluice/runtime";
 import type { Follower } from "./follower.ts";
-import { resultsFromHeader, usedKeysHeader, type JobEntry } from "./job-book.ts";
 import { Problem } from "./problem.ts";
 
-export interface JobWriterOptions {
+export interface RecordWriterOptions {
   readonly broker: Broker;
   readonly clock: Clock;
-  /** Of `crawl.jobs`. */
+  /** Of the topic. */
   readonly follower: Follower;
   readonly layout: TopicLayout;
+  /** Without the prefix. */
+  readonly topic: string;
+  /** Begins the transactional ids, each with a partition after it. */
+  readonly idPrefix: string;
+  readonly partitionOf: (key: string) => number;
+}
+
+/** A record under the key that was ordered for. */
+export interface Written {
+  /** Null removes it. */
+  readonly value: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** What an order comes to: a record to write, if any, and the answer. */
 export interface Decision<Answer> {
-  readonly write: JobEntry | null;
+  readonly write: Written | null;
   readonly answer: Answer;
 }
 
@@ -24,35 +35,35 @@ const visibleMs = 5000;
 const triesMax = 20;
 const waitMaxMs = 100;
 
-export class JobWriter {
-  readonly #options: JobWriterOptions;
+export class RecordWriter {
+  readonly #options: RecordWriterOptions;
   /** One order after the other: each is decided on what the one before has written. */
   #orders: Promise<unknown> = Promise.resolve();
 
-  constructor(options: JobWriterOptions) {
+  constructor(options: RecordWriterOptions) {
     this.#options = options;
   }
 
   /**
-   * Decides and writes with nobody in between. All replicas write the jobs of a partition under one
+   * Decides and writes with nobody in between. All replicas write the records of a partition under one
    * transactional id. Who is about to write takes it over first and decides again on all that is there by then:
    * another one that had decided before can't write any more and has to decide anew itself.
    * @param decide looks at all that is written when it is called; called again after each take-over
    * @throws Problem 503, and what `decide` throws
    */
-  order<Answer>(id: string, decide: () => Promise<Decision<Answer>>): Promise<Answer> {
-    const done = this.#orders.then(() => this.#decide(id, decide));
+  order<Answer>(key: string, decide: () => Promise<Decision<Answer>>): Promise<Answer> {
+    const done = this.#orders.then(() => this.#decide(key, decide));
     this.#orders = done.catch(() => undefined);
     return done;
   }
 
-  async #decide<Answer>(id: string, decide: () => Promise<Decision<Answer>>): Promise<Answer> {
+  async #decide<Answer>(key: string, decide: () => Promise<Decision<Answer>>): Promise<Answer> {
     // Most orders that write nothing need not take anything over to know it.
     const first = await decide();
     if (first.write === null) return first.answer;
     for (let tries = 1; ; tries += 1) {
       try {
-        return await this.#writeAlone(id, decide);
+        return await this.#writeAlone(key, decide);
       } catch (error) {
         if (!(error instanceof CommitFailed)) throw error;
         if (!error.fenced || tries === triesMax) throw unavailable(error);
@@ -61,17 +72,17 @@ export class JobWriter {
     }
   }
 
-  async #writeAlone<Answer>(id: string, decide: () => Promise<Decision<Answer>>): Promise<Answer> {
-    const { broker, follower, layout } = this.#options;
-    const partition = partitionOf(id, layout.partitions);
-    const producer = await broker.transactionalProducer(`${layout.prefix}api-jobs-${partition}`);
+  async #writeAlone<Answer>(key: string, decide: () => Promise<Decision<Answer>>): Promise<Answer> {
+    const { broker, follower, layout, idPrefix, partitionOf } = this.#options;
+    const partition = partitionOf(key);
+    const producer = await broker.transactionalProducer(`${layout.prefix}${idPrefix}-${partition}`);
     try {
       await producer.fence();
       const { write, answer } = await decide();
       if (write !== null) {
-        const topic = layout.prefix + topics.jobs.name;
-        const value = JSON.stringify(write.job);
-        const record = { topic, partition, key: id, value, headers: headersOf(write) };
+        const topic = layout.prefix + this.#options.topic;
+        const value = write.value === null ? null : JSON.stringify(write.value);
+        const record = { topic, partition, key, value, headers: write.headers ?? {} };
         const [written] = await producer.commit({
           group: `${layout.prefix}api`,
           records: [record],
@@ -92,14 +103,7 @@ export class JobWriter {
   }
 }
 
-function headersOf({ usedKeys, resultsFrom }: JobEntry): Record<string, string> {
-  return {
-    ...(usedKeys.length === 0 ? {} : { [usedKeysHeader]: JSON.stringify(usedKeys) }),
-    ...(resultsFrom === null ? {} : { [resultsFromHeader]: JSON.stringify(resultsFrom) }),
-  };
-}
-
-/** What was asked for may or may not have been written: with an Idempotency-Key it can be asked for again. */
+/** What was asked for may or may not have been written. */
 export function unavailable(error: unknown): Problem {
   return new Problem(503, `Kafka did not answer: ${messageOf(error)}`, [], { "retry-after": "5" });
 }
