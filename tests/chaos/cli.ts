@@ -9,6 +9,8 @@ import { parseArgs } from "node:util";
 import { messageOf } from "@sluice/errors";
 import { brokerAway, freezeAll, scaleAll, stallSink, type Findings } from "./disturbances.ts";
 import { killAll } from "./kills.ts";
+import { troubleNetwork } from "./network.ts";
+import { Soak } from "./soak.ts";
 import { World, type Verdict } from "./world.ts";
 
 const help = `npm run -s chaos -- [flags]
@@ -20,7 +22,9 @@ const help = `npm run -s chaos -- [flags]
   --freezes N     SIGSTOP for twice the session timeout, then SIGCONT
   --scales N      graceful scale events, out to four instances and in again
   --away-s N      the broker is gone for so long
+  --network N     the network to the broker turns bad for a while: slow, cut in mid-message, stopped
   --stall-s N     the sink stands still for so long
+  --soak-s N      no fault: the job is run again and again for so long; limits on memory and delays hold
   --delivery MODE exactly-once (default) or at-least-once: transactions off
   --seed N        of the web and of the faults (default 1)
   --session-ms N  session timeout of the groups (default 3000)
@@ -36,7 +40,9 @@ const { values } = parseArgs({
     freezes: { type: "string", default: "0" },
     scales: { type: "string", default: "0" },
     "away-s": { type: "string", default: "0" },
+    network: { type: "string", default: "0" },
     "stall-s": { type: "string", default: "0" },
+    "soak-s": { type: "string", default: "0" },
     delivery: { type: "string", default: "exactly-once" },
     seed: { type: "string", default: "1" },
     "session-ms": { type: "string", default: "3000" },
@@ -51,6 +57,8 @@ function flag(name: Exclude<keyof typeof values, "keep" | "help" | "delivery">):
     throw new Error(`--${name}: ${values[name]} is not a number`);
   return value;
 }
+
+const instances = { frontier: 2, fetcher: 2, "rate-limit": 2, "result-sink": 1 } as const;
 
 /** Pages a host has for about so many URLs in all: a graph also has redirects and missing pages. */
 function pagesPerHost(urls: number, hosts: number): number {
@@ -77,24 +85,30 @@ async function main(): Promise<number> {
       SLUICE_DELIVERY: values.delivery,
       ...(flag("stall-s") > 0 ? { SLUICE_FRONTIER_LAG_MAX: "500" } : {}),
     },
+    keepsResults: flag("soak-s") === 0,
+    proxied: flag("network") > 0,
     log,
   });
   try {
-    const instances = { frontier: 2, fetcher: 2, "rate-limit": 2, "result-sink": 1 } as const;
-    for (let index = 0; index < 2; index += 1) {
-      world.start("frontier", index);
-      world.start("rate-limit", index);
-      world.startFetcher(index);
-    }
-    world.start("result-sink", 0);
-    const startedAtMs = performance.now();
-    await world.submit();
+    const members = (Object.keys(instances) as (keyof typeof instances)[]).flatMap((service) =>
+      Array.from({ length: instances[service] }, (_, index) => [service, index] as const),
+    );
     const findings: Findings[] = [];
+    const startedAtMs = performance.now();
+    if (flag("soak-s") > 0) {
+      const soak = new Soak(world);
+      await soak.start(members);
+      findings.push(await soak.run(flag("soak-s") * 1000));
+    } else {
+      for (const [service, index] of members) world.start(service, index);
+      await world.submit();
+    }
     if (kills > 0) await killAll(world, { kills, instances });
     if (flag("freezes") > 0) findings.push(await freezeAll(world, flag("freezes")));
     if (flag("scales") > 0) findings.push(await scaleAll(world, flag("scales")));
     if (flag("away-s") > 0) findings.push(await brokerAway(world, flag("away-s") * 1000));
     if (flag("stall-s") > 0) findings.push(await stallSink(world, flag("stall-s") * 1000));
+    if (world.proxy !== null) findings.push(await troubleNetwork(world, world.proxy, flag("network")));
     const transactions = values.delivery !== "at-least-once";
     const finishReason = await world.ended(transactions);
     await world.sunk();

@@ -59,8 +59,7 @@ export async function scaleAll(world: World, events: number): Promise<Findings> 
     const retired: Promise<void>[] = [];
     for (let index = 0; index < wanted; index += 1) {
       if (now.includes(index)) continue;
-      if (service === "fetcher") world.startFetcher(index);
-      else world.start(service, index);
+      world.start(service, index);
     }
     for (const index of now) if (index >= wanted) retired.push(world.fleet.retire(service, index));
     await Promise.all(retired);

@@ -2,7 +2,7 @@
 
 Independent of the product on purpose: another language, no counter of the product is read.
 Usage: verify.py FOLDER, where the folder holds
-  run.json      seeds, delay_ms, deaths and freezes with their time
+  run.json      seeds, how many runs the job had, delay_ms, deaths and freezes with their time
   graph.jsonl   the robots.txt of all hosts, then one page of the crawled web a line
   access.jsonl  one request a line, written by the origin server by its own clock
   results.tsv   crawl.results as a reader with read_committed sees it: key, partition, offset, time, value
@@ -81,7 +81,7 @@ def main(folder):
             agent_of[url] = line["agent"]
     starts.sort()
 
-    seen, results, unreadable = Counter(), {}, 0
+    seen, found, results, unreadable = Counter(), set(), {}, 0
     for line in (folder / "results.tsv").open(encoding="utf-8"):
         _, _, _, written_ms, value = line.rstrip("\n").split("\t", 4)
         try:
@@ -90,17 +90,19 @@ def main(folder):
             unreadable += 1
             continue
         seen[result["result_id"]] += 1
+        found.add((result["run"], result["url"]))
         results[result["url"]] = max(int(written_ms), results.get(result["url"], 0))
     sunk = Counter(
         json.loads(line)["result_id"]
         for path in sorted((folder / "results").rglob("*.jsonl"))
         for line in path.open(encoding="utf-8")
     )
-    missing, extra = expected - results.keys(), results.keys() - expected
+    wanted = {(number + 1, url) for number in range(run["runs"]) for url in expected}
+    missing, extra = wanted - found, found - wanted
     impolite = politeness(requests, run["delay_ms"])
 
     # What had been started and had no result yet when a process that may hold it died: what that death may cost.
-    refetched = {url for url, times in times_asked.items() if times > 1}
+    refetched = {url for url, times in times_asked.items() if times > run["runs"]}
     in_flight, may_repeat = 0, set()
     for death in run["deaths"]:
         if death["service"] not in ("fetcher", "kafka"):
@@ -125,12 +127,13 @@ def main(folder):
             pauses.append({"what": event["what"], "ms": round(largest_pause(starts, event["at_ms"], end))})
     answer = {
         "urls": len(expected),
+        "runs": run["runs"],
         "kills": sum(1 for death in run["deaths"] if death["killed"]),
         "missing": len(missing),
         "extra": len(extra),
         "duplicates": sum(times - 1 for times in seen.values()),
         "politeness_violations": len(impolite),
-        "refetched": sum(times_asked[url] - 1 for url in refetched),
+        "refetched": sum(times_asked[url] - run["runs"] for url in refetched),
         "in_flight_at_kills": in_flight,
         "refetched_without_cause": len(unexplained),
         "forbidden": forbidden,

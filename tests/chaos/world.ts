@@ -3,12 +3,14 @@ import { mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
+import { freePort } from "@sluice/local-kafka";
 import { startTestKafka, type TestKafka } from "@sluice/local-kafka/testing";
 import { topics } from "@sluice/records";
 import { Fleet, type ServiceName } from "../fleet/fleet.ts";
-import { Graph, loopback } from "../fleet/graph.ts";
+import { draw, Graph, loopback } from "../fleet/graph.ts";
 import { Observer } from "../fleet/observer.ts";
 import type { OriginProcessOptions } from "./origin-process.ts";
+import { Proxy } from "./proxy.ts";
 
 const run = promisify(execFile);
 
@@ -21,6 +23,10 @@ export interface WorldOptions {
   readonly partitions: number;
   readonly sessionTimeoutMs: number;
   readonly env: Readonly<Record<string, string>>;
+  /** The reader keeps what it has read; a run of hours only counts. */
+  readonly keepsResults: boolean;
+  /** The services reach the broker through a proxy that can be made slow, cut and stopped. */
+  readonly proxied: boolean;
   readonly log: (line: string) => void;
 }
 
@@ -62,6 +68,8 @@ const pauseWindowMs = 20_000;
 /** A Kafka, a web and the services, each a process of its own, and a reader that watches what comes out. */
 export class World {
   readonly kafka: TestKafka;
+  /** Null where the services reach the broker directly. */
+  readonly proxy: Proxy | null;
   readonly fleet: Fleet;
   readonly observer: Observer;
   readonly graph: Graph;
@@ -71,14 +79,17 @@ export class World {
   readonly blows: Blow[] = [];
   readonly events: { what: string; atMs: number }[] = [];
   readonly options: WorldOptions;
+  /** How many times the job was run. */
+  runs = 0;
   readonly #origin: ChildProcess;
 
   private constructor(
     options: WorldOptions,
-    parts: { kafka: TestKafka; fleet: Fleet; observer: Observer; graph: Graph; origin: ChildProcess },
+    parts: Pick<World, "kafka" | "proxy" | "fleet" | "observer" | "graph"> & { origin: ChildProcess },
   ) {
     this.options = options;
     this.kafka = parts.kafka;
+    this.proxy = parts.proxy;
     this.fleet = parts.fleet;
     this.observer = parts.observer;
     this.graph = parts.graph;
@@ -89,7 +100,7 @@ export class World {
 
   static async open(options: WorldOptions): Promise<World> {
     mkdirSync(options.dir, { recursive: true });
-    const kafka = await startTestKafka({ log: options.log });
+    const { kafka, proxy } = await startKafka(options);
     const { hosts, pagesPerHost, seed, partitions } = options;
     const web: OriginProcessOptions = {
       block: 77,
@@ -103,9 +114,9 @@ export class World {
     const { origin, port } = await startOrigin(web);
     const graph = new Graph({ ...web, hosts: loopback(web.block, hosts), port: () => port });
     const prefix = "chaos.";
-    const observer = await Observer.open(kafka.brokers, prefix, partitions);
+    const observer = await Observer.open(kafka.brokers, prefix, partitions, options.keepsResults);
     const fleet = new Fleet(join(options.dir, "logs"), {
-      KAFKA_BROKERS: kafka.brokers.join(","),
+      KAFKA_BROKERS: proxy === null ? kafka.brokers.join(",") : `127.0.0.1:${proxy.port}`,
       SLUICE_PREFIX: prefix,
       SLUICE_PARTITIONS: String(partitions),
       SLUICE_FETCHER_ALLOW_PRIVATE: "127.0.0.0/8",
@@ -113,22 +124,25 @@ export class World {
       SLUICE_SINK_DIR: join(options.dir, "results"),
       ...options.env,
     });
-    return new World(options, { kafka, fleet, observer, graph, origin });
+    return new World(options, { kafka, proxy, fleet, observer, graph, origin });
   }
 
-  /** Its requests carry its name, so that the access log tells whose they were. */
-  startFetcher(index: number): void {
-    this.fleet.start("fetcher", index, {}, { SLUICE_FETCHER_CONTACT: `fetcher-${index}@chaos.invalid` });
+  /** A fetcher's requests carry its name, so that the access log tells whose they were. */
+  start(
+    service: Exclude<ServiceName, "api">,
+    index: number,
+    env: Readonly<Record<string, string>> = {},
+  ): void {
+    const contact = service === "fetcher" ? { SLUICE_FETCHER_CONTACT: `fetcher-${index}@chaos.invalid` } : {};
+    this.fleet.start(service, index, {}, { ...contact, ...env });
   }
 
-  start(service: Exclude<ServiceName, "fetcher" | "api">, index: number): void {
-    this.fleet.start(service, index);
-  }
-
-  /** Submits the one job of a run: everything that can be reached from the seeds. */
-  async submit(): Promise<void> {
+  /** Submits the one job of the world: everything that can be reached from the seeds. */
+  async submit(run = 1): Promise<void> {
+    this.runs = run;
     await this.observer.submit({
       id: "chaos",
+      run,
       seeds: [...this.seeds],
       scope: { kind: "any" },
       politeness: { delayMs: this.options.delayMs },
@@ -142,13 +156,13 @@ export class World {
   }
 
   get results(): number {
-    return this.observer.results.length;
+    return this.observer.resultCount;
   }
 
   /** The job's end, or null: without transactions its count may never add up, and all its results are its end. */
   async ended(transactions: boolean): Promise<string | null> {
     if (transactions) {
-      const status = await this.observer.ended("chaos", 3_600_000);
+      const status = await this.observer.ended("chaos", 3_600_000, this.runs);
       return status.finishReason ?? null;
     }
     const urls = new Set<string>();
@@ -192,7 +206,7 @@ export class World {
     for (const { service, index, pid } of this.fleet.members) {
       try {
         const pages = Number(readFileSync(`/proc/${pid ?? 0}/statm`, "utf8").split(" ")[1]);
-        sizes[`${service}-${index}`] = Math.round((pages * 4096) / 1_048_576);
+        sizes[`${service}-${index}`] = Number(((pages * 4096) / 1_048_576).toFixed(1));
       } catch {
         // Between two lives.
       }
@@ -220,6 +234,7 @@ export class World {
       join(dir, "run.json"),
       JSON.stringify({
         seeds: this.seeds,
+        runs: this.runs,
         delay_ms: delayMs,
         pause_window_ms: pauseWindowMs,
         deaths: deaths.map(({ atMs, untilMs, ...death }) => ({ ...death, at_ms: atMs, until_ms: untilMs })),
@@ -237,6 +252,7 @@ export class World {
     await this.fleet.stop();
     await this.observer.close().catch(() => undefined);
     await this.#endOrigin();
+    await this.proxy?.close();
     await this.kafka.stop();
   }
 
@@ -276,6 +292,23 @@ export class World {
     this.#origin.kill("SIGTERM");
     await exited;
   }
+}
+
+/** The broker, with a second listener behind a proxy where one is wanted: it sends its clients to the proxy. */
+async function startKafka({
+  proxied,
+  seed,
+  log,
+}: WorldOptions): Promise<{ kafka: TestKafka; proxy: Proxy | null }> {
+  if (!proxied) return { kafka: await startTestKafka({ log }), proxy: null };
+  const port = await freePort(null);
+  let turn = 0;
+  const proxy = await Proxy.start(port, () => {
+    turn += 1;
+    return draw(seed, turn, 22) / 2 ** 32;
+  });
+  const listener = { name: "PROXIED", protocol: "PLAINTEXT", port, advertisedPort: proxy.port } as const;
+  return { kafka: await startTestKafka({ log, listeners: [listener] }), proxy };
 }
 
 async function startOrigin(options: OriginProcessOptions): Promise<{ origin: ChildProcess; port: number }> {

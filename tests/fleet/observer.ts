@@ -21,6 +21,8 @@ export class Observer {
   /** Partition of each result, in the order of `results`. */
   readonly resultPartitions: number[] = [];
   readonly events: CrawlEvent[] = [];
+  /** Results read so far. */
+  resultCount = 0;
   readonly #statuses = new Map<string, JobStatus>();
   readonly #waiters = new Set<() => void>();
   #producer: Producer | null = null;
@@ -31,17 +33,26 @@ export class Observer {
     this.layout = layout;
   }
 
-  static async open(brokers: readonly string[], prefix: string, partitions: number): Promise<Observer> {
+  /** With `keeps` false results and events are counted and forgotten, for runs of hours. */
+  static async open(
+    brokers: readonly string[],
+    prefix: string,
+    partitions: number,
+    keeps = true,
+  ): Promise<Observer> {
     const layout: TopicLayout = { prefix, partitions, retentionMs: null, replicationFactor: null };
     const broker = kafkajsBroker({ brokers: [...brokers], clientId: `${prefix}observer` });
     await prepareTopics(broker, layout, true);
     const observer = new Observer(broker, layout);
     observer.#producer = await broker.producer();
     await observer.#tail(topics.results.name, (partition, value) => {
+      observer.resultCount += 1;
+      if (!keeps) return;
       observer.results.push(value as Result);
       observer.resultPartitions.push(partition);
     });
-    await observer.#tail(topics.events.name, (_, value) => observer.events.push(value as CrawlEvent));
+    if (keeps)
+      await observer.#tail(topics.events.name, (_, value) => observer.events.push(value as CrawlEvent));
     await observer.#tail(topics.counters.name, (_, value) => {
       const status = value as JobStatus | { kind: "task" };
       if (status.kind === "job") observer.#statuses.set(status.job, status);
@@ -89,9 +100,13 @@ export class Observer {
     });
   }
 
-  /** The job's last status. */
-  async ended(job: string, withinMs?: number): Promise<JobStatus> {
-    await this.until(`the end of ${job}`, () => this.status(job)?.state === "ended", withinMs);
+  /** The job's last status, when this run of it, or a later one, has ended. */
+  async ended(job: string, withinMs?: number, run = 1): Promise<JobStatus> {
+    const hasEnded = (): boolean => {
+      const status = this.status(job);
+      return status !== undefined && status.run >= run && status.state === "ended";
+    };
+    await this.until(`the end of ${job}`, hasEnded, withinMs);
     const status = this.status(job);
     if (status === undefined) throw new Error(`no status of ${job}`);
     return status;

@@ -15,8 +15,10 @@ export interface ServerPlace {
 export interface Listener {
   /** In capitals. */
   readonly name: string;
-  readonly protocol: "SSL" | "SASL_PLAINTEXT" | "SASL_SSL";
+  readonly protocol: "PLAINTEXT" | "SSL" | "SASL_PLAINTEXT" | "SASL_SSL";
   readonly port: number;
+  /** Where its clients are sent, e.g. to a proxy in front of it; `port` where omitted. */
+  readonly advertisedPort?: number;
 }
 
 /** Settings by their Kafka name (kafka.apache.org/documentation, "Broker Configs"). */
@@ -30,7 +32,7 @@ export function serverSettings(place: ServerPlace): Readonly<Record<string, stri
     "controller.quorum.voters": `1@127.0.0.1:${controllerPort}`,
     listeners: `PLAINTEXT://${bindHost}:${port},CONTROLLER://127.0.0.1:${controllerPort}${more((each) => `${each.name}://${bindHost}:${each.port}`)}`,
     // The broker writes transaction markers to itself through this address, so it is the same on both sides.
-    "advertised.listeners": `PLAINTEXT://127.0.0.1:${port}${more((each) => `${each.name}://127.0.0.1:${each.port}`)}`,
+    "advertised.listeners": `PLAINTEXT://127.0.0.1:${port}${more((each) => `${each.name}://127.0.0.1:${each.advertisedPort ?? each.port}`)}`,
     "listener.security.protocol.map": `PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT${more((each) => `${each.name}:${each.protocol}`)}`,
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",

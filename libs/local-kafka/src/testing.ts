@@ -7,6 +7,7 @@ import { givenBrokers } from "./choice.ts";
 import { dockerFailure, imageFailure } from "./container-broker.ts";
 import { LocalKafka } from "./local-kafka.ts";
 import { pinnedKafka } from "./pinned-kafka.ts";
+import type { Listener } from "./server-settings.ts";
 
 export interface TestKafkaOptions {
   readonly env?: NodeJS.ProcessEnv;
@@ -14,6 +15,8 @@ export interface TestKafkaOptions {
   readonly jarsHome?: string;
   /** Gets the line that says which Kafka is used; standard error where omitted. */
   readonly log?: (line: string) => void;
+  /** Beside its own; no container has them, so with any it is a JVM. */
+  readonly listeners?: readonly Listener[];
 }
 
 export interface TestKafka {
@@ -37,7 +40,9 @@ export async function startTestKafka(options: TestKafkaOptions = {}): Promise<Te
   const log = options.log ?? ((line: string): void => void process.stderr.write(`${line}\n`));
   if (givenBrokers(undefined, env).length > 0)
     log("The tests start a Kafka of their own; the given brokers are left alone.");
-  const kafka = (await tryContainer(env, log)) ?? (await startJvm(options.jarsHome, env, log));
+  const { listeners = [] } = options;
+  const container = listeners.length > 0 ? undefined : await tryContainer(env, log);
+  const kafka = container ?? (await startJvm(options, env, log));
   log(`Tests use ${kafka.description}`);
   return kafka;
 }
@@ -64,18 +69,22 @@ async function tryContainer(
 }
 
 async function startJvm(
-  jarsHome: string | undefined,
+  { jarsHome, listeners = [] }: TestKafkaOptions,
   env: NodeJS.ProcessEnv,
   log: (line: string) => void,
 ): Promise<TestKafka> {
   const dataDir = mkdtempSync(path.join(tmpdir(), "sluice-test-kafka-"));
   const remove = (): void => rmSync(dataDir, { recursive: true, force: true });
-  const kafka = await LocalKafka.start({ dataDir, jarsHome: jarsHome ?? jarsCache(env), env, log }).catch(
-    (error: unknown) => {
-      remove();
-      throw error;
-    },
-  );
+  const kafka = await LocalKafka.start({
+    dataDir,
+    jarsHome: jarsHome ?? jarsCache(env),
+    env,
+    log,
+    security: { listeners, settings: {}, scram: [] },
+  }).catch((error: unknown) => {
+    remove();
+    throw error;
+  });
   const onExit = (): void => {
     kafka.killNow();
     remove();
