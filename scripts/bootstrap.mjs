@@ -47,6 +47,7 @@ async function inTurn(steps) {
 
 const commands = {
   crawl: (args) => runCli(["crawl", ...args]),
+  probe: (args) => runCli(["probe", ...args]),
   cli: (args) => runCli(args),
   node: (args) => inRoot(node, args),
   docs: (args) => inRoot(node, ["scripts/docs.ts", ...args]),

@@ -3,6 +3,7 @@ import { SluiceError, messageOf } from "@sluice/errors";
 import { Command, CommanderError } from "commander";
 import { crawlCommand } from "./crawl-command.ts";
 import { exitCodes, exitOfError, type Exit } from "./exit-codes.ts";
+import { probeCommand } from "./probe-command.ts";
 import { topicsSubcommand } from "./topics-subcommand.ts";
 import { upCommand } from "./up-command.ts";
 
@@ -21,6 +22,10 @@ async function run(args: readonly string[]): Promise<Exit> {
     exit = ended;
   });
   program.addCommand(up.copyInheritedSettings(program));
+  const probe = probeCommand(process.env, (ended) => {
+    exit = ended;
+  });
+  program.addCommand(probe.copyInheritedSettings(program));
   const topics = topicsSubcommand(process.env, (ended) => {
     exit = ended;
   });

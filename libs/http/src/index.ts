@@ -1,6 +1,8 @@
 export type { FetchAnswer, FetchFailed, FetchRequest, FetchResponse } from "./fetch-answer.ts";
 export { createHttpClient } from "./fetch-page.ts";
 export type { HttpClient, HttpClientOptions } from "./fetch-page.ts";
+export { addressBlocks, crawlRequest, createCrawlerClient, defaultUserAgent } from "./crawler-client.ts";
+export type { CrawlerClientSettings, OnAddress } from "./crawler-client.ts";
 export type { ResolveHost } from "./dns-cache.ts";
 export { hostResolver } from "./host-resolver.ts";
 export type { HostResolverOptions } from "./host-resolver.ts";
@@ -22,3 +24,4 @@ export type {
   BreakerState,
   GuardedAnswer,
 } from "./domain-breaker.ts";
+export { unpacked } from "./unpacked.ts";

@@ -28,12 +28,21 @@ export function decodeBody(bytes: Uint8Array, contentTypeHeader: string | null |
   return { text: new TextDecoder(encoding).decode(bytes), encoding };
 }
 
-function encodingOf(bytes: Uint8Array, header: string | null | undefined): string {
+/**
+ * The encoding alone, for who decodes a body piece by piece; may be `replacement`, which nothing decodes.
+ * @param bytes at least the first 16 KiB of the body
+ * @param fallback where nothing is declared; by default what the type of the document says
+ */
+export function encodingOf(
+  bytes: Uint8Array,
+  header: string | null | undefined,
+  fallback: string | null = null,
+): string {
   const type = parseContentType(header);
   const isJson = type !== null && /^application\/(?:json|.+\+json)$/.test(type.essence);
   const label = type?.charset ?? null;
   const options = {
-    defaultEncoding: isJson || type?.isXml ? "utf-8" : "windows-1252",
+    defaultEncoding: fallback ?? (isJson || type?.isXml ? "utf-8" : "windows-1252"),
     ...(label === null ? {} : { transportLayerEncodingLabel: label }),
   };
   for (const maxBytes of [prescanBytesMax, lateBytesMax]) {

@@ -45,11 +45,23 @@ function unixMs(
   minute: string | undefined,
   second: string | undefined,
 ): number | null {
-  const month = months.indexOf((monthName ?? "").toLowerCase()) + 1;
-  const [d, h, m, s] = [Number(day), Number(hour), Number(minute), Number(second)];
+  return utcMs([year, monthOf(monthName ?? ""), Number(day), Number(hour), Number(minute), Number(second)]);
+}
+
+/** A month's English name of three letters as a number from 1; 0 where it is none. */
+export function monthOf(name: string): number {
+  return months.indexOf(name.toLowerCase()) + 1;
+}
+
+/** Year, month (from 1), day, hour, minute, second. */
+export type DateParts = readonly [number, number, number, number, number, number];
+
+/** An instant in UTC as Unix time in milliseconds; null where the calendar has no such instant. */
+export function utcMs([year, month, day, hour, minute, second]: DateParts): number | null {
   // A leap second is a valid time (RFC 9110 §5.6.7: 60); it counts as the next minute's first.
-  if (month === 0 || d < 1 || d > daysIn(year, month) || h > 23 || m > 59 || s > 60) return null;
-  return daysFromEpoch(year, month, d) * dayMs + h * 3_600_000 + m * 60_000 + s * 1000;
+  if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return null;
+  if (hour > 23 || minute > 59 || second > 60) return null;
+  return daysFromEpoch(year, month, day) * dayMs + hour * 3_600_000 + minute * 60_000 + second * 1000;
 }
 
 function isLeap(year: number): boolean {

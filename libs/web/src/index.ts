@@ -14,6 +14,7 @@ export { registrableDomain } from "./registrable-domain.ts";
 export {
   parseRobots,
   robotsForStatus,
+  robotsRedirectsMax,
   type Robots,
   type RobotsDecision,
   type RobotsStatusRule,
@@ -25,6 +26,17 @@ export { noRobotsFlags, robotsTag, unionOfFlags, type RobotsFlags } from "./robo
 export { isHtml, parseContentType, type ContentType } from "./content-type.ts";
 export { decodeBody, type DecodedBody } from "./charset.ts";
 export { scanHtml, type PageScan, type ScanOptions } from "./html.ts";
+export { readHtml, readPage, robotsToken, type HtmlPage, type PageFacts } from "./page-facts.ts";
+export {
+  sitemapBytesMax,
+  sitemapIndexDepthMax,
+  sitemapUrlsMax,
+  SitemapParser,
+  type Sitemap,
+  type SitemapEntry,
+  type SitemapKind,
+} from "./sitemap.ts";
+export { readSitemap } from "./sitemap-body.ts";
 export { type LinkKind, type PageLink } from "./page-links.ts";
 export { classifyAddress, parseCidr, type AddressDecision, type Cidr } from "./address.ts";
 export { compileGlob, GlobError, globCharsMax, type Glob } from "./glob.ts";

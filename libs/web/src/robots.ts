@@ -16,6 +16,9 @@ export function robotsForStatus(status: number): RobotsStatusRule {
   return "allow_all";
 }
 
+/** Redirects of robots.txt that are followed (RFC 9309 §2.3.1.2: at least five). */
+export const robotsRedirectsMax = 5;
+
 export interface RobotsDecision {
   readonly allowed: boolean;
   /** Line of the deciding rule, from 1; null where no rule matched. */

@@ -1,5 +1,5 @@
 import type { FetchAnswer } from "@sluice/http";
-import type { CanonicalUrl } from "@sluice/web";
+import type { PageFacts } from "@sluice/web";
 
 /** What the fetcher's step asks of the world. */
 export type FetchCall =
@@ -24,25 +24,12 @@ export interface BreakerView {
   readonly retryAtMs: number | null;
 }
 
-/** What was read off a page; only what results and links need, so that no body stays in memory. */
-export interface PageContent {
-  readonly contentType: string | null;
-  readonly charset: string | null;
-  readonly bodySha256: string | null;
-  readonly title: string | null;
-  readonly description: string | null;
-  readonly lang: string | null;
-  readonly canonicalUrl: string | null;
+/** What was read off a page, and the texts that the job's selectors name. */
+export interface PageContent extends PageFacts {
   /** With selectors: JSON of name to array of texts. */
   readonly extractedJson: string | null;
   /** What went wrong in reading them. */
   readonly extractionNote: string | null;
-  readonly noindex: boolean;
-  readonly nofollow: boolean;
-  /** Distinct links that may be followed. */
-  readonly links: readonly CanonicalUrl[];
-  /** The page has more links than are read off one page. */
-  readonly linksTruncated: boolean;
 }
 
 /** A response without its body. */

@@ -1,8 +1,7 @@
-import type { Breakers, FetchRequest } from "@sluice/http";
+import { crawlRequest, type Breakers } from "@sluice/http";
 import type { PerformCall } from "@sluice/runtime";
-import { retryAfterMs, robotsBytesMax } from "@sluice/web";
-import type { FetchCall, FetchOutcome } from "./calls.ts";
-import { readPage } from "./core/page-links.ts";
+import { readPage, retryAfterMs, robotsBytesMax } from "@sluice/web";
+import type { FetchCall, FetchOutcome, PageContent } from "./calls.ts";
 import { extractFrom } from "./extraction.ts";
 
 const empty = new Uint8Array();
@@ -13,7 +12,9 @@ export function performFetches(
   nowMs: () => number,
 ): PerformCall<FetchCall, FetchOutcome> {
   return async (call, signal) => {
-    const { answer, breaker } = await breakers.fetch(call.domain, requestOf(call), signal);
+    const bodyBytesMax = call.kind === "robots" ? robotsBytesMax : call.bodyBytesMax;
+    const request = crawlRequest(call.url, call.totalTimeoutMs, bodyBytesMax);
+    const { answer, breaker } = await breakers.fetch(call.domain, request, signal);
     const asked = answer.kind === "response" && (answer.status === 429 || answer.status === 503);
     const wait = asked ? retryAfterMs(answer.headers["retry-after"], nowMs()) : null;
     if (call.kind === "robots") {
@@ -36,24 +37,18 @@ export function performFetches(
       return { kind: "page", answer, content: null, retryAfterMs: null, breaker };
     const { body, ...headed } = answer;
     const isPage = answer.status >= 200 && answer.status < 300;
-    const read = isPage ? readPage(call.url, answer.headers, body) : null;
-    const content =
-      read === null || call.selectors === undefined
-        ? read
-        : { ...read, ...(await extractFrom(body, read.contentType, call.selectors, nowMs)) };
+    const content = isPage ? await contentOf(call, answer.headers, body, nowMs) : null;
     return { kind: "page", answer: headed, content, retryAfterMs: wait, breaker };
   };
 }
 
-function requestOf(call: FetchCall): FetchRequest {
-  const { totalTimeoutMs } = call;
-  return {
-    url: call.url,
-    connectTimeoutMs: Math.min(10_000, totalTimeoutMs),
-    headersTimeoutMs: totalTimeoutMs,
-    bodyTimeoutMs: Math.min(15_000, totalTimeoutMs),
-    totalTimeoutMs,
-    bodyBytesMax: call.kind === "robots" ? robotsBytesMax : call.bodyBytesMax,
-    onTooLarge: "truncate",
-  };
+async function contentOf(
+  call: Extract<FetchCall, { kind: "page" }>,
+  headers: Readonly<Record<string, string>>,
+  body: Uint8Array,
+  nowMs: () => number,
+): Promise<PageContent> {
+  const facts = readPage(call.url, headers, body);
+  if (call.selectors === undefined) return { ...facts, extractedJson: null, extractionNote: null };
+  return { ...facts, ...(await extractFrom(body, facts.contentType, call.selectors, nowMs)) };
 }

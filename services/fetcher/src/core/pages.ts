@@ -7,7 +7,7 @@ import { tellProcessed } from "./url-events.ts";
 import type { QueuedPermit, RunningCall } from "./host.ts";
 import { isCancelled, jobOf, knownJob } from "./jobs.ts";
 import { sendLinks } from "./links.ts";
-import { redirectTarget } from "./page-links.ts";
+import { redirectTarget } from "./redirects.ts";
 import { hold } from "./politeness.ts";
 import { defer, refuse } from "./refusals.ts";
 import { robotsOf } from "./robots.ts";

@@ -1,8 +1,8 @@
+import { robotsToken } from "@sluice/web";
 import type { FetchCall } from "../calls.ts";
 import { sendOutcome } from "./answers.ts";
 import type { QueuedPermit, RobotsEntry, RunningCall } from "./host.ts";
 import { isCancelled, jobOf, knownJob } from "./jobs.ts";
-import { robotsToken } from "./page-links.ts";
 import { earliest } from "./politeness.ts";
 import { defer, refuse } from "./refusals.ts";
 import { isAskingRobots, robotsFailed } from "./robots.ts";

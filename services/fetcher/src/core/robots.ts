@@ -1,10 +1,16 @@
-import { parseRobots, robotsForStatus, type RobotsDecision } from "@sluice/web";
+import {
+  parseRobots,
+  robotsForStatus,
+  robotsRedirectsMax,
+  robotsToken,
+  type RobotsDecision,
+} from "@sluice/web";
 import type { Permit } from "@sluice/records";
 import type { FetchOutcome } from "../calls.ts";
 import { failedEvent, sendEvent, sendOutcome, sendResult } from "./answers.ts";
 import type { Host, QueuedPermit, RobotsEntry, RunningCall } from "./host.ts";
 import { jobOf } from "./jobs.ts";
-import { redirectTarget, robotsToken } from "./page-links.ts";
+import { redirectTarget } from "./redirects.ts";
 import { hold } from "./politeness.ts";
 import { defer, refuse } from "./refusals.ts";
 import type { Turn } from "./turn.ts";
@@ -52,7 +58,7 @@ export function robotsEntry(
   const waitMs = Math.min(options.robotsRetryMaxMs, options.robotsRetryMs * 2 ** (failures - 1));
   if (answer.kind === "failed") return unreachable(answer.category, answer.code, answer.message, waitMs);
   const hops = before?.kind === "redirected" ? before.hops : 0;
-  if (answer.status >= 300 && answer.status < 400 && answer.location !== null && hops < 5) {
+  if (answer.status >= 300 && answer.status < 400 && answer.location !== null && hops < robotsRedirectsMax) {
     const target = redirectTarget(
       answer.location,
       before?.kind === "redirected" ? before.url : `${running.origin}/robots.txt`,
