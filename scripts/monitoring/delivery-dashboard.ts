@@ -52,6 +52,22 @@ export const deliveryDashboard: Dashboard = {
           { description: "A full disk, a lost volume, missing rights.", redFrom: 1 },
           ["{{instance}}", sum(["instance"], gauge("sluice_result_sink_failing_tasks"))],
         ),
+        graph(
+          "Rows that came again",
+          "rowsps",
+          {
+            description:
+              "Delivered twice after a crash, or twice in the topic without transactions; not written again.",
+          },
+          ["rows", `sum(${rate("sluice_result_sink_repeated_rows_total")})`],
+        ),
+        graph(
+          "Ids remembered",
+          "short",
+          { description: "Of the rows written last: one of them that comes again is known." },
+          ["{{instance}}", sum(["instance"], gauge("sluice_result_sink_known_rows"))],
+          ["limit", `sum(${gauge("sluice_result_sink_known_rows_limit")})`],
+        ),
         graph("Size of the file", "bytes", { description: "Bytes that are safe; it is not rotated." }, [
           "{{instance}}",
           sum(["instance"], gauge("sluice_result_sink_file_bytes")),

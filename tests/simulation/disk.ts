@@ -67,6 +67,7 @@ export class SimulatedDisk {
                 : this.#random.between(0, bytes.length);
           file.bytes = Buffer.concat([file.bytes, bytes.subarray(0, kept)]);
         }),
+      read: (from, bytes) => read(() => file.bytes.subarray(from, from + bytes)),
       sync: () => write(() => undefined),
       close: () => Promise.resolve(),
     };

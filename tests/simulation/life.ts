@@ -234,6 +234,7 @@ export class Life implements LifeName {
     const file = await JsonlFile.open(
       resultsPath,
       disk.for({ clock: this.client.clock, isAlive, onOperation }),
+      settings.sink.idsMax,
     );
     const marks = await this.client.admin.watermarks(layout.prefix + topics.results.name);
     await file.forgetIfRecreated(marks.map(({ high }) => high));
@@ -244,8 +245,8 @@ export class Life implements LifeName {
       changelog: null,
       perform: async ({ rows }) => {
         try {
-          await file.append(rows);
-          return { kind: "written" };
+          const { repeated } = await file.append(rows);
+          return { kind: "written", repeated };
         } catch (error) {
           return { kind: "failed", message: asError(error).message };
         }

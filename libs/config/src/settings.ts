@@ -280,6 +280,12 @@ export const sinkSettings = {
     schema: integer(0, 60_000).default(100),
     about: "How long a batch that is not full waits for more.",
   }),
+  idsMax: setting({
+    env: "SLUICE_SINK_IDS_MAX",
+    schema: integer(1, 10_000_000).default(100_000),
+    about:
+      "Results whose `result_id` is remembered, about 100 bytes each, twice as many at times: one that comes again after at most so many others is not written again. After a start those of the file's last 256 MiB, at most.",
+  }),
 } as const;
 
 export const apiSettings = {

@@ -5,6 +5,8 @@ import { dirname } from "node:path";
 export interface DiskFile {
   size(): Promise<number>;
   truncate(bytes: number): Promise<void>;
+  /** Fewer bytes only where the file ends before. */
+  read(from: number, bytes: number): Promise<Buffer>;
   append(bytes: Uint8Array): Promise<void>;
   /** What was appended survives a loss of power. */
   sync(): Promise<void>;
@@ -55,6 +57,13 @@ function diskFile(file: FileHandle): DiskFile {
   return {
     size: async () => (await file.stat()).size,
     truncate: (bytes) => file.truncate(bytes),
+    read: async (from, bytes) => {
+      const buffer = Buffer.alloc(bytes);
+      let filled = 0;
+      for (let read = -1; read !== 0 && filled < bytes; filled += read)
+        read = (await file.read(buffer, filled, bytes - filled, from + filled)).bytesRead;
+      return buffer.subarray(0, filled);
+    },
     append: (bytes) => file.appendFile(bytes),
     sync: () => file.datasync(),
     close: () => file.close(),

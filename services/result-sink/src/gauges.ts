@@ -4,7 +4,7 @@ import type { SinkState } from "./step.ts";
 
 /** What the sink's tasks hold. */
 export function gaugeSink(
-  file: { readonly bytes: number },
+  file: { readonly bytes: number; readonly knownIds: number },
   options: SinkOptions = defaultSinkOptions,
 ): Gauges<SinkState> {
   return (tasks) => {
@@ -22,6 +22,8 @@ export function gaugeSink(
       { metric: "sluice_result_sink_unwritten_rows_limit", value: options.recordsMax * tasks.length },
       { metric: "sluice_result_sink_failing_tasks", value: failing },
       { metric: "sluice_result_sink_file_bytes", value: file.bytes },
+      { metric: "sluice_result_sink_known_rows", value: file.knownIds },
+      { metric: "sluice_result_sink_known_rows_limit", value: 2 * options.idsMax },
     ];
   };
 }

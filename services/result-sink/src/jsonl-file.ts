@@ -1,6 +1,9 @@
 import { basename, dirname, join } from "node:path";
 import { SluiceError } from "@sluice/errors";
 import { realDisk, type Disk, type DiskFile } from "./disk.ts";
+import { lastIds } from "./last-ids.ts";
+import { defaultSinkOptions } from "./options.ts";
+import { RecentIds } from "./recent-ids.ts";
 import type { SinkRow } from "./step.ts";
 
 /** How far the file is: what is beyond `bytes` was never acknowledged. */
@@ -9,11 +12,19 @@ interface Checkpoint {
   readonly bytes: number;
   /** Next offset of each partition that is not in the file. */
   readonly next: Readonly<Record<string, number>>;
+  /** Rows before this byte are of a topic that is gone: their ids mean nothing. 0 where omitted. */
+  readonly idsFrom?: number;
+}
+
+/** What became of rows: all of them are in the file. */
+export interface Appended {
+  /** Those that were there before, by their place in the topic or by their id. */
+  readonly repeated: number;
 }
 
 interface Waiting {
   readonly rows: readonly SinkRow[];
-  readonly resolve: () => void;
+  readonly resolve: (appended: Appended) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -23,13 +34,18 @@ interface Waiting {
  * The file is its own ledger: beside it lies a checkpoint with its length and, by partition, the next
  * offset that is not in it. A write appends, syncs, and then replaces the checkpoint. On opening, what
  * reaches beyond the checkpoint is cut off; rows below the offsets are in the file and are left out. So a
- * batch that is delivered again, because its offset was not committed, changes nothing.
+ * batch that is delivered again, because its offset was not committed, changes nothing. A result that lies in
+ * the topic twice, as it may without transactions, is known by its id: the last ids are kept, and read back
+ * from the file's end on opening. One that is repeated after more others than that is written again.
  */
 export class JsonlFile {
   readonly path: string;
   readonly #disk: Disk;
   readonly #file: DiskFile;
+  readonly #ids: RecentIds;
   #checkpoint: Checkpoint;
+  /** Of the write that failed last: known if it turns out to have come through. */
+  #unsureIds: Iterable<string> = [];
   /**
    * Whether the checkpoint that is seen on the disk would survive a loss of power is unknown: a write failed,
    * or the process that wrote it died meanwhile.
@@ -39,14 +55,20 @@ export class JsonlFile {
   #flushing: Promise<void> | null = null;
   #closed = false;
 
-  private constructor(path: string, disk: Disk, file: DiskFile, checkpoint: Checkpoint) {
+  private constructor(path: string, disk: Disk, file: DiskFile, checkpoint: Checkpoint, ids: RecentIds) {
     this.path = path;
     this.#disk = disk;
     this.#file = file;
     this.#checkpoint = checkpoint;
+    this.#ids = ids;
   }
 
-  static async open(path: string, disk: Disk = realDisk()): Promise<JsonlFile> {
+  /** @param idsMax how many other results may come between two of the same id that are still told apart. */
+  static async open(
+    path: string,
+    disk: Disk = realDisk(),
+    idsMax = defaultSinkOptions.idsMax,
+  ): Promise<JsonlFile> {
     const file = await disk.open(path);
     try {
       const checkpoint = await readCheckpoint(disk, path);
@@ -59,7 +81,9 @@ export class JsonlFile {
         );
       }
       if (size > checkpoint.bytes) await file.truncate(checkpoint.bytes);
-      return new JsonlFile(path, disk, file, checkpoint);
+      const ids = new RecentIds(idsMax);
+      for (const id of await lastIds(file, checkpoint, idsMax)) ids.add(id);
+      return new JsonlFile(path, disk, file, checkpoint, ids);
     } catch (error) {
       await file.close();
       throw error;
@@ -71,10 +95,15 @@ export class JsonlFile {
     return this.#checkpoint.bytes;
   }
 
+  /** Ids that are remembered. */
+  get knownIds(): number {
+    return this.#ids.size;
+  }
+
   /**
    * Compares the checkpoint with where the partitions of the topic end. A partition that ends below what was
    * read of it is another one of the same name: the topic was made anew, its offsets start again, and rows
-   * must not be taken for known ones. True where that is so; then all offsets are forgotten, rows are kept.
+   * must not be taken for known ones. True where that is so; then all offsets and ids are forgotten, rows are kept.
    */
   async forgetIfRecreated(ends: readonly number[]): Promise<boolean> {
     const { bytes, next } = this.#checkpoint;
@@ -82,7 +111,8 @@ export class JsonlFile {
       ([partition, offset]) => offset > (ends[Number(partition)] ?? 0),
     );
     if (!recreated) return false;
-    this.#checkpoint = { version: 1, bytes, next: {} };
+    this.#checkpoint = { version: 1, bytes, next: {}, idsFrom: bytes };
+    this.#ids.clear();
     await this.#disk.replace(checkpointPath(this.path), JSON.stringify(this.#checkpoint));
     return true;
   }
@@ -91,7 +121,7 @@ export class JsonlFile {
    * Resolves when the rows are on disk; where it rejects, the same rows have to come again before any later
    * ones of their partition. Writes that wait meanwhile share one sync.
    */
-  append(rows: readonly SinkRow[]): Promise<void> {
+  append(rows: readonly SinkRow[]): Promise<Appended> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ rows, resolve, reject });
       this.#flushing ??= this.#flush();
@@ -111,8 +141,8 @@ export class JsonlFile {
       this.#queue = [];
       try {
         if (this.#closed) throw new SluiceError("SLUICE_SINK_FAILED", `${this.path} is closed`);
-        await this.#write(batch.flatMap(({ rows }) => rows));
-        for (const { resolve } of batch) resolve();
+        const repeated = await this.#write(batch.map(({ rows }) => rows));
+        for (const [index, { resolve }] of batch.entries()) resolve({ repeated: repeated[index] ?? 0 });
       } catch (error) {
         const failure = error instanceof Error ? error : new Error(String(error));
         for (const { reject } of batch) reject(failure);
@@ -121,40 +151,59 @@ export class JsonlFile {
     this.#flushing = null;
   }
 
-  async #write(rows: readonly SinkRow[]): Promise<void> {
+  /** Returns how many rows of each batch were there before. */
+  async #write(batches: readonly (readonly SinkRow[])[]): Promise<readonly number[]> {
     const again = this.#uncertain;
-    if (again) this.#checkpoint = merged(this.#checkpoint, await readCheckpoint(this.#disk, this.path));
+    if (again) await this.#lookBack();
     const { bytes, next } = this.#checkpoint;
     const grown = new Map(Object.entries(next));
+    const ids = new Set<string>();
     let text = "";
-    for (const { partition, offset, result } of rows) {
+    const append = ({ partition, offset, result }: SinkRow): number => {
       const key = String(partition);
-      if (offset < (grown.get(key) ?? 0)) continue;
-      text += `${JSON.stringify(result)}\n`;
+      if (offset < (grown.get(key) ?? 0)) return 1;
       grown.set(key, offset + 1);
-    }
+      const { result_id: id } = result;
+      if (ids.has(id) || this.#ids.has(id)) return 1;
+      ids.add(id);
+      text += `${JSON.stringify(result)}\n`;
+      return 0;
+    };
+    const repeated = batches.map((rows) => rows.reduce((sum, row) => sum + append(row), 0));
     // Even rows that are known must not be acknowledged before their checkpoint is sure to survive.
-    if (text === "" && !again) return;
+    const isKnown = [...grown].every(([partition, offset]) => next[partition] === offset);
+    if (isKnown && !again) return repeated;
     const appended = Buffer.from(text, "utf8");
     const checkpoint: Checkpoint = {
-      version: 1,
+      ...this.#checkpoint,
       bytes: bytes + appended.length,
       next: Object.fromEntries(grown),
     };
     this.#uncertain = true;
+    this.#unsureIds = ids;
     // What an earlier write that failed may have left half done goes first.
     await this.#file.truncate(bytes);
     await this.#file.append(appended);
     await this.#file.sync();
     await this.#disk.replace(checkpointPath(this.path), JSON.stringify(checkpoint));
+    this.#settle(checkpoint);
+    return repeated;
+  }
+
+  /** A write that seemed to fail may have come through: then the checkpoint on the disk says so. */
+  async #lookBack(): Promise<void> {
+    const onDisk = await readCheckpoint(this.#disk, this.path);
+    if (onDisk.bytes <= this.#checkpoint.bytes) return;
+    this.#settle(onDisk);
+    this.#uncertain = true;
+  }
+
+  #settle(checkpoint: Checkpoint): void {
+    for (const id of this.#unsureIds) this.#ids.add(id);
+    this.#unsureIds = [];
     this.#checkpoint = checkpoint;
     this.#uncertain = false;
   }
-}
-
-/** The one on the disk, where a write that seemed to fail had come so far; otherwise the one in memory. */
-function merged(inMemory: Checkpoint, onDisk: Checkpoint): Checkpoint {
-  return onDisk.bytes > inMemory.bytes ? onDisk : inMemory;
 }
 
 function checkpointPath(path: string): string {

@@ -16,7 +16,8 @@ export function measureWrite(
   return [
     write,
     { metric: "sluice_result_sink_write_seconds", value: durationMs / 1000 },
-    { metric: "sluice_result_sink_written_rows_total", value: rows.length },
+    { metric: "sluice_result_sink_written_rows_total", value: rows.length - outcome.repeated },
+    { metric: "sluice_result_sink_repeated_rows_total", value: outcome.repeated },
     ...rows.map(({ result }) => ({
       metric: "sluice_result_sink_delivery_seconds" as const,
       value: Math.max(0, nowMs - result.fetched_at_ms) / 1000,

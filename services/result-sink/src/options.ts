@@ -8,6 +8,8 @@ export interface SinkOptions {
   readonly lingerMs: number;
   /** Records of a task read and not written: then its partition is read no further. */
   readonly recordsMax: number;
+  /** Other results between two of the same id up to which the second is known as a repeat. */
+  readonly idsMax: number;
   readonly retryBaseMs: number;
   readonly retryMaxMs: number;
 }
@@ -17,6 +19,7 @@ export const defaultSinkOptions: SinkOptions = {
   batchMax: 100,
   lingerMs: 100,
   recordsMax: 1000,
+  idsMax: 100_000,
   retryBaseMs: 200,
   retryMaxMs: 10_000,
 };

@@ -17,7 +17,8 @@ export interface SinkCall {
 }
 
 export type SinkOutcome =
-  | { readonly kind: "written" }
+  /** All rows are safe; so many of them were there before. */
+  | { readonly kind: "written"; readonly repeated: number }
   | { readonly kind: "failed"; readonly message: string };
 
 export class SinkState {

@@ -62,6 +62,10 @@ export class FailingDisk implements Disk {
         this.#act((extent) => {
           if (extent !== "nothing") file.visible = file.visible.subarray(0, bytes);
         }),
+      read: async (from, bytes) => {
+        this.#check();
+        return file.visible.subarray(from, from + bytes);
+      },
       append: async (bytes) =>
         this.#act((extent) => {
           const length =

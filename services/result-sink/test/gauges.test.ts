@@ -10,7 +10,7 @@ import { resultAt, rowAt } from "./rows.ts";
 type Driver = StepDriver<SinkState, ResultRecord, SinkCall, SinkOutcome>;
 
 function gauges({ state, context, nowMs }: Driver): Readonly<Record<string, number>> {
-  const told = gaugeSink({ bytes: 77 })([{ task: 0, state, context }], nowMs);
+  const told = gaugeSink({ bytes: 77, knownIds: 5 })([{ task: 0, state, context }], nowMs);
   return Object.fromEntries(
     told.map(({ metric, value }) => [metric.replace("sluice_result_sink_", ""), value]),
   );
@@ -29,6 +29,8 @@ describe("gauges of the sink", () => {
       unwritten_rows_limit: 1000,
       failing_tasks: 0,
       file_bytes: 77,
+      known_rows: 5,
+      known_rows_limit: 200_000,
     });
     const [call] = driver.calls.keys();
     driver.settle(call ?? "", { kind: "failed", message: "disk full" });
@@ -41,11 +43,16 @@ describe("what the sink counts", () => {
   const fetchedAtMs = rows[0]?.result.fetched_at_ms ?? 0;
 
   test("rows that are safe, how long the write took and how old they were", () => {
-    const told = measureWrite({ rows }, { kind: "written" }, { durationMs: 20, nowMs: fetchedAtMs + 1500 });
+    const told = measureWrite(
+      { rows },
+      { kind: "written", repeated: 1 },
+      { durationMs: 20, nowMs: fetchedAtMs + 1500 },
+    );
     expect(told).toEqual([
       { metric: "sluice_result_sink_writes_total", value: 1, labels: { outcome: "written" } },
       { metric: "sluice_result_sink_write_seconds", value: 0.02 },
-      { metric: "sluice_result_sink_written_rows_total", value: 2 },
+      { metric: "sluice_result_sink_written_rows_total", value: 1 },
+      { metric: "sluice_result_sink_repeated_rows_total", value: 1 },
       { metric: "sluice_result_sink_delivery_seconds", value: 1.5 },
       { metric: "sluice_result_sink_delivery_seconds", value: 1.5 },
     ]);

@@ -42,7 +42,7 @@ class SinkTrace {
         this.#known.delete(call.callId);
         this.#driver.settle(
           call.callId,
-          name === "written" ? { kind: "written" } : { kind: "failed", message: "disk full" },
+          name === "written" ? { kind: "written", repeated: 0 } : { kind: "failed", message: "disk full" },
         );
         const after = new Set(this.#driver.unfinished);
         const finished = [...before].filter((id) => !after.has(id)).map((id) => id.split("/")[2]);
@@ -107,7 +107,10 @@ describe("the sink", () => {
           if (call === undefined) return;
           if (call.request.rows.length > options.batchMax) throw new Error("a batch is too large");
           if (kind === "written") written.push(...call.request.rows.map((row) => row.offset));
-          driver.settle(call.callId, kind === "written" ? { kind } : { kind, message: "disk full" });
+          driver.settle(
+            call.callId,
+            kind === "written" ? { kind, repeated: 0 } : { kind, message: "disk full" },
+          );
         };
         for (const each of actions) {
           if (each === "result") driver.pipe(recordAt(offset++));

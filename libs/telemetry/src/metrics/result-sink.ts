@@ -9,7 +9,14 @@ export const resultSinkMetrics = {
     unit: "rows",
     services,
     labels: {},
-    help: "Rows that are safe on disk; one that is delivered again after a crash counts again and is not written again.",
+    help: "Rows that were written and are safe on disk.",
+  },
+  sluice_result_sink_repeated_rows_total: {
+    type: "counter",
+    unit: "rows",
+    services,
+    labels: {},
+    help: "Rows that came again and were not written again: delivered twice after a crash, or in the topic twice, as may be without transactions.",
   },
   sluice_result_sink_writes_total: {
     type: "counter",
@@ -61,6 +68,20 @@ export const resultSinkMetrics = {
     services,
     labels: {},
     help: "Tasks whose last write failed.",
+  },
+  sluice_result_sink_known_rows: {
+    type: "gauge",
+    unit: "rows",
+    services,
+    labels: {},
+    help: "Rows whose ids are remembered: one of them that comes again is not written again.",
+  },
+  sluice_result_sink_known_rows_limit: {
+    type: "gauge",
+    unit: "rows",
+    services,
+    labels: {},
+    help: "Most ids that are remembered; of these the last half for certain. A result that comes again after more others is written twice, under the same `result_id`.",
   },
   sluice_result_sink_file_bytes: {
     type: "gauge",
