@@ -1,6 +1,7 @@
 /** All that is drawn from a seed before a run begins: the web, jobs, settings of the services, and faults. */
 import {
   type CommitFault,
+  type Delivery,
   commitFaults,
   type FaultRates,
   type Random,
@@ -81,6 +82,8 @@ export interface Plan {
   readonly rates: FaultRates;
   readonly instances: Readonly<Record<ServiceName, number>>;
   readonly settings: Settings;
+  /** Most runs have transactions; in the others only what design promises without them is checked. */
+  readonly delivery: Delivery;
   /** Processes differ by up to so much in what they take for the time of day. */
   readonly skewMsMax: number;
 }
@@ -116,6 +119,7 @@ export function planOf(seed: number): Plan {
     rates,
     instances,
     settings,
+    delivery: random.fork("delivery").chance(0.15) ? "at-least-once" : "exactly-once",
     // Clocks further apart than a lease is long would let every release expire (see the README).
     skewMsMax: dice.chance(0.25) ? (dice.chance(0.2) && settings.frontier.leaseMs > 60_000 ? 3000 : 200) : 0,
   };

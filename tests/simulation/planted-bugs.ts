@@ -217,4 +217,25 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: 'if (input.outcome.kind !== "lost") {',
     seed: 1,
   },
+  {
+    name: "writes a result again whose id is in the file",
+    file: `${sink}/jsonl-file.ts`,
+    find: "if (ids.has(id) || this.#ids.has(id)) return 1;",
+    replace: "",
+    seed: 1,
+  },
+  {
+    name: "forgets over a restart which ids are in the file",
+    file: `${sink}/jsonl-file.ts`,
+    find: "for (const id of await lastIds(file, checkpoint, idsMax)) ids.add(id);",
+    replace: "await lastIds(file, checkpoint, 0);",
+    seed: 1,
+  },
+  {
+    name: "commits what it did as a member that it is no more",
+    file: "libs/broker/src/tenures.ts",
+    find: "return this.#tenures.get(task) ?? null;",
+    replace: "return this.#tenures.has(task) ? 0 : 0;",
+    seed: 1,
+  },
 ];

@@ -64,6 +64,7 @@ export class World {
       clock: this.clock,
       seed: plan.seed,
       faults: plan.rates,
+      delivery: plan.delivery,
       latency: { minMs: 0, maxMs: plan.settings.latencyMsMax },
       fetchWaitMsMax: 600,
       nodes: plan.settings.nodes,
@@ -71,7 +72,7 @@ export class World {
       ...(onLine === undefined ? {} : { onTrace: onLine }),
     });
     const report: Report = (invariant, detail) => this.report(invariant, detail);
-    const commits = new CommitChecks(this.cluster, report);
+    const commits = new CommitChecks(this.cluster, plan.delivery, report);
     const politeness = new PolitenessChecks(plan, this.clock, report);
     this.quiet = new QuietChecks(plan, this.startMs, report);
     const { trace } = this.cluster;
@@ -97,7 +98,14 @@ export class World {
       web: this.web,
       disk: this.disk,
       settings: plan.settings,
-      observers: [commits, politeness, new PaceChecks(plan, report), new CounterChecks(report), buffers],
+      observers: [
+        commits,
+        politeness,
+        buffers,
+        new PaceChecks(plan, report),
+        // Counts that add up are promised with transactions only.
+        ...(plan.delivery === "exactly-once" ? [new CounterChecks(report)] : []),
+      ],
       trace,
       onStep: () => {
         this.steps += 1;

@@ -20,6 +20,7 @@ import { PlainTaskProducer } from "./kafkajs/plain-task-producer.ts";
 import { KafkajsIdempotentProducer } from "./kafkajs/producer.ts";
 import { openTail } from "./kafkajs/tail.ts";
 import { KafkajsTransactionalProducer } from "./kafkajs/transactional-producer.ts";
+import { taskOf } from "./tenures.ts";
 
 export interface KafkajsBrokerOptions {
   /** `host:port` of brokers to begin with. */
@@ -100,7 +101,7 @@ class KafkajsParts implements KafkajsBroker {
       onFailpoint = null,
       delivery,
     } = this.#options;
-    if (delivery === "at-least-once") return this.#plainTaskProducer();
+    if (delivery === "at-least-once") return this.#plainTaskProducer(transactionalId);
     const producer: KafkajsTransactionalProducer = new KafkajsTransactionalProducer(
       this.#connection,
       { transactionTimeoutMs, compression: compressionType(compression), onFailpoint },
@@ -127,11 +128,13 @@ class KafkajsParts implements KafkajsBroker {
     return producer;
   }
 
-  #plainTaskProducer(): TransactionalProducer {
+  #plainTaskProducer(id: string): TransactionalProducer {
     const producer = this.#idempotentProducer();
+    const { group: name, task } = taskOf(id);
     this.#open.add(producer);
     return new PlainTaskProducer({
       producer,
+      tenure: () => this.#groups.get(name)?.tenures.of(task) ?? null,
       commitOffsets: async (group, offsets) => {
         const consumer = this.#groups.get(group);
         if (consumer === undefined) throw new Error(`no consumer of ${group} to commit offsets with`);

@@ -8,6 +8,7 @@ export {
   memoryBroker,
   type MemoryBrokerOptions,
 } from "./memory/cluster.ts";
+export type { Delivery } from "./memory/client-context.ts";
 export { type CommitFault, commitFaults, type FaultRates, Faults } from "./memory/faults.ts";
 export { type Random, seededRandom } from "./memory/random.ts";
 export { serviceClock } from "./memory/service-clock.ts";

@@ -40,8 +40,17 @@ export async function lastIds(
   return found.reverse();
 }
 
+/** How a row begins as the sink writes it: its id is found without reading the rest. */
+const rowStart = /^\{"schema_version":1,"result_id":"([^"\\]*)"/;
+const rowStartBytes = 200;
+
 /** Null where the line is none of ours: somebody may have edited what lies there. */
 function idOf(line: Buffer): string | null {
+  const [, id] = rowStart.exec(line.toString("latin1", 0, rowStartBytes)) ?? [];
+  return id ?? parsedId(line);
+}
+
+function parsedId(line: Buffer): string | null {
   try {
     const { result_id: id } = JSON.parse(line.toString("utf8")) as { readonly result_id?: unknown };
     return typeof id === "string" ? id : null;

@@ -11,7 +11,7 @@ import { FailingDisk } from "./failing-disk.ts";
 import { Random } from "@sluice/topology/testing";
 import { offsetsIn, rowAt } from "./rows.ts";
 
-const runs = Number(process.env["SLUICE_TEST_RUNS"] ?? 500);
+const runs = Number(process.env["SLUICE_TEST_RUNS"] ?? 200);
 const path = "/results/results.jsonl";
 let folder = "";
 

@@ -12,7 +12,7 @@ import type { SinkRow } from "../src/step.ts";
 import { FailingDisk } from "./failing-disk.ts";
 import { resultAt } from "./rows.ts";
 
-const runs = Number(process.env["SLUICE_TEST_RUNS"] ?? 500);
+const runs = Number(process.env["SLUICE_TEST_RUNS"] ?? 200);
 const path = "/results/results.jsonl";
 
 /** At an offset of partition 0, a result with an id of its own choice. */

@@ -49,6 +49,7 @@ export function checkResults({ cluster, disk, plan, runs }: Finished, report: Re
     outcomes: valuesOf<Outcome>(cluster, topics.outcomes.name),
     statuses,
   };
+  if (plan.delivery === "at-least-once") return checkRepeated({ cluster, disk, plan, runs }, found, report);
   checkReleases(found, report);
   checkDisk(found, disk, report);
   checkDeadLetters(cluster, plan, report);
@@ -57,6 +58,35 @@ export function checkResults({ cluster, disk, plan, runs }: Finished, report: Re
     for (let run = 1; run <= (runs.get(job.job.id) ?? 1); run += 1)
       checkRun(found, job, run, expected, report);
   }
+}
+
+/** What is promised without transactions: nothing is missing, and the sink has each id of the topic once. */
+function checkRepeated({ disk, plan, runs }: Finished, { results }: Found, report: Report): void {
+  const ids = new Set(results.map(({ value }) => value.result_id));
+  const held = resultsOn(disk);
+  if (new Set(held).size !== held.length || held.some((id) => !ids.has(id)) || held.length !== ids.size)
+    report("the sink holds each result once", `${held.length} lines for ${ids.size} ids`);
+  for (const job of plan.jobs) {
+    const { may, must } = expectationOf(plan, job);
+    for (let run = 1; run <= (runs.get(job.job.id) ?? 1); run += 1) {
+      const mine = results.filter(({ value }) => value.job === job.job.id && value.run === run);
+      const urls = new Set(mine.map(({ value }) => value.url));
+      for (const url of urls)
+        if (!may.has(url))
+          report("only pages that there are have results", `${job.job.id} run ${run} ${url}`);
+      const missing = [...must].filter((url) => !urls.has(url));
+      if (!job.isCut && job.job.limits.maxPages === null && missing.length > 0)
+        report(
+          "every page that there is has a result",
+          `${job.job.id} run ${run} without ${missing.slice(0, 5).join(" ")}`,
+        );
+    }
+  }
+}
+
+function resultsOn(disk: SimulatedDisk): readonly string[] {
+  const lines = disk.text(resultsPath).split("\n").filter(Boolean);
+  return lines.map((line) => (JSON.parse(line) as Result).result_id);
 }
 
 function valuesOf<Value>(cluster: MemoryCluster, topic: string): readonly Stamped<Value>[] {
@@ -87,8 +117,7 @@ function checkReleases({ due, outcomes }: Found, report: Report): void {
 
 /** The sink's file holds what a reader of the topic sees, each once. */
 function checkDisk({ results }: Found, disk: SimulatedDisk, report: Report): void {
-  const lines = disk.text(resultsPath).split("\n").filter(Boolean);
-  const ids = lines.map((line) => (JSON.parse(line) as Result).result_id).sort();
+  const ids = [...resultsOn(disk)].sort();
   const expected = results.map(({ value }) => value.result_id).sort();
   if (ids.join() !== expected.join())
     report("the sink holds each result once", `${ids.length} lines for ${expected.length} results`);

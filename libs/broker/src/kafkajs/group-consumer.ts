@@ -12,6 +12,7 @@ import { assignMembers, encodeClaim, partitionsOf, protocolName, taskTopics } fr
 import type { InternalCluster } from "./internals.ts";
 import { Reader } from "./reader.ts";
 import type { Joined } from "./reader.ts";
+import { Tenures } from "../tenures.ts";
 import { retrying, type Retries } from "./waits.ts";
 
 const startRetries: Retries = { firstDelayMs: 50, delayMsMax: 1_000, limitMs: 60_000 };
@@ -20,6 +21,7 @@ export class KafkajsGroupConsumer implements GroupConsumer {
   readonly #settings: ConnectionSettings;
   readonly #options: GroupOptions;
   readonly #onClosed: () => void;
+  readonly tenures = new Tenures();
   #reader: Reader | null = null;
 
   constructor(settings: ConnectionSettings, options: GroupOptions, onClosed: () => void) {
@@ -50,7 +52,14 @@ export class KafkajsGroupConsumer implements GroupConsumer {
         partitionBytesMax: options.partitionBytesMax,
         check: (cluster) => this.#check(cluster),
       },
-      { ...handlers, onJoined: (joined) => handlers.onJoined(this.#joinOf(joined)) },
+      {
+        ...handlers,
+        onJoined: (joined) => {
+          const join = this.#joinOf(joined);
+          this.tenures.joined(join);
+          handlers.onJoined(join);
+        },
+      },
     );
     this.#reader = reader;
     try {

@@ -12,6 +12,8 @@ import type { KafkajsIdempotentProducer } from "./producer.ts";
 
 export interface PlainTaskSettings {
   readonly producer: KafkajsIdempotentProducer;
+  /** Names the time for which the task is this member's, see {@link Tenures}; null where it is not. */
+  readonly tenure: () => number | null;
   /** As a member of the group: one that is a member no more is refused. */
   readonly commitOffsets: (group: string, offsets: readonly CommittedOffset[]) => Promise<void>;
   readonly onFailpoint: OnFailpoint | null;
@@ -19,18 +21,21 @@ export interface PlainTaskSettings {
 
 /**
  * Takes the place of a transactional producer where transactions are off. What a commit wrote before it failed
- * stays and is written again by whoever goes on; only the offsets are fenced, by the generation of the group.
+ * stays and is written again by whoever goes on; only the offsets are fenced, by the generation of the group and
+ * the tenure of the task.
  */
 export class PlainTaskProducer implements TransactionalProducer {
   readonly #settings: PlainTaskSettings;
   #spent = false;
+  #tenure: number | null = null;
 
   constructor(settings: PlainTaskSettings) {
     this.#settings = settings;
   }
 
-  fence(): Promise<void> {
-    return this.#settings.producer.connect();
+  async fence(): Promise<void> {
+    this.#tenure = this.#settings.tenure();
+    await this.#settings.producer.connect();
   }
 
   async commit({
@@ -44,6 +49,9 @@ export class PlainTaskProducer implements TransactionalProducer {
       const written = await producer.write(records);
       onFailpoint?.("after_send");
       if (offsets.length > 0) {
+        const tenure = this.#settings.tenure();
+        if (tenure === null || tenure !== this.#tenure)
+          throw new CommitFailed("the task was another's meanwhile", { fenced: true });
         const committed = commitOffsets(group, offsets);
         onFailpoint?.("after_commit_sent");
         await committed;

@@ -6,6 +6,9 @@ import type { Server } from "./server.ts";
 import type { Trace } from "./trace.ts";
 import type { Wire } from "./wire.ts";
 
+/** With transactions, or without: then half a commit stays where it fails. */
+export type Delivery = "exactly-once" | "at-least-once";
+
 export interface ClientContext {
   readonly name: string;
   readonly process: SimProcess;
@@ -13,6 +16,7 @@ export interface ClientContext {
   readonly faults: Faults;
   readonly trace: Trace;
   readonly nodes: number;
+  readonly delivery: Delivery;
   readonly fetchWaitMsMax: number;
   /** How long a crashed consumer waits before it joins again. */
   readonly restartDelayMs: number;

@@ -14,6 +14,7 @@ import { MemoryAdmin } from "./admin.ts";
 import type { ClientContext } from "./client-context.ts";
 import type { SimClock } from "./clock.ts";
 import { MemoryGroupConsumer } from "./group-consumer.ts";
+import { MemoryPlainTaskProducer } from "./plain-task-producer.ts";
 import { MemoryProducer, MemoryTransactionalProducer } from "./producers.ts";
 import { MemoryTail } from "./tail.ts";
 
@@ -70,7 +71,16 @@ export class MemoryClient implements Broker {
   }
 
   transactionalProducer(transactionalId: string): Promise<TransactionalProducer> {
-    return this.#open(() => new MemoryTransactionalProducer(transactionalId, this.#context));
+    if (this.#context.delivery === "exactly-once")
+      return this.#open(() => new MemoryTransactionalProducer(transactionalId, this.#context));
+    return this.#open(
+      () =>
+        new MemoryPlainTaskProducer(transactionalId, this.#context, (group) => {
+          const consumer = this.#consumers.find((each) => each.group === group);
+          if (consumer === undefined) throw new Error(`no consumer of ${group} to commit offsets with`);
+          return consumer;
+        }),
+    );
   }
 
   producer(): Promise<Producer> {

@@ -3,6 +3,7 @@ import type { BrokerRecord, CommittedOffset, OnFailpoint, TopicPartition } from 
 import { Availability } from "./availability.ts";
 import { MemoryClient } from "./client.ts";
 import type { SimClock } from "./clock.ts";
+import type { Delivery } from "./client-context.ts";
 import { type FaultRates, Faults } from "./faults.ts";
 import { SimProcess } from "./process.ts";
 import { type Random, seededRandom } from "./random.ts";
@@ -32,6 +33,8 @@ export interface MemoryBrokerOptions {
   readonly restartDelayMs?: number;
   /** Nodes that lead partitions; a reader has one fetch at a time out to each. Default 3. */
   readonly nodes?: number;
+  /** Whether tasks write in transactions. Default exactly-once. */
+  readonly delivery?: Delivery;
   /** A transaction was decided to be committed: the offsets of a group that it has. For assertions. */
   readonly onOffsets?: (transactionalId: string, group: string, offsets: readonly CommittedOffset[]) => void;
   /** Every line of the trace, in order. */
@@ -91,6 +94,7 @@ export class MemoryCluster {
       server: this.#server,
       faults: this.faults,
       trace: this.trace,
+      delivery: this.#options.delivery ?? "exactly-once",
       nodes: this.#options.nodes ?? 3,
       fetchWaitMsMax: this.#options.fetchWaitMsMax ?? 100,
       restartDelayMs: this.#options.restartDelayMs ?? 300,

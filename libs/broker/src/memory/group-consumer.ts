@@ -1,6 +1,7 @@
 /** A member of a consumer group, with the habits of the kafkajs consumer that matter to the runtime. */
 import { SluiceError } from "@sluice/errors";
 import type {
+  CommittedOffset,
   GroupConsumer,
   GroupHandlers,
   GroupOptions,
@@ -8,14 +9,17 @@ import type {
   MemberClaim,
   TopicPartition,
 } from "@sluice/runtime";
-import { isBrokerError } from "./broker-error.ts";
+import { BrokerError, isBrokerError } from "./broker-error.ts";
 import type { ClientContext } from "./client-context.ts";
+import type { CommitFault } from "./faults.ts";
 import type { Assignment, JoinAnswer } from "./group.ts";
+import { Tenures } from "../tenures.ts";
 import { isPassing, type Position, Reader } from "./reader.ts";
-import type { Wire } from "./wire.ts";
+import { once, type Wire } from "./wire.ts";
 
 export class MemoryGroupConsumer implements GroupConsumer {
   readonly group: string;
+  readonly tenures = new Tenures();
   readonly #options: GroupOptions;
   readonly #context: ClientContext;
   readonly #wire: Wire;
@@ -23,6 +27,7 @@ export class MemoryGroupConsumer implements GroupConsumer {
   #handlers: GroupHandlers | null = null;
   #state: "new" | "running" | "stopped" | "dead" = "new";
   #memberId: string | null = null;
+  #generation = 0;
   #hasJoined = false;
   #reader: Reader | null = null;
   /** Ends the present life as a member; null while not joined. */
@@ -73,6 +78,28 @@ export class MemoryGroupConsumer implements GroupConsumer {
     if (this.#state !== "running") return;
     if (!restarting) this.#die(error);
     else this.#endLife?.(new Crash(error));
+  }
+
+  /** Commits outside transactions. Rejects where it is no member now. */
+  async commitOffsets(
+    wire: Wire,
+    offsets: readonly CommittedOffset[],
+    { id, fault }: { readonly id: string; readonly fault: CommitFault | null },
+  ): Promise<void> {
+    const memberId = this.#memberId;
+    if (memberId === null) throw new BrokerError("UNKNOWN_MEMBER_ID", `${this.group}: no member now`);
+    const { server, faults } = this.#context;
+    const by = { group: this.group, memberId, generation: this.#generation };
+    const commit = once(() => server.commitOffsets(id, by, offsets));
+    const lost = new BrokerError("NETWORK_EXCEPTION", "the connection broke while offsets were committed");
+    if (fault === "unknown_lost") throw lost;
+    if (fault === "unknown_delayed") {
+      wire.call(commit, { requestDelayMs: faults.delayedCommitMs() }).catch(() => undefined);
+      await wire.wait(1);
+      throw lost;
+    }
+    await wire.callAgain(commit);
+    if (fault === "unknown_landed") throw lost;
   }
 
   get #taskTopics(): readonly string[] {
@@ -169,10 +196,12 @@ export class MemoryGroupConsumer implements GroupConsumer {
   async #live(join: Join, handlers: GroupHandlers): Promise<never> {
     this.#reader?.end();
     this.#assignPositions(join.tasks);
+    this.#generation = join.generation;
     this.#hasJoined = true;
     this.#trace("joined", `${join.generation} ${join.tasks.join()}`);
     const { promise, reject } = Promise.withResolvers<never>();
     this.#endLife = reject;
+    this.tenures.joined(join);
     handlers.onJoined(join);
     this.#reader = new Reader({
       ...this.#context,

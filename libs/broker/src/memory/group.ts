@@ -136,6 +136,14 @@ export class Group {
     return this.#offsets.get(`${topic}/${partition}`) ?? null;
   }
 
+  /** OffsetCommit by a member: one that is a member no more, or is so anew, is refused. */
+  commit(memberId: string, generation: number, offsets: readonly CommittedOffset[]): void {
+    const member = this.#current(memberId, generation);
+    if (this.#state === "syncing") throw new BrokerError("REBALANCE_IN_PROGRESS", this.name);
+    this.#keepSession(member);
+    for (const offset of offsets) this.#offsets.set(`${offset.topic}/${offset.partition}`, { ...offset });
+  }
+
   addPending(owner: object, offsets: readonly CommittedOffset[]): void {
     const pending = this.#pending.get(owner) ?? new Map<string, CommittedOffset>();
     for (const offset of offsets) pending.set(`${offset.topic}/${offset.partition}`, { ...offset });

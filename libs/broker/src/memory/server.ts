@@ -1,5 +1,5 @@
 /** What the simulated broker does on a request, at the moment the request arrives. */
-import type { BrokerRecord, OutRecord, TopicPartition } from "@sluice/runtime";
+import type { BrokerRecord, CommittedOffset, OutRecord, TopicPartition } from "@sluice/runtime";
 import { BrokerError } from "./broker-error.ts";
 import { type Coordination, Group } from "./group.ts";
 import { type LogRead, type NewRecord, type PartitionLog, recordBytes } from "./log.ts";
@@ -54,6 +54,16 @@ export class Server {
     const members = this.#groups.get(name)?.memberIds.length ?? 0;
     if (members > 0) throw new BrokerError("NON_EMPTY_GROUP", `${name} has ${members} members`);
     this.#groups.delete(name);
+  }
+
+  /** Offsets that a member commits outside transactions, under the id of the task whose they are. */
+  commitOffsets(
+    id: string,
+    by: { readonly group: string; readonly memberId: string; readonly generation: number },
+    offsets: readonly CommittedOffset[],
+  ): void {
+    this.group(by.group).commit(by.memberId, by.generation, offsets);
+    this.#options.onOffsets(id, by.group, offsets);
   }
 
   restart(): void {
