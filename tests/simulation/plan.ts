@@ -57,6 +57,8 @@ export type Action = { readonly atMs: number } & (
   | { readonly kind: "job"; readonly job: Job }
   | { readonly kind: "seed"; readonly url: string; readonly job: string; readonly times: number }
   | { readonly kind: "poison"; readonly text: string }
+  /** A record that no reader of the table of jobs can read. */
+  | { readonly kind: "job_poison"; readonly key: string; readonly text: string }
 );
 
 export interface JobPlan {
@@ -179,6 +181,13 @@ function workOf(
   if (random.chance(0.1)) actions.push({ kind: "poison", atMs: random.between(0, 3000), text: '{"url": 7}' });
   if (random.chance(0.05))
     actions.push({ kind: "poison", atMs: random.between(0, 3000), text: "http://[bad" });
+  const tables = random.fork("table poison");
+  if (tables.chance(0.12)) {
+    for (let number = tables.between(1, 3); number > 0; number -= 1) {
+      const key = `poison-${number}`;
+      actions.push({ kind: "job_poison", atMs: tables.between(0, 6000), key, text: `{"id": "${key}"` });
+    }
+  }
   return { hosts, jobs, actions };
 }
 

@@ -238,4 +238,18 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: "return this.#tenures.has(task) ? 0 : 0;",
     seed: 1,
   },
+  {
+    name: "writes the dead letters of a table again after a restart",
+    file: `${runtime}/preparation.ts`,
+    find: "const position = committed === null || committed > high ? low : Math.max(committed, low);",
+    replace: "const position = low;",
+    seed: 1,
+  },
+  {
+    name: "leaves poison of a table alone that was read before its task came",
+    file: `${runtime}/table.ts`,
+    find: "if (state.next <= from) return null;",
+    replace: "return null;",
+    seed: 1,
+  },
 ];

@@ -199,6 +199,10 @@ export class World {
     this.#send(topics.jobs.name, partitionOf(job.id, this.plan.partitions), job.id, JSON.stringify(job));
   }
 
+  poisonJobs(key: string, text: string): void {
+    this.#send(topics.jobs.name, partitionOf(key, this.plan.partitions), key, text);
+  }
+
   /** A record in the topic of seeds, on whatever partition. */
   seed(text: string): void {
     this.#send(topics.seeds.name, this.#random.between(0, this.plan.partitions - 1), null, text);

@@ -41,7 +41,10 @@ export function assembleService<State, Rec extends InputRecord, Call, Outcome>(
   options: AssemblyOptions,
 ): AssembledService<State, Rec, Call, Outcome> {
   const { name, config, layout, broker, clock, instance, log, onFatal, onFailpoint } = options;
-  const metrics = new Metrics({ service: name, values: { topic: definition.inputs } });
+  const metrics = new Metrics({
+    service: name,
+    values: { topic: [...definition.inputs, ...definition.tables] },
+  });
   const limits: RuntimeLimits = {
     ...defaultLimits,
     sessionTimeoutMs: config.sessionTimeoutMs,

@@ -101,6 +101,8 @@ export class Committer<State, Rec extends InputRecord, Call, Outcome> {
     for (const [topic, offset] of commit.offsets) {
       const input = task.inputs.get(topic);
       if (input !== undefined) input.committed = offset;
+      const table = task.tables.get(topic);
+      if (table !== undefined) table.committed = offset.offset;
     }
     if (changelogEnd !== null) task.store.apply(commit.changes, changelogEnd + 1);
   }

@@ -1,3 +1,4 @@
+import { topicOf } from "@sluice/records";
 import type { InputRecord } from "@sluice/topology";
 import type { Batch, GroupConsumer, Join, OutRecord, TopicPartition } from "./broker.ts";
 import { PartitionBudget } from "./budget.ts";
@@ -61,6 +62,8 @@ export class Kernel<State, Rec extends InputRecord, Call, Outcome> {
   readonly clock: Clock;
   readonly limits: RuntimeLimits;
   readonly probe: RuntimeProbe;
+  /** Tables whose dead letters this service writes, alone of all that read them. */
+  readonly ownTables: readonly string[];
   readonly prefix: string;
   readonly group: string;
   readonly consumer: GroupConsumer;
@@ -81,6 +84,12 @@ export class Kernel<State, Rec extends InputRecord, Call, Outcome> {
     this.clock = options.clock;
     this.limits = options.limits;
     this.probe = options.probe;
+    // Task p writes for partition p: a table that is partitioned otherwise has none to do so.
+    this.ownTables = options.tables.filter(
+      (topic) =>
+        topicOf(topic)?.partitions === "tasks" &&
+        topicOf(`${topic}.dlq`)?.writers.includes(options.step.name) === true,
+    );
     this.prefix = options.layout.prefix;
     // Also the stem of the transactional ids.
     this.group = this.prefix + options.step.name;

@@ -22,6 +22,8 @@ export interface PreparedTask {
 export interface PreparationInput {
   readonly broker: Broker;
   readonly inputs: readonly string[];
+  /** Tables whose dead letters the tasks write. */
+  readonly ownTables: readonly string[];
   readonly changelog: string | null;
   readonly group: string;
   readonly prefix: string;
@@ -30,7 +32,7 @@ export interface PreparationInput {
 
 /** Fences the tasks, side by side, and only then reads offsets and watermarks, once for all of them. */
 export async function prepareTasks(
-  { broker, inputs, changelog, group, prefix, onFailpoint }: PreparationInput,
+  { broker, inputs, ownTables, changelog, group, prefix, onFailpoint }: PreparationInput,
   tasks: readonly { readonly number: number; readonly epoch: number }[],
 ): Promise<readonly PreparedTask[]> {
   onFailpoint?.("after_assignment_before_fence");
@@ -53,11 +55,11 @@ export async function prepareTasks(
   );
   // Only now are the committed offsets stable: no older owner can commit any more.
   try {
-    const names = [...inputs, ...(changelog === null ? [] : [changelog])];
+    const names = [...inputs, ...ownTables, ...(changelog === null ? [] : [changelog])];
     const [committed, marks] = await Promise.all([
       broker.admin.committedOffsets(
         group,
-        inputs.map((topic) => prefix + topic),
+        [...inputs, ...ownTables].map((topic) => prefix + topic),
       ),
       Promise.all(
         names.map(async (topic) => [topic, await broker.admin.watermarks(prefix + topic)] as const),
@@ -91,6 +93,7 @@ export function takeUp(
   prepared: PreparedTask,
   options: {
     readonly inputs: readonly string[];
+    readonly ownTables: readonly string[];
     readonly changelog: string | null;
     readonly probe: RuntimeProbe;
   },
@@ -119,6 +122,13 @@ export function takeUp(
     const ledger = new OffsetLedger(gone ? null : committed, low);
     ledger.advance(low);
     task.inputs.set(topic, { ledger, position: ledger.nextOffset, committed, staleInRow: 0, end: high });
+  }
+  for (const topic of options.ownTables) {
+    const committed = prepared.offsets.get(topic)?.offset ?? null;
+    const { low, high } = prepared.marks.get(topic) ?? { low: 0, high: 0 };
+    // Past the end: another log of the same name, of which nothing was looked at.
+    const position = committed === null || committed > high ? low : Math.max(committed, low);
+    task.tables.set(topic, { position, committed });
   }
   task.phase = "restoring";
   if (options.changelog !== null) {

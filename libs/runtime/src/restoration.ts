@@ -46,7 +46,8 @@ export class Restoration<State, Rec extends InputRecord, Call, Outcome> {
     if (fencing.length > 0) {
       for (const task of fencing) this.#preparing.add(task.epoch);
       const { broker, inputs, changelog, onFailpoint } = options;
-      prepareTasks({ broker, inputs, changelog, onFailpoint, group, prefix }, fencing).then(
+      const { ownTables } = this.#kernel;
+      prepareTasks({ broker, inputs, ownTables, changelog, onFailpoint, group, prefix }, fencing).then(
         (prepared) => loop.enqueue({ kind: "prepared", tasks: prepared }),
         (error: unknown) => loop.fail(error),
       );
@@ -77,7 +78,9 @@ export class Restoration<State, Rec extends InputRecord, Call, Outcome> {
     }
     task.attempts = 0;
     task.producer = prepared.producer;
-    takeUp(task, prepared, options);
+    const { inputs, changelog } = options;
+    takeUp(task, prepared, { inputs, ownTables: this.#kernel.ownTables, changelog, probe });
+    this.#tables.lookBack(task);
     if (task.restorePosition < task.restoreTarget) return this.#taskSet.readChangelog(task);
     this.#restored(task);
   }

@@ -290,7 +290,8 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
         this.#tables.begin(event.marks);
         return this.#restoration.runLoaded();
       case "committed":
-        return this.#committer.committed(event.task, event.epoch, event.commit, event.changelogEnd);
+        this.#committer.committed(event.task, event.epoch, event.commit, event.changelogEnd);
+        return this.#searchTables(event.task);
       case "commit_failed":
         return this.#committer.failed(event.task, event.epoch, event.error, event.largest);
       case "settled":
@@ -300,6 +301,12 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
       default:
         event satisfies never;
     }
+  }
+
+  /** There is room for output again: what was found no room for is looked for once more. */
+  #searchTables(number: number): void {
+    const task = this.#kernel.tasks.get(number);
+    if (task !== undefined) this.#tables.lookBack(task);
   }
 
   #tellConsumer(): void {

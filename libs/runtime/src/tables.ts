@@ -1,14 +1,23 @@
 import { SluiceError } from "@sluice/errors";
 import type { InputRecord } from "@sluice/topology";
 import type { Batch, TopicPartition } from "./broker.ts";
+import { deadLetter } from "./dead-letter.ts";
 import { staleInRowMax, type Kernel } from "./kernel.ts";
 import type { Marks } from "./preparation.ts";
-import { Table } from "./table.ts";
+import { Table, type PoisonRecord } from "./table.ts";
+import type { Task } from "./task.ts";
 
 /** How long until the ends of the tables are asked for again. */
 const retryMs = 500;
 
-/** The tables of one instance: read from their beginning, once for all its tasks. */
+/**
+ * The tables of one instance: read from their beginning, once for all its tasks.
+ *
+ * Every instance meets a record that does not match its schema; one alone writes its dead letter: the task of
+ * the same number as the record's partition, of the one service that the table of topics names. It does so in
+ * its own transaction, with how far it has searched the partition as a committed offset, so that no restart
+ * and no rebalance writes it again. A task taken up looks at the partition once more from that offset on.
+ */
 export class Tables<State, Rec extends InputRecord, Call, Outcome> {
   /** By topic, as a step sees them; local ones included. */
   readonly entries: Readonly<Record<string, ReadonlyMap<string, unknown>>>;
@@ -20,12 +29,10 @@ export class Tables<State, Rec extends InputRecord, Call, Outcome> {
 
   constructor(kernel: Kernel<State, Rec, Call, Outcome>) {
     this.#kernel = kernel;
-    const { options, probe } = kernel;
+    const { options } = kernel;
     const entries: Record<string, ReadonlyMap<string, unknown>> = {};
     for (const topic of options.tables) {
-      const table = new Table(topic, (reason, partition, offset) =>
-        probe.event("table_record_invalid", { topic, partition, offset, reason }),
-      );
+      const table = new Table(topic);
       this.#tables.set(topic, table);
       entries[topic] = table.entries;
     }
@@ -92,10 +99,11 @@ export class Tables<State, Rec extends InputRecord, Call, Outcome> {
     const table = this.#tables.get(topic);
     if (table === undefined) return [];
     const name = `${batch.topic}/${batch.partition}`;
-    const changed = table.apply(batch);
-    if (changed !== null) {
+    const applied = table.apply(batch);
+    if (applied !== null) {
       this.#stale.delete(name);
-      return changed;
+      this.#bury(topic, batch, applied.poison);
+      return applied.changed;
     }
     this.#kernel.probe.staleBatch();
     const position = table.positions().find(([partition]) => partition === batch.partition)?.[1];
@@ -112,5 +120,34 @@ export class Tables<State, Rec extends InputRecord, Call, Outcome> {
     if (position !== undefined)
       this.#kernel.seek({ topic: batch.topic, partition: batch.partition }, position);
     return [];
+  }
+
+  /** Looks for poison from where a task has come, which it may have come to on another instance. */
+  lookBack(task: Task<State, Rec>): void {
+    for (const [topic, { position }] of task.tables) {
+      const from = this.#tables.get(topic)?.lookBack(task.number, position) ?? null;
+      if (from !== null) this.#kernel.seek(this.#kernel.at(topic, task.number), from);
+    }
+  }
+
+  #bury(topic: string, batch: Batch, poison: readonly PoisonRecord[]): void {
+    const { group, limits, options, probe, tasks } = this.#kernel;
+    const { partition } = batch;
+    for (const { record, reason, isNew } of poison)
+      if (isNew) probe.event("table_record_invalid", { topic, partition, offset: record.offset, reason });
+    const task = tasks.get(partition);
+    const searched = task?.tables.get(topic);
+    // A batch that begins further on was read before the task was taken up, or while it had no room.
+    if (task === undefined || searched === undefined || batch.fromOffset > searched.position) return;
+    for (const { record, reason } of poison) {
+      if (record.offset < searched.position) continue;
+      searched.position = record.offset;
+      // Looked for again when there is room: see `lookBack`.
+      if (task.output.bytes >= limits.outputBytesMax) return;
+      const origin = { topic: batch.topic, partition, offset: record.offset };
+      task.output.sendRaw(deadLetter(record, origin, { group, service: options.step.name, reason }));
+      probe.deadLetter(topic, reason);
+    }
+    searched.position = Math.max(searched.position, batch.nextOffset);
   }
 }

@@ -39,6 +39,14 @@ export interface InputPosition {
   end: number;
 }
 
+/** How far a table's partition was searched for what belongs to the dead letters. */
+export interface TablePosition {
+  /** Next offset. */
+  position: number;
+  /** Null where none was ever committed. */
+  committed: number | null;
+}
+
 /** One partition number of all inputs of a service, on this instance, for as long as it is ours. */
 export class Task<State, Item> {
   readonly number: number;
@@ -50,6 +58,8 @@ export class Task<State, Item> {
   context: StepContext | null = null;
   producer: TransactionalProducer | null = null;
   readonly inputs = new Map<string, InputPosition>();
+  /** Tables whose dead letters this task writes, of the partition of its number. */
+  readonly tables = new Map<string, TablePosition>();
   readonly lanes = new Lanes<Item>();
   readonly wakes = new WakeQueue();
   readonly held = new Map<string, HeldRecord>();
@@ -89,6 +99,7 @@ export class Task<State, Item> {
   get dirty(): boolean {
     if (this.output.records > 0) return true;
     for (const input of this.inputs.values()) if (input.ledger.dirty) return true;
+    for (const { position, committed } of this.tables.values()) if (position !== committed) return true;
     return false;
   }
 }

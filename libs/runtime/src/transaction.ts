@@ -11,7 +11,7 @@ export interface TakenTransaction {
   readonly changes: ReadonlyMap<string, string | null>;
   /** What the records count for, once they are committed. */
   readonly measured: readonly Measured[];
-  /** Offsets that differ from those committed, by topic without prefix. */
+  /** Offsets that differ from those committed, by topic without prefix; of inputs and of tables. */
   readonly offsets: ReadonlyMap<string, Committable>;
 }
 
@@ -21,7 +21,10 @@ export function takeTransaction(
   group: string,
   changelog: string | null,
   at: (topic: string) => TopicPartition,
-): TakenTransaction & { readonly isEmpty: boolean; readonly moved: readonly string[] } {
+): TakenTransaction & {
+  readonly isEmpty: boolean;
+  /** Inputs that have moved. */ readonly moved: readonly string[];
+} {
   const { records, changes, measured } = task.output.take();
   const offsets = new Map<string, Committable>();
   for (const [topic, input] of task.inputs) {
@@ -30,6 +33,9 @@ export function takeTransaction(
     if (input.committed?.offset === next.offset && input.committed.metadata === next.metadata) continue;
     offsets.set(topic, next);
   }
+  const moved = [...offsets.keys()];
+  for (const [topic, { position, committed }] of task.tables)
+    if (position !== committed) offsets.set(topic, { offset: position, metadata: "" });
   if (changelog === null && changes.size > 0) {
     throw new SluiceError(
       "SLUICE_STEP_BROKEN",
@@ -47,7 +53,7 @@ export function takeTransaction(
     changes,
     measured,
     offsets,
-    moved: [...offsets.keys()],
+    moved,
     isEmpty: records.length === 0 && changes.size === 0 && offsets.size === 0,
   };
 }

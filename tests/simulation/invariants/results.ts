@@ -61,7 +61,10 @@ export function checkResults({ cluster, disk, plan, runs }: Finished, report: Re
 }
 
 /** What is promised without transactions: nothing is missing, and the sink has each id of the topic once. */
-function checkRepeated({ disk, plan, runs }: Finished, { results }: Found, report: Report): void {
+function checkRepeated({ cluster, disk, plan, runs }: Finished, { results }: Found, report: Report): void {
+  const dead = new Set(deadLettersOf(cluster));
+  for (const action of plan.actions)
+    if ("text" in action && !dead.has(action.text)) report("poison goes to the dead letters", action.text);
   const ids = new Set(results.map(({ value }) => value.result_id));
   const held = resultsOn(disk);
   if (new Set(held).size !== held.length || held.some((id) => !ids.has(id)) || held.length !== ids.size)
@@ -123,15 +126,19 @@ function checkDisk({ results }: Found, disk: SimulatedDisk, report: Report): voi
     report("the sink holds each result once", `${ids.length} lines for ${expected.length} results`);
 }
 
-function checkDeadLetters(cluster: MemoryCluster, plan: Plan, report: Report): void {
+function deadLettersOf(cluster: MemoryCluster): readonly string[] {
   const dead = Object.values(topics).filter(({ name }) => name.endsWith(".dlq"));
-  const found = dead.flatMap(({ name }) =>
+  return dead.flatMap(({ name }) =>
     cluster
       .committed(name)
       .flat()
       .map(({ value }) => String(value)),
   );
-  const poison = plan.actions.flatMap((action) => (action.kind === "poison" ? [action.text] : []));
+}
+
+function checkDeadLetters(cluster: MemoryCluster, plan: Plan, report: Report): void {
+  const found = deadLettersOf(cluster);
+  const poison = plan.actions.flatMap((action) => ("text" in action ? [action.text] : []));
   const seeds = plan.actions.flatMap((action) =>
     action.kind === "seed"
       ? Array.from({ length: action.times }, () => JSON.stringify({ url: action.url, job: action.job }))
