@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { jobIdSchema } from "./job.ts";
+import { waitSources } from "./wait-source.ts";
 
 /** A URL that the frontier has released: it holds a credit of its domain until an outcome comes back. */
 export const dueSchema = z.object({
@@ -23,5 +24,14 @@ export const permitSchema = dueSchema.extend({
   notBeforeMs: z.int().describe("Earliest start, by the clock of rate-limit."),
   delayMs: z.int().nonnegative().describe("Wait that holds for the domain now; the fetcher keeps it too."),
   concurrency: z.int().positive().describe("Most requests to the domain at once."),
+  intervalMs: z
+    .number()
+    .nonnegative()
+    .default(0)
+    .describe("Least time between the starts of two requests to the domain, by a cap per minute; 0: no cap."),
+  waitSource: z
+    .enum(waitSources)
+    .default("delay")
+    .describe("What made notBeforeMs as late as it is: the longest of all reasons."),
 });
 export type Permit = z.infer<typeof permitSchema>;

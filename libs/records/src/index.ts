@@ -39,7 +39,9 @@ export { linkSchema, type Link } from "./link.ts";
 export { outcomeSchema, type Outcome } from "./outcome.ts";
 export { murmur2, partitionOf } from "./partition.ts";
 export {
+  mayConcern,
   patternsFor,
+  perMinuteOf,
   policyOf,
   policyPatternSchema,
   policySchema,
@@ -50,6 +52,8 @@ export {
 } from "./policy.ts";
 export { resultSchema, type Result } from "./result.ts";
 export { seedSchema, type Seed } from "./seed.ts";
+export { waitSources, type WaitSource } from "./wait-source.ts";
+export { hostOf } from "./url-host.ts";
 export {
   configsOf,
   defaultLayout,

@@ -38,6 +38,15 @@ export const politenessSchema = z.object({
     .max(86_400_000)
     .default(60_000)
     .describe("Longest crawl-delay of robots.txt obeyed as it is."),
+  requestsPerMinuteMax: z
+    .int()
+    .positive()
+    .max(1_000_000)
+    .nullable()
+    .default(null)
+    .describe(
+      "Requests to a host that may not be reached in any minute; 80 % of them are used. Null: no limit.",
+    ),
 });
 
 export const fetchPolicySchema = z.object({

@@ -164,6 +164,12 @@ export function patternsFor(host: string): readonly string[] {
   return found;
 }
 
+/** Whether a pattern can be for a host of a domain, which is a host name itself or what several have in common. */
+export function mayConcern(pattern: string, domain: string): boolean {
+  const base = pattern.replace(/^\*?\./, "");
+  return base === "*" || base === domain || base.endsWith(`.${domain}`) || domain.endsWith(`.${base}`);
+}
+
 const none: HostPolicy = {};
 
 /** What the policies say of a host: each field from the most specific pattern that has it. */
@@ -175,6 +181,19 @@ export function policyOf(host: string, policies: ReadonlyMap<string, unknown> | 
     if (policy !== undefined) found = found === none ? policy : merged(policy, found);
   }
   return found;
+}
+
+/** Used at most, of the requests that may not be reached in any minute. */
+const safetyShareDefault = 0.8;
+
+/**
+ * Requests to a host that are made in any minute at most; null: no such limit. Of several limits the least counts,
+ * each less what is kept as a margin: of 1,200 are 960 used.
+ */
+export function perMinuteOf(policy: HostPolicy, jobMax: number | null): number | null {
+  const limits = [policy.requestsPerMinuteMax ?? null, jobMax].filter((each) => each !== null);
+  if (limits.length === 0) return null;
+  return Math.max(1, Math.floor(Math.min(...limits) * (policy.safetyShare ?? safetyShareDefault)));
 }
 
 /** Headers and timeouts are taken one by one, for they are many settings in one field. */

@@ -5,7 +5,7 @@ import type { Host } from "./core/host.ts";
 import type { FetcherState } from "./core/hosts.ts";
 import { isAskingRobots } from "./core/robots.ts";
 import { knownJob } from "./core/jobs.ts";
-import { startAtMs } from "./core/politeness.ts";
+import { keepingOf, startOf } from "./core/politeness.ts";
 import { originOf } from "./core/url-parts.ts";
 import { defaultFetcherOptions, type FetcherOptions } from "./options.ts";
 
@@ -72,9 +72,9 @@ function heldBy(
   const all = host.queue.length;
   if (host.holdUntilMs > nowMs || knownJob(context, head.permit) === null)
     return { reason: "hold", first: all };
-  const free = head.permit.concurrency - host.running.size;
+  const free = keepingOf(host, head, context).concurrency - host.running.size;
   if (free <= 0 || isAskingRobots(host, originOf(head.permit.url))) return { reason: "busy", first: all };
-  const atMs = startAtMs(host, head, context);
+  const { atMs } = startOf(host, head, context);
   if (atMs === Infinity) return { reason: "busy", first: all };
   if (atMs > nowMs) return { reason: "politeness", first: all };
   return { reason: "ready", first: Math.min(all, free) };

@@ -1,10 +1,10 @@
-import { topics, type Permit } from "@sluice/records";
+import { mayConcern, topics, type Permit } from "@sluice/records";
 import type { InputRecord, Step } from "@sluice/topology";
 import type { FetchCall, FetchOutcome } from "./calls.ts";
 import type { Effects } from "./core/answers.ts";
 import type { Host } from "./core/host.ts";
 import { FetcherState, forgetIdle } from "./core/hosts.ts";
-import { jobChanged, pump } from "./core/permits.ts";
+import { jobChanged, policyChanged, pump } from "./core/permits.ts";
 import { settle } from "./core/settlement.ts";
 import type { Turn } from "./core/turn.ts";
 import { tellStarted } from "./core/url-events.ts";
@@ -60,8 +60,10 @@ export function fetcherStep(
           break;
         }
         case "table":
-          if (input.table === topics.jobs.name)
-            for (const host of state.hosts.values()) jobChanged(turnOf(host), input.key);
+          for (const host of state.hosts.values()) {
+            if (input.table === topics.jobs.name) jobChanged(turnOf(host), input.key);
+            else if (mayConcern(input.key, host.domain)) policyChanged(turnOf(host));
+          }
           break;
         case "restored":
           break;

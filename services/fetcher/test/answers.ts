@@ -41,6 +41,8 @@ export function permitOf(raw: string, nowMs: number, fields: Fields): Permit {
     notBeforeMs: nowMs + Number(fields["in"] ?? 0) * 1000,
     delayMs: Number(fields["delayMs"] ?? 1000),
     concurrency: Number(fields["concurrency"] ?? 1),
+    intervalMs: Number(fields["intervalMs"] ?? 0),
+    waitSource: "delay",
   };
 }
 

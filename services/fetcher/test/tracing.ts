@@ -1,4 +1,12 @@
-import { topics, type CrawlEvent, type Link, type Outcome, type Result } from "@sluice/records";
+import {
+  policySchema,
+  topics,
+  type CrawlEvent,
+  type Link,
+  type Outcome,
+  type Policy,
+  type Result,
+} from "@sluice/records";
 import { StepDriver, type OpenCall, type SentRecord, type TraceCommand } from "@sluice/topology/testing";
 import { canonicalize } from "@sluice/web";
 import type { FetchCall, FetchOutcome } from "../src/calls.ts";
@@ -22,6 +30,9 @@ export class FetcherTrace {
     switch (name) {
       case "job":
         driver.table(topics.jobs.name, first, jobOf(first, fields));
+        break;
+      case "policy":
+        driver.table(topics.policies.name, first, policyOf(fields));
         break;
       case "permit":
         for (const url of words) this.#permit(url, fields);
@@ -143,4 +154,17 @@ export class FetcherTrace {
   #seconds(atMs: number): string {
     return `${((atMs - startMs) / 1000).toFixed(3)}s`;
   }
+}
+
+function policyOf(fields: Readonly<Record<string, string>>): Policy | undefined {
+  if (fields["none"] !== undefined) return undefined;
+  const number = (name: string): object =>
+    fields[name] === undefined ? {} : { [name]: Number(fields[name]) };
+  return policySchema.parse({
+    ...(fields["blocked"] === undefined ? {} : { blocked: { reason: fields["blocked"] } }),
+    ...number("delayMs"),
+    ...number("concurrency"),
+    ...number("requestsPerMinuteMax"),
+    ...number("forgetFailuresBeforeMs"),
+  });
 }

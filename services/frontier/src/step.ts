@@ -74,7 +74,8 @@ export function frontierStep(
         default:
           input satisfies never;
       }
-      release(state, out, nowMs, context);
+      const goesOn = release(state, out, nowMs, context);
+      if (goesOn) out.push({ kind: "wake", lane: lanes.delayed, atMs: nowMs });
       askForWakes(state, out);
       return out;
     },

@@ -1,5 +1,6 @@
 import {
   jobSchema,
+  policySchema,
   topics,
   type Counters,
   type CrawlEvent,
@@ -8,6 +9,7 @@ import {
   type Job,
   type Link,
   type Outcome,
+  type Policy,
 } from "@sluice/records";
 import { StepDriver, type SentRecord, type TraceCommand } from "@sluice/topology/testing";
 import { canonicalize } from "@sluice/web";
@@ -61,6 +63,9 @@ export class FrontierTrace {
         break;
       case "restart":
         this.#driver.restart();
+        break;
+      case "policy":
+        this.#driver.table(topics.policies.name, first, policyOf(fields));
         break;
       case "hold":
         this.#driver.table("flow", "release", { group: "sink" });
@@ -240,6 +245,15 @@ export class FrontierTrace {
       `tally ${counts.map(([name, count]) => `${name}=${count}`).join(" ")}`.trimEnd(),
     ];
   }
+}
+
+function policyOf(fields: Readonly<Record<string, string>>): Policy | undefined {
+  if (fields["none"] !== undefined) return undefined;
+  return policySchema.parse({
+    ...(fields["blocked"] === undefined ? {} : { blocked: { reason: fields["blocked"] } }),
+    ...(fields["delayMs"] === undefined ? {} : { delayMs: Number(fields["delayMs"]) }),
+    ...(fields["concurrency"] === undefined ? {} : { concurrency: Number(fields["concurrency"]) }),
+  });
 }
 
 function canonicalDomain(raw: string): string {

@@ -2,8 +2,9 @@ import type { Gauges, Measurement } from "@sluice/process";
 import type { StepContext } from "@sluice/topology";
 import { isDead } from "./core/dead-host.ts";
 import type { Domain, RateLimitState } from "./core/domains.ts";
-import { aheadOf, delayOf, holdOf, nextAtMs } from "./core/pace.ts";
-import { politenessOf } from "./core/turn.ts";
+import { checkRate } from "./core/check-rate.ts";
+import { holdOf, startOf } from "./core/pace.ts";
+import { politenessFor } from "./core/turn.ts";
 import { defaultPaceOptions, type PaceOptions } from "./options.ts";
 
 /** What a host does now. */
@@ -49,10 +50,9 @@ function gaugeHost(domain: Domain, context: StepContext, nowMs: number, options:
   const { pace, waiting, out } = domain;
   const first = waiting.values().next().value;
   if (first === undefined) return { state: out.size > 0 ? "ready" : "idle", ready: 0 };
-  const politeness = politenessOf(context, first.job);
-  const delayMs = delayOf(pace, politeness, options);
+  const politeness = politenessFor(context, first);
   const dead = isDead(pace, options);
-  const isEarly = nextAtMs(pace, delayMs) > nowMs + options.leadMs;
+  const isEarly = startOf(pace, politeness, options).ms > nowMs + options.leadMs;
   if (isEarly) {
     const { hold } = holdOf(pace, politeness.delayMs, nowMs + options.leadMs);
     if (dead) return { state: "dead", ready: 0 };
@@ -60,8 +60,7 @@ function gaugeHost(domain: Domain, context: StepContext, nowMs: number, options:
       return { state: out.size > 0 ? "ready" : "politeness", ready: 0 };
     return { state: hold, ready: 0 };
   }
-  const width = dead ? 1 : politeness.concurrencyPerHost + aheadOf(pace, delayMs, options);
-  const ready = Math.min(waiting.size, Math.max(0, width - out.size));
+  const { granted: ready } = checkRate(domain, waiting.size, politeness, nowMs, options);
   return { state: dead && ready === 0 ? "dead" : "ready", ready };
 }
 

@@ -15,6 +15,11 @@ export interface PaceOptions {
   /** The delay grows to this many times the host's own latency. 0: it does not follow the latency. */
   readonly latencyFactor: number;
   readonly latencyDelayMaxMs: number;
+  /** An answer is slow when it took this many times what the host is used to, and longer than the least. */
+  readonly slowFactor: number;
+  readonly slowLatencyMinMs: number;
+  /** Each answer that is not slow takes back this much of the wait that slow ones have added. */
+  readonly slowdownStepMs: number;
   /** A domain with nothing waiting and nothing out is forgotten after this: what it taught no longer holds. */
   readonly forgetAfterMs: number;
   /**
@@ -35,6 +40,9 @@ export const defaultPaceOptions: PaceOptions = {
   aheadMax: 32,
   latencyFactor: 1,
   latencyDelayMaxMs: 10_000,
+  slowFactor: 2,
+  slowLatencyMinMs: 500,
+  slowdownStepMs: 250,
   forgetAfterMs: 6 * 3_600_000,
   deadAfterFailures: 10,
   deadAfterMs: 600_000,

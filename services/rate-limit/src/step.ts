@@ -1,4 +1,4 @@
-import { topics, type Due, type Outcome } from "@sluice/records";
+import { mayConcern, topics, type Due, type Outcome } from "@sluice/records";
 import type { InputRecord, Step } from "@sluice/topology";
 import { hasWaiting, loadState, type Effects, type RateLimitState } from "./core/domains.ts";
 import { receiveDue, receiveOutcome } from "./core/intake.ts";
@@ -45,9 +45,12 @@ export function rateLimitStep(
           break;
         case "table":
           // A pace may have been changed, or its job was not known before.
-          if (input.table === topics.jobs.name) {
-            for (const domain of state.domains.values())
-              if (hasWaiting(domain, input.key)) issue(turn, domain);
+          for (const domain of state.domains.values()) {
+            const isAbout =
+              input.table === topics.jobs.name
+                ? hasWaiting(domain, input.key)
+                : domain.waiting.size > 0 && mayConcern(input.key, domain.name);
+            if (isAbout) issue(turn, domain);
           }
           break;
         case "started":

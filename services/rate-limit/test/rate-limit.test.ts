@@ -3,7 +3,7 @@ import { Random, StepDriver } from "@sluice/topology/testing";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { defaultPaceOptions as options, type PaceOptions } from "../src/options.ts";
-import { aheadOf, backOffMs, newPace } from "../src/core/pace.ts";
+import { aheadOf, backOffMs, newPace, type Pace, type Politeness } from "../src/core/pace.ts";
 import type { RateLimitState } from "../src/core/domains.ts";
 import { rateLimitStep, type RateLimitRecord } from "../src/step.ts";
 
@@ -242,6 +242,8 @@ describe("rate-limit, asked and answered at random, with crashes", () => {
   });
 });
 
+const politeness: Politeness = { delayMs: 1000, concurrencyPerHost: 1, delayMaxMs: 60_000, intervalMs: 0 };
+
 describe("the pace", () => {
   test("a back-off lies between half and all of the doubled base, and a replay draws the same", () => {
     fc.assert(
@@ -256,11 +258,14 @@ describe("the pace", () => {
   });
 
   test("permits run ahead only of a host that is known to be fast and has no trouble", () => {
-    expect(aheadOf(newPace(), 0, options)).toBe(0);
-    expect(aheadOf({ ...newPace(), latencyMs: 10 }, 0, options)).toBe(25);
-    expect(aheadOf({ ...newPace(), latencyMs: 0 }, 0, options)).toBe(32);
-    expect(aheadOf({ ...newPace(), latencyMs: 10 }, 1000, options)).toBe(0);
-    expect(aheadOf({ ...newPace(), latencyMs: 300 }, 0, options)).toBe(0);
-    expect(aheadOf({ ...newPace(), latencyMs: 10, failuresInRow: 1 }, 0, options)).toBe(0);
+    const ahead = (fields: Partial<Pace>, delayMs: number, intervalMs = 0): number =>
+      aheadOf({ ...newPace(), ...fields }, { ...politeness, delayMs, intervalMs }, options);
+    expect(ahead({}, 0)).toBe(0);
+    expect(ahead({ latencyMs: 10 }, 0)).toBe(25);
+    expect(ahead({ latencyMs: 0 }, 0)).toBe(32);
+    expect(ahead({ latencyMs: 10 }, 1000)).toBe(0);
+    expect(ahead({ latencyMs: 10 }, 0, 125)).toBe(2);
+    expect(ahead({ latencyMs: 300 }, 0)).toBe(0);
+    expect(ahead({ latencyMs: 10, failuresInRow: 1 }, 0)).toBe(0);
   });
 });

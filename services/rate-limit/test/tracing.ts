@@ -1,5 +1,6 @@
 import {
   jobSchema,
+  policySchema,
   topics,
   type CrawlEvent,
   type Due,
@@ -7,6 +8,7 @@ import {
   type Job,
   type Outcome,
   type Permit,
+  type Policy,
 } from "@sluice/records";
 import { StepDriver, type SentRecord, type TraceCommand } from "@sluice/topology/testing";
 import { defaultPaceOptions } from "../src/options.ts";
@@ -31,6 +33,9 @@ export class RateLimitTrace {
     switch (name) {
       case "job":
         this.#driver.table(topics.jobs.name, first, jobOf(first, fields));
+        break;
+      case "policy":
+        this.#driver.table(topics.policies.name, first, policyOf(fields));
         break;
       case "due":
         for (const id of second.split(",")) this.#due(first, id, fields);
@@ -131,7 +136,9 @@ export class RateLimitTrace {
     if (topic === topics.permits.name) {
       const permit = value as Permit;
       const at = permit.notBeforeMs === 0 ? "at once" : `at ${this.#seconds(permit.notBeforeMs)}`;
-      return `permit ${key} ${permit.releaseId} ${at} delayMs=${permit.delayMs} concurrency=${permit.concurrency}`;
+      const interval = permit.intervalMs === 0 ? "" : ` intervalMs=${permit.intervalMs}`;
+      const source = permit.waitSource === "delay" ? "" : ` by ${permit.waitSource}`;
+      return `permit ${key} ${permit.releaseId} ${at} delayMs=${permit.delayMs} concurrency=${permit.concurrency}${interval}${source}`;
     }
     if (topic === topics.events.name) {
       const event = value as CrawlEvent;
@@ -159,6 +166,21 @@ function jobOf(id: string, fields: Readonly<Record<string, string>>): Job {
       delayMs: Number(fields["delayMs"] ?? 1000),
       concurrencyPerHost: Number(fields["concurrency"] ?? 1),
       delayMaxMs: Number(fields["delayMaxMs"] ?? 60_000),
+      requestsPerMinuteMax: fields["perMinute"] === undefined ? null : Number(fields["perMinute"]),
     },
+  });
+}
+
+function policyOf(fields: Readonly<Record<string, string>>): Policy | undefined {
+  if (fields["none"] !== undefined) return undefined;
+  const number = (name: string): object =>
+    fields[name] === undefined ? {} : { [name]: Number(fields[name]) };
+  return policySchema.parse({
+    ...(fields["blocked"] === undefined ? {} : { blocked: { reason: fields["blocked"] } }),
+    ...number("delayMs"),
+    ...number("concurrency"),
+    ...number("requestsPerMinuteMax"),
+    ...number("safetyShare"),
+    ...number("forgetFailuresBeforeMs"),
   });
 }

@@ -33,7 +33,7 @@ export const fetcherMetrics = {
     type: "counter",
     unit: "urls",
     services,
-    labels: { reason: ["robots", "robots_unreachable", "cancelled", "other"] },
+    labels: { reason: ["robots", "robots_unreachable", "cancelled", "blocked", "other"] },
     help: "URLs that are never fetched, by reason.",
   },
   sluice_fetcher_expired_urls_total: {

@@ -22,8 +22,8 @@ export const frontierMetrics = {
     type: "counter",
     unit: "urls",
     services,
-    labels: { reason: ["invalid_url", "other"] },
-    help: "Seeds of a job that are no URLs to crawl, by reason.",
+    labels: { reason: ["invalid_url", "blocked", "other"] },
+    help: "Seeds of a job that are no URLs to crawl, and URLs of hosts that are blocked, by reason.",
   },
   sluice_frontier_ended_jobs_total: {
     type: "counter",

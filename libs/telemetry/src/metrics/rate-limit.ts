@@ -15,7 +15,7 @@ export const rateLimitMetrics = {
     type: "counter",
     unit: "urls",
     services,
-    labels: { reason: ["queue", "retry_after", "back_off", "breaker", "crawl_delay"] },
+    labels: { reason: ["queue", "retry_after", "back_off", "breaker", "crawl_delay", "cap"] },
     help: "URLs sent back to the frontier with a due time, by what made the wait too long.",
   },
   sluice_rate_limit_expired_urls_total: {
@@ -29,7 +29,7 @@ export const rateLimitMetrics = {
     type: "counter",
     unit: "urls",
     services,
-    labels: { reason: ["host_unreachable", "other"] },
+    labels: { reason: ["host_unreachable", "blocked", "other"] },
     help: "URLs given up, by reason.",
   },
   sluice_rate_limit_wait_seconds: {

@@ -1,4 +1,4 @@
-import type { Permit } from "@sluice/records";
+import type { Permit, WaitSource } from "@sluice/records";
 import type { Robots } from "@sluice/web";
 
 /** A permit that the step has taken in and not answered yet. */
@@ -32,6 +32,8 @@ export type RobotsEntry =
 
 export interface RunningCall {
   readonly kind: "robots" | "page";
+  /** What is asked for. */
+  readonly url: string;
   readonly origin: string;
   readonly job: string;
   /** For a page: whose permit it is. */
@@ -48,7 +50,7 @@ export class Host {
   lastEndMs: number | null = null;
   /** Nothing is asked before this: Retry-After, breaker. */
   holdUntilMs = 0;
-  holdReason = "";
+  holdReason: WaitSource = "retry_after";
   crawlDelayMs: number | null = null;
   /** Longest delay that a permit or robots.txt asked for. */
   delayMaxMs = 0;
@@ -58,6 +60,8 @@ export class Host {
   readonly unbegun = new Set<string>();
   /** Those of them that were taken back, because the host asked to be left alone meanwhile. */
   readonly withdrawn = new Set<string>();
+  /** Requests under way that were aborted because the operator has blocked the host. */
+  readonly ended = new Set<string>();
   readonly robots = new Map<string, RobotsEntry>();
   /** Requests for robots.txt since the last page of this domain was answered; told with the next outcome. */
   robotsRequests = 0;

@@ -8,7 +8,7 @@ import type { QueuedPermit, RunningCall } from "./host.ts";
 import { isCancelled, jobOf, knownJob } from "./jobs.ts";
 import { sendLinks } from "./links.ts";
 import { redirectTarget } from "./redirects.ts";
-import { hold } from "./politeness.ts";
+import { hold, policyFor } from "./politeness.ts";
 import { defer, refuse } from "./refusals.ts";
 import { robotsOf } from "./robots.ts";
 import type { Turn } from "./turn.ts";
@@ -24,13 +24,16 @@ export function settlePage(
   const { permit } = queued;
   const job = jobOf(context, permit.job);
   const { answer } = outcome;
+  const blocked = policyFor(context, permit.url).blocked ?? null;
   if (answer.kind === "breaker_open") return defer(turn, queued, answer.retryAtMs, "breaker");
   if (answer.kind === "failed" && answer.category === "cancelled") {
     // Aborted by a cancel, or by a shutdown: then the record stays unfinished and comes again.
     if (isCancelled(knownJob(context, permit), permit))
       refuse(turn, queued, "cancelled", "the job was cancelled");
+    else if (blocked !== null) refuse(turn, queued, "blocked", blocked.reason);
     return;
   }
+  if (blocked !== null) return refuse(turn, queued, "blocked", blocked.reason);
   if (isCancelled(knownJob(context, permit), permit))
     return refuse(turn, queued, "cancelled", "the job was cancelled while it was fetched");
   const response = answer.kind === "response" ? answer : null;

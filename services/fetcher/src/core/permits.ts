@@ -3,7 +3,7 @@ import type { FetchCall } from "../calls.ts";
 import { sendOutcome } from "./answers.ts";
 import type { QueuedPermit, RobotsEntry, RunningCall } from "./host.ts";
 import { isCancelled, jobOf, knownJob } from "./jobs.ts";
-import { earliest } from "./politeness.ts";
+import { earliest, keepingOf, policyFor } from "./politeness.ts";
 import { defer, refuse } from "./refusals.ts";
 import { isAskingRobots, robotsFailed } from "./robots.ts";
 import type { Turn } from "./turn.ts";
@@ -25,7 +25,7 @@ export function pump(turn: Turn): void {
       out.push({ kind: "wake", lane: host.domain, atMs: permit.leaseUntilMs + 1 });
       return;
     }
-    if (host.running.size >= permit.concurrency) return;
+    if (host.running.size >= keepingOf(host, head, turn.context).concurrency) return;
     const origin = originOf(permit.url);
     const entry = host.robots.get(origin);
     const known = entry?.kind === "known" && isFresh(turn, entry) ? entry : null;
@@ -48,7 +48,7 @@ export function pump(turn: Turn): void {
     } else if (isAskingRobots(host, origin)) {
       return;
     }
-    const startAtMs = earliest(turn, head);
+    const { atMs: startAtMs } = earliest(turn, head);
     // Asked for and not begun: `started` looks again.
     if (startAtMs === Infinity) return;
     if (startAtMs > nowMs) {
@@ -58,6 +58,11 @@ export function pump(turn: Turn): void {
     const job = jobOf(turn.context, permit.job);
     if (known === null) {
       const url = entry?.kind === "redirected" ? entry.url : `${origin}/robots.txt`;
+      if ((policyFor(turn.context, url).blocked ?? null) !== null) {
+        host.queue.shift();
+        refuse(turn, head, "robots_unreachable", "robots.txt redirects to a host that is blocked");
+        continue;
+      }
       begin(
         turn,
         { kind: "robots", domain: host.domain, url, totalTimeoutMs: options.robotsTimeoutMs },
@@ -87,6 +92,11 @@ function answerUnasked(turn: Turn, head: QueuedPermit): boolean {
   const job = knownJob(turn.context, head.permit);
   if (isCancelled(job, head.permit)) {
     refuse(turn, head, "cancelled", "the job was cancelled");
+    return true;
+  }
+  const blocked = policyFor(turn.context, head.permit.url).blocked ?? null;
+  if (blocked !== null) {
+    refuse(turn, head, "blocked", blocked.reason);
     return true;
   }
   if (job?.desired === "paused") {
@@ -119,13 +129,28 @@ function isFresh({ host, nowMs }: Turn, entry: Extract<RobotsEntry, { kind: "kno
   return entry.expiresAtMs > nowMs || (isLast && entry.expiresAtMs + host.delayMaxMs > nowMs);
 }
 
-function begin(turn: Turn, request: FetchCall, running: RunningCall): void {
+function begin(turn: Turn, request: FetchCall, about: Omit<RunningCall, "url">): void {
   const { host, out, context } = turn;
+  const running: RunningCall = { ...about, url: request.url };
   host.calls += 1;
   const callId = `${host.domain}#${context.epoch}.${host.calls}`;
   host.running.set(callId, running);
   host.unbegun.add(callId);
   out.push({ kind: "call", lane: host.domain, callId, request });
+}
+
+/** What is said of hosts changed: requests to one that is blocked now are ended, and what waits is looked at anew. */
+export function policyChanged(turn: Turn): void {
+  const { host, out, context } = turn;
+  for (const [callId, { url }] of host.running) {
+    if (host.withdrawn.has(callId) || host.ended.has(callId)) continue;
+    if ((policyFor(context, url).blocked ?? null) === null) continue;
+    (host.unbegun.has(callId) ? host.withdrawn : host.ended).add(callId);
+    out.push({ kind: "abort", callId });
+  }
+  const kept = host.queue.filter((head) => !answerUnasked(turn, head));
+  host.queue.splice(0, host.queue.length, ...kept);
+  pump(turn);
 }
 
 /** A job changed: what runs for a cancelled one is aborted, what waits is answered. */

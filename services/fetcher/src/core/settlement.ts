@@ -1,6 +1,8 @@
 import type { FetchOutcome } from "../calls.ts";
 import { settlePage } from "./pages.ts";
-import { hold } from "./politeness.ts";
+import type { QueuedPermit } from "./host.ts";
+import { isCancelled, knownJob } from "./jobs.ts";
+import { hold, policyFor } from "./politeness.ts";
 import { robotsEntry } from "./robots.ts";
 import type { Turn } from "./turn.ts";
 
@@ -31,6 +33,13 @@ function takeBack({ host }: Turn, callId: string): boolean {
   return true;
 }
 
+const wasCancelled = ({ answer }: FetchOutcome): boolean =>
+  answer.kind === "failed" && answer.category === "cancelled";
+
+const isUnblocked = ({ context }: Turn, { permit }: QueuedPermit): boolean =>
+  (policyFor(context, permit.url).blocked ?? null) === null &&
+  !isCancelled(knownJob(context, permit), permit);
+
 function read(turn: Turn, callId: string, outcome: FetchOutcome): void {
   const { host, nowMs } = turn;
   const running = host.running.get(callId);
@@ -48,12 +57,19 @@ function read(turn: Turn, callId: string, outcome: FetchOutcome): void {
   if (outcome.answer.kind === "breaker_open") hold(host, outcome.answer.retryAtMs, "breaker");
   else if (outcome.breaker.retryAtMs !== null) hold(host, outcome.breaker.retryAtMs, "breaker");
   if (outcome.kind === "robots") {
+    host.ended.delete(callId);
     if (asked) host.robotsRequests += 1;
     // Aborted by a shutdown: it says nothing, and whoever owns the domain next asks again.
     if (outcome.answer.kind === "failed" && outcome.answer.category === "cancelled") return;
     host.robots.set(running.origin, robotsEntry(turn, running, outcome));
     return;
   }
+  const isEnded = host.ended.delete(callId);
   if (running.queued === null) throw new Error(`page call ${callId} has no permit`);
+  if (isEnded && isUnblocked(turn, running.queued) && wasCancelled(outcome)) {
+    // Blocked for so short a time that it may be asked for again.
+    host.queue.unshift(running.queued);
+    return;
+  }
   settlePage(turn, running.queued, running, outcome);
 }

@@ -1,6 +1,16 @@
-import { topics, type Due, type Job } from "@sluice/records";
+import {
+  hostOf,
+  policyOf,
+  topics,
+  type CrawlEvent,
+  type Due,
+  type HostPolicy,
+  type Job,
+} from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
-import { saveUrl, saveView, type Effects } from "./effects.ts";
+import { saveUrl, saveView, sendEvent, type Effects } from "./effects.ts";
+import type { OpenEntry } from "./entry.ts";
+import { skip } from "./halting.ts";
 import type { HostQueue, Releasable } from "./host-queue.ts";
 import { jobOf } from "./jobs.ts";
 import type { JobView } from "./job-view.ts";
@@ -8,25 +18,30 @@ import type { FrontierState } from "./state.ts";
 
 /** URLs that one domain releases before the next has its turn. */
 const turn = 8;
+/** URLs of blocked hosts that are given up in one step: a host may have millions, and a step has to be short. */
+const refusalsMax = 200;
 
 /**
  * Releases as much as is asked for and not one more: each domain up to its window, all together up to the
- * total, in turns, so that a domain with a million URLs never starves one with ten.
+ * total, in turns, so that a domain with a million URLs never starves one with ten. True where it should go on in
+ * a step of its own.
  */
-export function release(state: FrontierState, out: Effects, nowMs: number, context: StepContext): void {
-  if (isHeld(context)) return;
+export function release(state: FrontierState, out: Effects, nowMs: number, context: StepContext): boolean {
+  if (isHeld(context)) return false;
   const changed = new Set<JobView>();
-  while (state.total.demand() > 0) {
+  const refusals = { left: refusalsMax };
+  while (state.total.demand() > 0 && refusals.left > 0) {
     const domain = state.ready.values().next().value;
     if (domain === undefined) break;
     state.ready.delete(domain);
     const host = state.hosts.get(domain);
     if (host === undefined) continue;
-    const more = releaseFrom(state, host, out, nowMs, context, changed);
+    const more = releaseFrom(state, host, out, nowMs, context, changed, refusals);
     if (more) state.ready.add(domain);
     else if (host.idle) state.hosts.delete(domain);
   }
   for (const view of changed) saveView(out, view, context.task, context.partitionOf);
+  return refusals.left <= 0;
 }
 
 /** One turn of one domain; true where it could go on. */
@@ -37,6 +52,7 @@ function releaseFrom(
   nowMs: number,
   context: StepContext,
   changed: Set<JobView>,
+  refusals: { left: number },
 ): boolean {
   resize(state, host, context);
   for (let released = 0; released < turn;) {
@@ -50,6 +66,14 @@ function releaseFrom(
     if (view === undefined || entry?.kind !== "open" || entry.releaseId !== null || entry.dueAtMs > nowMs)
       continue;
     view.waitsNoMore(entry);
+    const { blocked } = policyFor(context, hostOf(entry.url));
+    if (blocked !== undefined && blocked !== null) {
+      giveUp(view, entry, blocked.reason, out, nowMs);
+      changed.add(view);
+      released += 1;
+      refusals.left -= 1;
+      continue;
+    }
     if (!entry.granted && jobOf(context, view.id)?.limits.maxPages !== null) {
       view.tally.taken += 1;
       entry.granted = true;
@@ -85,6 +109,28 @@ function releaseFrom(
   return host.waiting > 0;
 }
 
+/** The operator has said that the host is not to be asked: the URL ends without a fetch, with an event and a reason. */
+function giveUp(view: JobView, entry: OpenEntry, detail: string, out: Effects, nowMs: number): void {
+  const event: CrawlEvent = {
+    type: "url_failed",
+    job: view.id,
+    run: view.run,
+    atMs: nowMs,
+    url: entry.url,
+    depth: entry.depth,
+    category: "blocked",
+    detail,
+    attempt: entry.attempt,
+    refused: true,
+    final: true,
+  };
+  sendEvent(out, event);
+  skip(view, entry.urlId, entry.depth, entry.granted, "blocked", out);
+}
+
+const policyFor = (context: StepContext, host: string): HostPolicy =>
+  policyOf(host, context.tables[topics.policies.name]);
+
 /** A job may release while it runs and, where its pages are limited, as far as it has grants in hand. */
 function releasableOf(
   state: FrontierState,
@@ -109,9 +155,11 @@ function releasableOf(
 /** The most patient of the jobs that wait here has its way: what is too early for the others comes back as deferred. */
 function resize(state: FrontierState, host: HostQueue, context: StepContext): void {
   let windowHigh = 0;
+  const policy = policyFor(context, host.domain);
   for (const id of host.jobs()) {
     const job = jobOf(context, id);
-    if (job !== undefined) windowHigh = Math.max(windowHigh, windowFor(state, job, host.crawlDelayMs));
+    if (job !== undefined)
+      windowHigh = Math.max(windowHigh, windowFor(state, job, policy, host.crawlDelayMs));
   }
   if (windowHigh > 0) host.resize(windowHigh);
 }
@@ -122,9 +170,16 @@ export function isHeld(context: StepContext): boolean {
 }
 
 /** The window of a domain follows its pace, so that about `windowSpanMs` of work lies downstream. */
-export function windowFor(state: FrontierState, job: Job, crawlDelayMs: number | null): number {
-  const paceMs = Math.max(job.politeness.delayMs, Math.min(crawlDelayMs ?? 0, job.politeness.delayMaxMs));
+export function windowFor(
+  state: FrontierState,
+  { politeness }: Job,
+  policy: HostPolicy,
+  crawlDelayMs: number | null,
+): number {
+  const delayMs = policy.delayMs ?? politeness.delayMs;
+  const paceMs = Math.max(delayMs, Math.min(crawlDelayMs ?? 0, politeness.delayMaxMs));
   if (paceMs <= 0) return state.options.windowMax;
-  const fitting = Math.ceil((state.options.windowSpanMs * job.politeness.concurrencyPerHost) / paceMs);
+  const connections = policy.concurrency ?? politeness.concurrencyPerHost;
+  const fitting = Math.ceil((state.options.windowSpanMs * connections) / paceMs);
   return Math.max(2, Math.min(state.options.windowMax, fitting));
 }

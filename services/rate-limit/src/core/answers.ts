@@ -1,6 +1,6 @@
 import { topics, type CrawlEvent, type Due, type Host, type Outcome } from "@sluice/records";
 import type { Domain } from "./domains.ts";
-import { delayOf, holdOf, type Pace, type Politeness } from "./pace.ts";
+import { delayOf, holdOf, startOf, type Politeness } from "./pace.ts";
 import type { Turn } from "./turn.ts";
 
 /** Past its lease nobody may start it; the frontier releases it again. */
@@ -10,15 +10,24 @@ export function expire(turn: Turn, domain: Domain, due: Due): void {
 
 /** Not before `dueAtMs`: it waits in the frontier until then. */
 export function defer(turn: Turn, domain: Domain, due: Due, dueAtMs: number, politeness: Politeness): void {
-  const detail = whyDeferred(domain.pace, politeness, turn.nowMs);
+  const detail = whyDeferred(turn, domain, politeness);
   answer(turn, domain, due, { kind: "deferred", category: "deferred", dueAtMs: Math.ceil(dueAtMs), detail });
 }
 
-/** The host is dead: the URL is given up without a fetch, with an event and a reason, as any refusal. */
+/** The host is dead: the URL is given up without a fetch. */
 export function refuseUnreachable(turn: Turn, domain: Domain, due: Due): void {
   const { deadFailures, lastFailure } = domain.pace;
-  const category = "host_unreachable";
   const detail = `the host failed ${deadFailures} times in a row, the last time with ${lastFailure ?? "no reason"}`;
+  refuse(turn, domain, due, "host_unreachable", detail);
+}
+
+/** The operator has said that the host is not to be asked. */
+export function refuseBlocked(turn: Turn, domain: Domain, due: Due, reason: string): void {
+  refuse(turn, domain, due, "blocked", reason);
+}
+
+/** The URL is given up, with an event and a reason, as any refusal. */
+function refuse(turn: Turn, domain: Domain, due: Due, category: string, detail: string): void {
   const event: CrawlEvent = {
     type: "url_failed",
     job: due.job,
@@ -62,9 +71,11 @@ function answer(turn: Turn, domain: Domain, due: Due, fields: AnswerFields): voi
 }
 
 /** The reason of a deferral: what holds the domain, or only that its queue is too long for its delay. */
-function whyDeferred(pace: Pace, politeness: Politeness, nowMs: number): string {
+function whyDeferred({ nowMs, options }: Turn, { pace }: Domain, politeness: Politeness): string {
   const { hold } = holdOf(pace, politeness.delayMs, nowMs);
-  return hold === "none" ? "queue" : hold;
+  if (hold !== "none") return hold;
+  const { source, ms } = startOf(pace, politeness, options);
+  return source === "cap" && ms - nowMs > options.waitMaxMs ? "cap" : "queue";
 }
 
 /** Tells `crawl.hosts` when the reason changed for which the domain waits. */

@@ -4,6 +4,7 @@ import { hostFailures, type Pace } from "./pace.ts";
 
 /** They say nothing of the host, though robots.txt may have been asked for on the way. */
 const silent = new Set([
+  "blocked",
   "cancelled",
   "expired",
   "paused",

@@ -2,9 +2,9 @@ import type { Due, Outcome } from "@sluice/records";
 import { defer, expire, tell } from "./answers.ts";
 import { isDead, learnLife } from "./dead-host.ts";
 import { keepWaiting, saveDomain } from "./domains.ts";
-import { delayOf, learn, nextAtMs } from "./pace.ts";
+import { delayOf, learn, startOf } from "./pace.ts";
 import { issue } from "./permits.ts";
-import { politenessOf, type Turn } from "./turn.ts";
+import { politenessFor, politenessOf, type Turn } from "./turn.ts";
 
 /** A URL that the frontier has released: it waits for its permit, or goes back where the wait is too long. */
 export function receiveDue(turn: Turn, name: string, due: Due): void {
@@ -14,11 +14,12 @@ export function receiveDue(turn: Turn, name: string, due: Due): void {
     expire(turn, domain, due);
     return issue(turn, domain);
   }
-  const politeness = politenessOf(context, due.job);
+  const politeness = politenessFor(context, due);
   domain.pace.configuredMs = Math.max(domain.pace.configuredMs, politeness.delayMs);
   const delayMs = delayOf(domain.pace, politeness, options);
-  const queuedMs = (domain.waiting.size * delayMs) / politeness.concurrencyPerHost;
-  const startAtMs = Math.max(nowMs, nextAtMs(domain.pace, delayMs)) + queuedMs;
+  const eachMs = Math.max(delayMs / politeness.concurrencyPerHost, politeness.intervalMs);
+  const startAtMs =
+    Math.max(nowMs, startOf(domain.pace, politeness, options).ms) + domain.waiting.size * eachMs;
   if (startAtMs - nowMs > options.waitMaxMs && !isDead(domain.pace, options)) {
     defer(turn, domain, due, startAtMs, politeness);
     tell(turn, domain, politeness);
@@ -37,7 +38,7 @@ export function receiveOutcome(turn: Turn, name: string, outcome: Outcome): void
   domain.out.delete(outcome.releaseId);
   learn(domain.pace, outcome, nowMs, options);
   learnLife(domain.pace, outcome, nowMs);
-  tell(turn, domain, politenessOf(context, outcome.job));
+  tell(turn, domain, politenessOf(context, outcome.job, name));
   saveDomain(domain, out);
   issue(turn, domain);
 }

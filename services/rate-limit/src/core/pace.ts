@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { unreachedFailures, type Outcome } from "@sluice/records";
+import { unreachedFailures, type Outcome, type WaitSource } from "@sluice/records";
 import type { PaceOptions } from "../options.ts";
 
 /** What rate-limit knows of the pace of one domain. Durable. */
@@ -16,6 +16,12 @@ export interface Pace {
   configuredMs: number;
   /** Smoothed time to first byte. */
   latencyMs: number | null;
+  /** What the host's time to first byte is when it is well: follows faster answers at once, slower ones slowly. */
+  usualLatencyMs: number | null;
+  /** Wait that is added because the host has become slower than it was; grows by doubling, shrinks by steps. */
+  slowdownMs: number;
+  /** Before it no token of a cap per minute is free. */
+  tokenAtMs: number;
   /** Failures of the host since it last answered; unlike `failuresInRow`, one answer takes back all of them. */
   deadFailures: number;
   /** End of the first and of the latest of those failures. */
@@ -34,6 +40,9 @@ export const newPace = (): Pace => ({
   crawlDelayMs: null,
   configuredMs: 0,
   latencyMs: null,
+  usualLatencyMs: null,
+  slowdownMs: 0,
+  tokenAtMs: 0,
   deadFailures: 0,
   failingSinceMs: null,
   lastFailureMs: null,
@@ -45,30 +54,66 @@ export interface Politeness {
   readonly concurrencyPerHost: number;
   /** Longest crawl-delay that is obeyed as it is. */
   readonly delayMaxMs: number;
+  /** Least time between the starts of two requests, by a cap per minute; 0: no cap. */
+  readonly intervalMs: number;
 }
 
-/** The wait between two requests: the largest of what was configured, robots.txt, and the host's own pace. */
-export function delayOf(pace: Pace, politeness: Politeness, options: PaceOptions): number {
-  const crawlDelayMs = Math.min(pace.crawlDelayMs ?? 0, politeness.delayMaxMs);
+/** Of several reasons to wait the one that counts, with how long or until when. */
+interface Reason {
+  readonly source: WaitSource;
+  readonly ms: number;
+}
+
+const longest = (reasons: readonly Reason[]): Reason =>
+  reasons.reduce((found, each) => (each.ms > found.ms ? each : found));
+
+/** Why the domain waits between two requests: the largest of what was configured, robots.txt, and its own pace. */
+export function spacingOf(pace: Pace, politeness: Politeness, options: PaceOptions): Reason {
+  const { delayMs, delayMaxMs } = politeness;
   // With a delay of 0 the operator has said that the host needs no care.
   const adaptiveMs =
-    politeness.delayMs === 0
+    delayMs === 0
       ? 0
-      : Math.min((pace.latencyMs ?? 0) * options.latencyFactor, options.latencyDelayMaxMs);
-  return Math.round(Math.max(politeness.delayMs, crawlDelayMs, adaptiveMs));
+      : Math.min(
+          Math.max((pace.latencyMs ?? 0) * options.latencyFactor, pace.slowdownMs),
+          options.latencyDelayMaxMs,
+        );
+  const { source, ms } = longest([
+    { source: "delay", ms: delayMs },
+    { source: "crawl_delay", ms: Math.min(pace.crawlDelayMs ?? 0, delayMaxMs) },
+    { source: "latency", ms: adaptiveMs },
+  ]);
+  return { source, ms: Math.round(ms) };
 }
 
-/** The earliest instant at which the domain may be asked again. */
+/** The wait between two requests. */
+export const delayOf = (pace: Pace, politeness: Politeness, options: PaceOptions): number =>
+  spacingOf(pace, politeness, options).ms;
+
+/** The earliest instant at which the domain may be asked again; a cap per minute is asked for tokens beside it. */
 export function nextAtMs(pace: Pace, delayMs: number): number {
   const spacedMs = pace.lastEndMs === null ? 0 : pace.lastEndMs + delayMs;
   return Math.max(spacedMs, pace.backOffUntilMs, pace.retryAfterUntilMs, pace.breakerUntilMs);
 }
 
+/** The same with the cap, and which of all reasons made it so late. */
+export function startOf(pace: Pace, politeness: Politeness, options: PaceOptions): Reason {
+  const spacing = spacingOf(pace, politeness, options);
+  return longest([
+    { source: spacing.source, ms: pace.lastEndMs === null ? 0 : pace.lastEndMs + spacing.ms },
+    { source: "cap", ms: politeness.intervalMs === 0 ? 0 : pace.tokenAtMs },
+    { source: "back_off", ms: pace.backOffUntilMs },
+    { source: "retry_after", ms: pace.retryAfterUntilMs },
+    { source: "breaker", ms: pace.breakerUntilMs },
+  ]);
+}
+
 /** Permits that may be out beyond the concurrency, so that a fast host need not wait for outcomes to return. */
-export function aheadOf(pace: Pace, delayMs: number, options: PaceOptions): number {
+export function aheadOf(pace: Pace, politeness: Politeness, options: PaceOptions): number {
   // A host in trouble, or one that has not shown how fast it is, gets no more than it was configured for.
   if (pace.failuresInRow > 0 || pace.latencyMs === null) return 0;
-  const perRequestMs = Math.max(delayMs, pace.latencyMs, 1);
+  const delayMs = delayOf(pace, politeness, options);
+  const perRequestMs = Math.max(delayMs, politeness.intervalMs, pace.latencyMs, 1);
   return Math.min(options.aheadMax, Math.floor(options.aheadMs / perRequestMs));
 }
 
@@ -79,10 +124,7 @@ export const hostFailures: ReadonlySet<string> = new Set([...unreachedFailures, 
 export function learn(pace: Pace, outcome: Outcome, nowMs: number, options: PaceOptions): void {
   if (outcome.endedAtMs !== null) pace.lastEndMs = Math.max(pace.lastEndMs ?? 0, outcome.endedAtMs);
   if (outcome.crawlDelayMs !== null) pace.crawlDelayMs = outcome.crawlDelayMs;
-  if (outcome.latencyMs !== null) {
-    pace.latencyMs =
-      pace.latencyMs === null ? outcome.latencyMs : pace.latencyMs * 0.8 + outcome.latencyMs * 0.2;
-  }
+  if (outcome.latencyMs !== null) learnLatency(pace, outcome.latencyMs, options);
   if (outcome.retryAfterMs !== null) {
     const untilMs = (outcome.endedAtMs ?? nowMs) + Math.min(outcome.retryAfterMs, options.retryAfterMaxMs);
     pace.retryAfterUntilMs = Math.max(pace.retryAfterUntilMs, untilMs);
@@ -99,6 +141,20 @@ export function learn(pace: Pace, outcome: Outcome, nowMs: number, options: Pace
     // Forgiven slowly: one good answer takes back one failure.
     pace.failuresInRow -= 1;
   }
+}
+
+/**
+ * A host that answers much slower than it is used to is asked less at once, and more again little by little while it
+ * answers as it used to: additive increase, multiplicative decrease of the rate, as networks share a line.
+ */
+function learnLatency(pace: Pace, sampleMs: number, options: PaceOptions): void {
+  const usualMs = pace.usualLatencyMs ?? sampleMs;
+  const isSlow = sampleMs > Math.max(usualMs * options.slowFactor, options.slowLatencyMinMs);
+  pace.latencyMs = pace.latencyMs === null ? sampleMs : pace.latencyMs * 0.8 + sampleMs * 0.2;
+  pace.usualLatencyMs = usualMs + (sampleMs - usualMs) * (sampleMs < usualMs ? 0.5 : 0.02);
+  pace.slowdownMs = isSlow
+    ? Math.min(options.latencyDelayMaxMs, Math.max(pace.slowdownMs * 2, sampleMs))
+    : Math.max(0, pace.slowdownMs - options.slowdownStepMs);
 }
 
 /** From when on nothing that is known of the domain matters any more, its longest possible wait included. */

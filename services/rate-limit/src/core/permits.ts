@@ -1,13 +1,16 @@
-import { topics, type Due, type Permit } from "@sluice/records";
-import { defer, expire, refuseUnreachable, tellForgotten } from "./answers.ts";
+import { hostOf, topics, type Due, type Permit } from "@sluice/records";
+import { defer, expire, refuseBlocked, refuseUnreachable, tellForgotten } from "./answers.ts";
+import { checkRate, takeTokens, type RateAnswer } from "./check-rate.ts";
 import { deleteDomain, dropWaiting, saveDomain, type Domain } from "./domains.ts";
-import { aheadOf, delayOf, forgetAtMs, nextAtMs, type Politeness } from "./pace.ts";
+import { delayOf, forgetAtMs, startOf, type Politeness } from "./pace.ts";
 import { isDead } from "./dead-host.ts";
-import { politenessOf, type Turn } from "./turn.ts";
+import { policyFor, politenessFor, type Turn } from "./turn.ts";
 
 /** What becomes of the URL that has waited longest. */
 type Verdict =
-  | { readonly kind: "permit"; readonly startAtMs: number; readonly delayMs: number }
+  /** For it and those behind it that are asked for alike, as many as may go. */
+  | { readonly kind: "permits"; readonly rate: RateAnswer }
+  | { readonly kind: "blocked"; readonly reason: string }
   | { readonly kind: "expired" | "unreachable" }
   | { readonly kind: "deferred"; readonly dueAtMs: number }
   | { readonly kind: "wait"; readonly wakeAtMs: number };
@@ -16,12 +19,19 @@ type Verdict =
 export function issue(turn: Turn, domain: Domain): void {
   const { out } = turn;
   let issued = 0;
-  for (const due of domain.waiting.values()) {
-    const politeness = politenessOf(turn.context, due.job);
+  for (;;) {
+    const due = domain.waiting.values().next().value;
+    if (due === undefined) break;
+    const politeness = politenessFor(turn.context, due);
     const verdict = verdictOn(turn, domain, due, politeness);
     if (verdict.kind === "wait") {
       out.push({ kind: "wake", lane: domain.name, atMs: verdict.wakeAtMs });
       break;
+    }
+    if (verdict.kind === "permits") {
+      permit(turn, domain, politeness, verdict.rate);
+      issued += 1;
+      continue;
     }
     dropWaiting(domain, due, out);
     switch (verdict.kind) {
@@ -31,21 +41,12 @@ export function issue(turn: Turn, domain: Domain): void {
       case "unreachable":
         refuseUnreachable(turn, domain, due);
         break;
+      case "blocked":
+        refuseBlocked(turn, domain, due, verdict.reason);
+        break;
       case "deferred":
         defer(turn, domain, due, verdict.dueAtMs, politeness);
         break;
-      case "permit": {
-        domain.out.add(due.releaseId);
-        issued += 1;
-        const permit: Permit = {
-          ...due,
-          notBeforeMs: Math.ceil(verdict.startAtMs),
-          delayMs: verdict.delayMs,
-          concurrency: politeness.concurrencyPerHost,
-        };
-        out.push({ kind: "send", topic: topics.permits.name, key: domain.name, value: permit });
-        break;
-      }
       default:
         verdict satisfies never;
     }
@@ -57,18 +58,49 @@ export function issue(turn: Turn, domain: Domain): void {
 function verdictOn(turn: Turn, domain: Domain, due: Due, politeness: Politeness): Verdict {
   const { nowMs, options } = turn;
   if (due.leaseUntilMs < nowMs) return { kind: "expired" };
-  const delayMs = delayOf(domain.pace, politeness, options);
-  const startAtMs = nextAtMs(domain.pace, delayMs);
+  const blocked = policyFor(turn.context, hostOf(due.url)).blocked ?? null;
+  if (blocked !== null) return { kind: "blocked", reason: blocked.reason };
+  const { ms: startAtMs } = startOf(domain.pace, politeness, options);
   const isEarly = startAtMs > nowMs + options.leadMs;
-  const isGivenUp = isDead(domain.pace, options);
-  if (isGivenUp && isEarly) return { kind: "unreachable" };
+  if (isDead(domain.pace, options) && isEarly) return { kind: "unreachable" };
   if (startAtMs - nowMs > options.waitMaxMs) return { kind: "deferred", dueAtMs: startAtMs };
-  // After a back-off one asks whether the host lives again; who comes meanwhile waits for the answer.
-  const width = isGivenUp ? 1 : politeness.concurrencyPerHost + aheadOf(domain.pace, delayMs, options);
+  const rate = checkRate(domain, batchBehind(domain, due), politeness, nowMs, options);
+  if (rate.refusal === null) return { kind: "permits", rate };
   // The next outcome looks again; without one, the end of the lease does.
-  if (domain.out.size >= width) return { kind: "wait", wakeAtMs: due.leaseUntilMs + 1 };
-  if (isEarly) return { kind: "wait", wakeAtMs: startAtMs - options.leadMs };
-  return { kind: "permit", startAtMs, delayMs };
+  const wakeAtMs = rate.refusal === "out" ? due.leaseUntilMs + 1 : startAtMs - options.leadMs;
+  return { kind: "wait", wakeAtMs };
+}
+
+/** How many URLs wait at the head for the same pace as the first one, itself included. */
+function batchBehind(domain: Domain, { job, url, leaseUntilMs }: Due): number {
+  const host = hostOf(url);
+  let batch = 0;
+  for (const each of domain.waiting.values()) {
+    if (each.job !== job || each.leaseUntilMs < leaseUntilMs || hostOf(each.url) !== host) break;
+    batch += 1;
+  }
+  return batch;
+}
+
+/** Permits for as many as were granted, from the head of the queue on. */
+function permit(turn: Turn, domain: Domain, politeness: Politeness, rate: RateAnswer): void {
+  const { out, options } = turn;
+  const delayMs = delayOf(domain.pace, politeness, options);
+  const due = [...domain.waiting.values()].slice(0, rate.granted);
+  for (const [index, each] of due.entries()) {
+    dropWaiting(domain, each, out);
+    domain.out.add(each.releaseId);
+    const value: Permit = {
+      ...each,
+      notBeforeMs: Math.ceil(rate.startAtMs + index * rate.intervalMs),
+      delayMs,
+      concurrency: politeness.concurrencyPerHost,
+      intervalMs: rate.intervalMs,
+      waitSource: rate.source,
+    };
+    out.push({ kind: "send", topic: topics.permits.name, key: domain.name, value });
+  }
+  takeTokens(domain, due.length, Math.max(rate.startAtMs, turn.nowMs), politeness);
 }
 
 /** A domain that is idle for long is as one that was never asked. */

@@ -1,4 +1,13 @@
-import { defaultJob, topics, type Job } from "@sluice/records";
+import {
+  defaultJob,
+  hostOf,
+  perMinuteOf,
+  policyOf,
+  topics,
+  type Due,
+  type HostPolicy,
+  type Job,
+} from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
 import type { PaceOptions } from "../options.ts";
 import type { Effects, RateLimitState } from "./domains.ts";
@@ -15,8 +24,24 @@ export interface Turn {
 
 const builtIn = defaultJob();
 
-/** What the job asks for; a job whose record is not here yet gets the defaults, which are the slowest usual. */
-export function politenessOf(context: StepContext, id: string): Politeness {
-  const job = context.tables[topics.jobs.name]?.get(id) as Job | undefined;
-  return (job ?? builtIn).politeness;
+/**
+ * What the operator has set for the host, else what the job asks for; a job whose record is not here yet gets the
+ * defaults, which are the slowest usual.
+ */
+export function politenessOf(context: StepContext, id: string, host: string): Politeness {
+  const job = (context.tables[topics.jobs.name]?.get(id) as Job | undefined) ?? builtIn;
+  const policy = policyFor(context, host);
+  const perMinute = perMinuteOf(policy, job.politeness.requestsPerMinuteMax);
+  return {
+    delayMs: policy.delayMs ?? job.politeness.delayMs,
+    concurrencyPerHost: policy.concurrency ?? job.politeness.concurrencyPerHost,
+    delayMaxMs: job.politeness.delayMaxMs,
+    intervalMs: perMinute === null ? 0 : 60_000 / perMinute,
+  };
 }
+
+export const politenessFor = (context: StepContext, due: Due): Politeness =>
+  politenessOf(context, due.job, hostOf(due.url));
+
+export const policyFor = (context: StepContext, host: string): HostPolicy =>
+  policyOf(host, context.tables[topics.policies.name]);
