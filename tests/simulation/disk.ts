@@ -29,6 +29,10 @@ export class SimulatedDisk {
     this.#random = random;
   }
 
+  restore(path: string, text: string): void {
+    this.#files.set(path, { bytes: Buffer.from(text) });
+  }
+
   text(path: string): string {
     return this.#files.get(path)?.bytes.toString("utf8") ?? "";
   }

@@ -38,6 +38,11 @@ export async function runSeed(seed: number, onLine?: (line: string) => void): Pr
   const plan = planOf(seed);
   const world = new World(plan, onLine);
   await world.open();
+  return await runToEnd(plan, world);
+}
+
+/** Does in an open world what the plan says, until all is done or something is wrong. */
+export async function runToEnd(plan: Plan, world: World): Promise<RunReport> {
   schedule(plan, world);
   let state: "running" | "idle" | "failed" = "running";
   let progress = { sum: 0, atMs: 0 };
@@ -64,7 +69,7 @@ export async function runSeed(seed: number, onLine?: (line: string) => void): Pr
   }
   const { hash } = world.cluster.trace;
   return {
-    seed,
+    seed: plan.seed,
     violations: world.violations,
     steps: world.steps,
     requests: world.web.requests,

@@ -36,7 +36,7 @@ const violationsMax = 20;
 
 export class World {
   readonly plan: Plan;
-  readonly clock = new FakeClock();
+  readonly clock: FakeClock;
   readonly startMs: number;
   readonly cluster: MemoryCluster;
   readonly web: SimulatedWeb;
@@ -56,8 +56,10 @@ export class World {
   /** Faults are over: what dies now dies of a bug. */
   calm = false;
 
-  constructor(plan: Plan, onLine?: (line: string) => void) {
+  /** @param startMs time of day at which the run begins */
+  constructor(plan: Plan, onLine?: (line: string) => void, startMs?: number) {
     this.plan = plan;
+    this.clock = new FakeClock(startMs);
     this.startMs = this.clock.nowMs();
     this.#random = seededRandom(plan.seed).fork("world");
     this.cluster = memoryBroker({
@@ -128,8 +130,10 @@ export class World {
     return this.clock.nowMs() - this.startMs;
   }
 
-  async open(): Promise<void> {
+  /** @param prepare puts something into the topics before any process is started */
+  async open(prepare?: () => void): Promise<void> {
     await this.clock.settle(this.#user.admin.createTopics(topicSpecs(this.#layout)));
+    prepare?.();
     for (const [service, count] of Object.entries(this.plan.instances) as [ServiceName, number][]) {
       for (let index = 0; index < count; index += 1) this.#begin(this.#instance(service));
     }

@@ -94,7 +94,12 @@ export class CommitChecks implements Observer {
   }
 
   #durableOf(group: string, { topic, partition }: TopicPartition): Progress {
-    return this.#durable.get(`${group}/${topic}/${partition}`) ?? nothing;
+    const known = this.#durable.get(`${group}/${topic}/${partition}`);
+    if (known !== undefined) return known;
+    // Committed before the run began.
+    const before = this.#cluster.committedOffset(group, { topic, partition });
+    if (before === null) return nothing;
+    return { offset: before.offset, done: doneRanges(before.offset, before.metadata) };
   }
 }
 

@@ -103,6 +103,16 @@ export class MemoryCluster {
     });
   }
 
+  /** Puts what lay in a partition elsewhere into it, at its offsets. The topic is there and empty. */
+  restoreLog(at: TopicPartition, records: readonly BrokerRecord[], next: number): void {
+    this.#server.topics.log(at).restore(records, next);
+  }
+
+  /** Offsets that a group had committed elsewhere. */
+  restoreOffsets(group: string, offsets: readonly CommittedOffset[]): void {
+    this.#server.group(group).restore(offsets);
+  }
+
   /** Breaks all connections and refuses new ones until {@link startBroker}. Logs and groups survive. */
   stopBroker(): void {
     this.trace.add("broker", "stopped", "");

@@ -144,6 +144,11 @@ export class Group {
     for (const offset of offsets) this.#offsets.set(`${offset.topic}/${offset.partition}`, { ...offset });
   }
 
+  /** Offsets that the group had committed elsewhere. */
+  restore(offsets: readonly CommittedOffset[]): void {
+    for (const offset of offsets) this.#offsets.set(`${offset.topic}/${offset.partition}`, { ...offset });
+  }
+
   addPending(owner: object, offsets: readonly CommittedOffset[]): void {
     const pending = this.#pending.get(owner) ?? new Map<string, CommittedOffset>();
     for (const offset of offsets) pending.set(`${offset.topic}/${offset.partition}`, { ...offset });

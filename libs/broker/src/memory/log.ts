@@ -71,6 +71,18 @@ export class PartitionLog implements TopicPartition {
     return this.#next - 1;
   }
 
+  /** Puts records at offsets that they had elsewhere; the next one is written at `next`. Of an empty log. */
+  restore(records: readonly BrokerRecord[], next: number): void {
+    if (this.#next > 0) throw new Error(`${this.topic}/${this.partition} is not empty`);
+    this.#entries = records.map((record) => ({
+      offset: record.offset,
+      record,
+      transaction: null,
+      bytes: recordBytes(record),
+    }));
+    this.#next = next;
+  }
+
   /** Ends the owner's transaction here. The marker takes an offset. */
   writeMarker(owner: object, outcome: "committed" | "aborted"): void {
     const transaction = this.#transactionOf(owner);
