@@ -5,6 +5,7 @@ import { FakeClock, memoryBroker, serviceClock, type MemoryClient } from "@sluic
 import { topicSpecs } from "@sluice/process";
 import {
   emptyTally,
+  hostSchema,
   jobSchema,
   partitionOf,
   topics,
@@ -274,7 +275,7 @@ describe("watching a job", () => {
     inFlight: 1,
     tally: { ...emptyTally(), admitted: done + 2, done },
   });
-  const host: Host = {
+  const host: Host = hostSchema.parse({
     domain: "h",
     hold: "breaker",
     holdUntilMs: null,
@@ -282,7 +283,7 @@ describe("watching a job", () => {
     crawlDelayMs: null,
     failuresInRow: 9,
     updatedAtMs: 1,
-  };
+  });
 
   it("follows counters and hosts from their start to the end of the run", async () => {
     await settle(client.admin.createTopics(topicSpecs(layout)));

@@ -1,4 +1,4 @@
-import type { Host } from "@sluice/records";
+import { hostSchema, type Host } from "@sluice/records";
 import { describe, expect, it } from "vitest";
 import { noFigures } from "../src/job-figures.ts";
 import { PageRate } from "../src/page-rate.ts";
@@ -59,15 +59,16 @@ describe("the progress line", () => {
 });
 
 describe("the hosts that wait", () => {
-  const host = (domain: string, hold: Host["hold"], holdUntilMs: number | null): Host => ({
-    domain,
-    hold,
-    holdUntilMs,
-    delayMs: 1000,
-    crawlDelayMs: null,
-    failuresInRow: 0,
-    updatedAtMs: 0,
-  });
+  const host = (domain: string, hold: Host["hold"], holdUntilMs: number | null): Host =>
+    hostSchema.parse({
+      domain,
+      hold,
+      holdUntilMs,
+      delayMs: 1000,
+      crawlDelayMs: null,
+      failuresInRow: 0,
+      updatedAtMs: 0,
+    });
 
   it("are those held at that time, the latest word counting", () => {
     const book = new HostBook();

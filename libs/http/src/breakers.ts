@@ -39,9 +39,19 @@ export class Breakers {
     return counts;
   }
 
-  /** Never rejects for expected failures, like the client's own fetch. */
-  fetch(domain: string, request: FetchRequest, signal: AbortSignal): Promise<GuardedAnswer> {
-    const known = this.#domains.get(domain);
+  /**
+   * Never rejects for expected failures, like the client's own fetch.
+   * @param forgetBeforeMs a breaker that is older is forgotten, with all it has counted
+   */
+  fetch(
+    domain: string,
+    request: FetchRequest,
+    signal: AbortSignal,
+    forgetBeforeMs = 0,
+  ): Promise<GuardedAnswer> {
+    const found = this.#domains.get(domain);
+    const known = found !== undefined && found.bornAtMs >= forgetBeforeMs ? found : undefined;
+    if (known === undefined) this.#domains.delete(domain);
     const breaker = known ?? new DomainBreaker(this.#client, this.#options);
     if (known !== undefined) this.#domains.delete(domain);
     this.#domains.set(domain, breaker);

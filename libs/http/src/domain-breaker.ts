@@ -79,12 +79,14 @@ export class DomainBreaker {
   #rotatedAtMs: number;
   #circuit: Circuit;
   #retryAtMs = 0;
+  readonly bornAtMs: number;
 
   constructor(client: Pick<HttpClient, "fetch">, options: Required<BreakerOptions>) {
     this.#client = client;
     this.#options = options;
     this.#bucketMs = options.windowMs / windowBuckets;
-    this.#rotatedAtMs = options.nowMs();
+    this.bornAtMs = options.nowMs();
+    this.#rotatedAtMs = this.bornAtMs;
     this.#circuit = this.#create("closed");
   }
 

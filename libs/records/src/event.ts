@@ -61,6 +61,10 @@ export const eventSchemas = {
     refused: z.boolean(),
     attempt: z.int(),
     final: z.boolean(),
+    robotsStatus: z.string().optional().describe("With a refusal by robots.txt: parsed, or unreachable."),
+    robotsRule: z.string().nullable().optional().describe("The line of it that decided."),
+    robotsLine: z.int().nullable().optional().describe("Its number."),
+    robotsAgeMs: count.nullable().optional().describe("How long before it was read."),
   }),
   sent_to_processing: z
     .object({

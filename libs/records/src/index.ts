@@ -36,7 +36,7 @@ export {
   type ScopeKind,
 } from "./job.ts";
 export { linkSchema, type Link } from "./link.ts";
-export { outcomeSchema, type Outcome } from "./outcome.ts";
+export { breakerStates, outcomeSchema, type BreakerState, type Outcome } from "./outcome.ts";
 export { murmur2, partitionOf } from "./partition.ts";
 export {
   mayConcern,

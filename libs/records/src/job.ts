@@ -52,6 +52,10 @@ export const politenessSchema = z.object({
 export const fetchPolicySchema = z.object({
   totalTimeoutMs: milliseconds.min(1).max(600_000).default(30_000).describe("Deadline of one request."),
   bodyBytesMax: z.int().positive().max(1_073_741_824).default(10_485_760).describe("Longest body, decoded."),
+  pageFlags: z
+    .enum(["obey", "ignore"])
+    .default("obey")
+    .describe("Whether texts of pages that ask for noindex or noarchive are left out of results."),
   attemptsMax: z.int().min(1).max(10).default(3).describe("Tries of one URL before it counts as failed."),
 });
 

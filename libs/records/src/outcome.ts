@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { jobIdSchema } from "./job.ts";
 
+export const breakerStates = ["closed", "open", "half_open"] as const;
+export type BreakerState = (typeof breakerStates)[number];
 export const outcomeKinds = ["settled", "retry", "deferred", "expired", "refused"] as const;
 
 /** What became of one release: it gives the credit back to the frontier and moves the domain's clock. */
@@ -27,6 +29,9 @@ export const outcomeSchema = z.object({
   retryAfterMs: z.int().nonnegative().nullable().describe("What the host asked for by 429 or 503."),
   crawlDelayMs: z.int().nonnegative().nullable().describe("Crawl-delay of robots.txt for us."),
   breakerUntilMs: z.int().nullable().describe("The domain's breaker is open until then."),
+  breaker: z.enum(breakerStates).optional().describe("The domain's breaker after the last request."),
+  robotsStatus: z.string().optional().describe("What is known of the robots.txt of the URL's origin."),
+  robotsReadAtMs: z.int().optional().describe("When it was read."),
   detail: z.string().nullable().describe("The rule, robots line, limit or error code."),
 });
 export type Outcome = z.infer<typeof outcomeSchema>;

@@ -145,6 +145,9 @@ export const policySchema = z.object({
     })
     .optional()
     .describe("How TLS is spoken with these hosts."),
+  forgetFailuresBeforeMs: milliseconds
+    .optional()
+    .describe("Failures of a host before this instant count no more: breaker, back-off, a host given up."),
   note: z.string().max(1000).optional().describe("For the operator: who asked, where it is written down."),
   updatedAtMs: milliseconds.default(0).describe("When it was written, epoch milliseconds."),
 });

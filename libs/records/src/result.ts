@@ -37,6 +37,13 @@ export const resultSchema = z.object({
     .describe("Texts that the job's selectors found: JSON of name to array of texts, at most 100,000 bytes."),
   noindex: z.boolean(),
   nofollow: z.boolean(),
+  noarchive: z.boolean().default(false).describe("The page asks that no copy of it be kept."),
+  content_kept: z
+    .boolean()
+    .default(true)
+    .describe(
+      "False: for noindex or noarchive, texts of the page were not kept, unless the job says otherwise.",
+    ),
   links_count: z.int().nonnegative().describe("Distinct followable links on the page."),
   links_admitted_count: z.int().nonnegative().describe("Those of them in scope, sent to the frontier."),
   links_truncated: z.boolean().default(false).describe("The page has more links than are read off one page."),
@@ -46,6 +53,12 @@ export const resultSchema = z.object({
   robots_rule: z.string().nullable().describe("The line of robots.txt that allowed it."),
   robots_line: z.int().nullable(),
   robots_status: z.string().nullable().describe("parsed, allow_all (4xx), …"),
+  robots_age_ms: z
+    .int()
+    .nonnegative()
+    .nullable()
+    .default(null)
+    .describe("How long before robots.txt was read."),
   delay_ms: z.int().nonnegative().describe("Wait that held for the domain."),
   ttfb_ms: z.number().nonnegative().nullable(),
   duration_ms: z.number().nonnegative().nullable(),

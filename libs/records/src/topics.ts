@@ -182,7 +182,7 @@ export const topics = {
     writers: ["rate-limit"],
     readers: ["api", "cli"],
     public: true,
-    about: "Domains that are asked later than configured, and why.",
+    about: "Domains: how long they wait and why, their breaker, what is known of their robots.txt.",
   }),
   grants: topic({
     name: "crawl.grants",

@@ -24,6 +24,7 @@ export interface PageFacts {
   readonly canonicalUrl: string | null;
   readonly noindex: boolean;
   readonly nofollow: boolean;
+  readonly noarchive: boolean;
   /** Distinct links that may be followed. */
   readonly links: readonly CanonicalUrl[];
   /** The page has more links than are read off one page. */
@@ -65,6 +66,7 @@ export function readPage(
     canonicalUrl: page?.scan.canonical ?? null,
     noindex: flags.noindex,
     nofollow: flags.nofollow,
+    noarchive: flags.noarchive,
     links: page === null || flags.nofollow ? [] : followable(page.scan.links),
     linksTruncated: page?.scan.linksTruncated ?? false,
   };

@@ -17,6 +17,7 @@ import { PolicyBook } from "./policy-book.ts";
 import { PolicyDesk } from "./policy-desk.ts";
 import { measureRequests } from "./request-metrics.ts";
 import { addHealthRoutes } from "./routes/health.ts";
+import { addHostRoutes } from "./routes/hosts.ts";
 import { addJobRoutes } from "./routes/jobs.ts";
 import { addPolicyRoutes } from "./routes/policies.ts";
 import { addStreamRoutes } from "./routes/streams.ts";
@@ -87,6 +88,7 @@ export async function openApi(options: ApiOptions): Promise<Api> {
   addJobRoutes(app, desk, book, direct !== null);
   const policyDesk = new PolicyDesk({ book: policies, follower, broker, clock, layout });
   addPolicyRoutes(app, { desk: policyDesk, book: policies, clock });
+  addHostRoutes(app, { desk: policyDesk, book: policies, broker, clock, layout });
   addStreamRoutes(app, { ...options, desk, book, hub, slots });
   addHealthRoutes(app, { ...options, checks, metrics });
   addPageRoutes(app);

@@ -60,6 +60,15 @@ export class PolicyDesk {
     });
   }
 
+  /** Sets some fields of the policy of a pattern and keeps the others. */
+  change(pattern: string, fields: Partial<Policy>, updatedAtMs: number): Promise<void> {
+    return this.#writer.order(pattern, async () => {
+      await this.refresh();
+      const value = { ...this.#options.book.all.get(pattern), ...fields, updatedAtMs };
+      return { write: { value }, answer: undefined };
+    });
+  }
+
   /** @throws Problem 404 */
   remove(pattern: string): Promise<void> {
     return this.#writer.order(pattern, async () => {

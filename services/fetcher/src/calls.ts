@@ -1,10 +1,34 @@
 import type { FetchAnswer } from "@sluice/http";
+import type { WaitSource } from "@sluice/records";
 import type { PageFacts } from "@sluice/web";
 
 /** What the fetcher's step asks of the world. */
-export type FetchCall =
+export type FetchCall = AnyFetchCall & {
+  /** A breaker that is older than this is forgotten. */
+  readonly forgetFailuresBeforeMs: number;
+  /** For the audit: what the request has waited for. */
+  readonly wait: RequestWait;
+};
+
+/** What the politeness of one request was. */
+export interface RequestWait {
+  readonly job: string;
+  /** Wait that was asked for after the request before, and by what. */
+  readonly waitMs: number;
+  readonly waitSource: WaitSource;
+  /** Since the end and the start of the last request to the host by this process; null where there was none. */
+  readonly sinceEndMs: number | null;
+  readonly sinceStartMs: number | null;
+  readonly concurrency: number;
+  /** Requests to the host in the last minute by this process, with this one; and how many there may be. */
+  readonly perMinute: number;
+  readonly perMinuteMax: number | null;
+}
+
+type AnyFetchCall =
   | {
       readonly kind: "robots";
+      /** Whose breaker it goes through: the host that is asked. */
       readonly domain: string;
       readonly url: string;
       readonly totalTimeoutMs: number;

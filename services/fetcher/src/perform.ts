@@ -14,7 +14,12 @@ export function performFetches(
   return async (call, signal) => {
     const bodyBytesMax = call.kind === "robots" ? robotsBytesMax : call.bodyBytesMax;
     const request = crawlRequest(call.url, call.totalTimeoutMs, bodyBytesMax);
-    const { answer, breaker } = await breakers.fetch(call.domain, request, signal);
+    const { answer, breaker } = await breakers.fetch(
+      call.domain,
+      request,
+      signal,
+      call.forgetFailuresBeforeMs,
+    );
     const asked = answer.kind === "response" && (answer.status === 429 || answer.status === 503);
     const wait = asked ? retryAfterMs(answer.headers["retry-after"], nowMs()) : null;
     if (call.kind === "robots") {

@@ -1,6 +1,6 @@
 import { jobSchema, type Job, type Permit } from "@sluice/records";
 import { canonicalize } from "@sluice/web";
-import type { FetchOutcome, Headed } from "../src/calls.ts";
+import type { FetchCall, FetchOutcome, Headed } from "../src/calls.ts";
 
 type Fields = Readonly<Record<string, string>>;
 type PageOutcome = Extract<FetchOutcome, { kind: "page" }>;
@@ -8,6 +8,21 @@ type RobotsOutcome = Extract<FetchOutcome, { kind: "robots" }>;
 type Failed = Extract<PageOutcome["answer"], { kind: "failed" }>;
 
 /** Answers of the world and records for the fetcher, from the few fields that matter. */
+
+/** For calls that nothing waits for. */
+export const noWait: Pick<FetchCall, "wait" | "forgetFailuresBeforeMs"> = {
+  forgetFailuresBeforeMs: 0,
+  wait: {
+    job: "j",
+    waitMs: 0,
+    waitSource: "delay",
+    sinceEndMs: null,
+    sinceStartMs: null,
+    concurrency: 1,
+    perMinute: 1,
+    perMinuteMax: null,
+  },
+};
 
 export function jobOf(id: string, fields: Fields): Job {
   return jobSchema.parse({
@@ -18,7 +33,7 @@ export function jobOf(id: string, fields: Fields): Job {
     scope: { kind: fields["scope"] ?? "any" },
     limits: { maxDepth: fields["maxDepth"] === undefined ? null : Number(fields["maxDepth"]) },
     urlEvents: fields["urlEvents"],
-    fetch: { attemptsMax: Number(fields["attempts"] ?? 3) },
+    fetch: { attemptsMax: Number(fields["attempts"] ?? 3), pageFlags: fields["pageFlags"] },
   });
 }
 
@@ -133,8 +148,9 @@ export function pageAnswer(nowMs: number, status: string, fields: Fields): PageO
     canonicalUrl: null,
     extractedJson: fields["extracted"] ?? null,
     extractionNote: fields["note"] ?? null,
-    noindex: false,
+    noindex: fields["noindex"] !== undefined,
     nofollow,
+    noarchive: fields["noarchive"] !== undefined,
     links,
     linksTruncated: false,
   };

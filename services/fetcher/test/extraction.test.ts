@@ -6,6 +6,7 @@ import { jobSchema } from "@sluice/records";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { FetchOutcome } from "../src/calls.ts";
 import { extractedBytesMax, extractFrom } from "../src/extraction.ts";
+import { noWait } from "./answers.ts";
 import { performFetches } from "../src/perform.ts";
 
 const installed = isInstalled();
@@ -146,6 +147,7 @@ describe("a page call", () => {
         url: `${origin}${path}`,
         totalTimeoutMs: 5000,
         bodyBytesMax: 100_000,
+        ...noWait,
         ...(selectors === undefined ? {} : { selectors }),
       },
       new AbortController().signal,

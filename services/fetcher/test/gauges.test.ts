@@ -6,7 +6,7 @@ import { gaugeFetcher } from "../src/gauges.ts";
 import { measureFetcher, measureRequest } from "../src/measure.ts";
 import type { FetcherState } from "../src/core/hosts.ts";
 import { fetcherStep, type PermitRecord } from "../src/step.ts";
-import { jobOf, pageAnswer, permitOf, robotsAnswer } from "./answers.ts";
+import { noWait, jobOf, pageAnswer, permitOf, robotsAnswer } from "./answers.ts";
 
 /** One task, and what its gauges say. */
 class Bench {
@@ -155,6 +155,7 @@ describe("what the fetcher counts", () => {
       url: "http://a.example/",
       totalTimeoutMs: 1000,
       bodyBytesMax: 1000,
+      ...noWait,
     };
     const counted = (outcome: FetchOutcome): readonly string[] =>
       measureRequest(page, outcome).map(({ metric, labels }) =>

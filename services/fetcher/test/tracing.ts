@@ -128,6 +128,10 @@ export class FetcherTrace {
         result.redirect_to === null ? "" : ` to ${result.redirect_to}`,
         result.robots_rule === null ? "" : ` by "${result.robots_rule}" line ${result.robots_line}`,
         ` robots=${result.robots_status}`,
+        result.noindex ? " noindex" : "",
+        result.noarchive ? " noarchive" : "",
+        result.content_kept ? "" : " not kept",
+        result.extracted_json === null ? "" : ` texts=${result.extracted_json}`,
       ];
       return [`result ${result.outcome} ${result.url}${fields.join("")}`];
     }

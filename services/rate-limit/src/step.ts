@@ -1,7 +1,7 @@
 import { mayConcern, topics, type Due, type Outcome } from "@sluice/records";
 import type { InputRecord, Step } from "@sluice/topology";
 import { hasWaiting, loadState, type Effects, type RateLimitState } from "./core/domains.ts";
-import { receiveDue, receiveOutcome } from "./core/intake.ts";
+import { forgiveFailures, policyChanged, receiveDue, receiveOutcome } from "./core/intake.ts";
 import { issue } from "./core/permits.ts";
 import type { Turn } from "./core/turn.ts";
 import { defaultPaceOptions, type PaceOptions } from "./options.ts";
@@ -41,16 +41,17 @@ export function rateLimitStep(
           break;
         }
         case "restored":
-          for (const name of state.domains.keys()) out.push({ kind: "wake", lane: name, atMs: nowMs });
+          for (const domain of state.domains.values()) {
+            forgiveFailures(turn, domain);
+            out.push({ kind: "wake", lane: domain.name, atMs: nowMs });
+          }
           break;
         case "table":
-          // A pace may have been changed, or its job was not known before.
           for (const domain of state.domains.values()) {
-            const isAbout =
-              input.table === topics.jobs.name
-                ? hasWaiting(domain, input.key)
-                : domain.waiting.size > 0 && mayConcern(input.key, domain.name);
-            if (isAbout) issue(turn, domain);
+            // A pace may have been changed, or its job was not known before.
+            if (input.table === topics.jobs.name && hasWaiting(domain, input.key)) issue(turn, domain);
+            if (input.table === topics.policies.name && mayConcern(input.key, domain.name))
+              policyChanged(turn, domain);
           }
           break;
         case "started":

@@ -24,6 +24,9 @@ export class RateLimitTrace {
     nowMs: startMs,
   });
 
+  /** What holds a host, as it was told last. */
+  readonly #told = new Map<string, string>();
+
   readonly perform = ({
     name,
     words: [first = "", second = ""],
@@ -71,7 +74,10 @@ export class RateLimitTrace {
       default:
         throw new Error(`no command ${line}`);
     }
-    const happened = this.#driver.takeSent().map((record) => this.#lineOf(record));
+    const happened = this.#driver
+      .takeSent()
+      .map((record) => this.#lineOf(record))
+      .filter((text) => text !== null);
     this.#driver.end();
     return happened;
   };
@@ -132,7 +138,7 @@ export class RateLimitTrace {
     }
   }
 
-  #lineOf({ topic, key, value }: SentRecord): string {
+  #lineOf({ topic, key, value }: SentRecord): string | null {
     if (topic === topics.permits.name) {
       const permit = value as Permit;
       const at = permit.notBeforeMs === 0 ? "at once" : `at ${this.#seconds(permit.notBeforeMs)}`;
@@ -148,6 +154,10 @@ export class RateLimitTrace {
     if (topic === topics.hosts.name) {
       const host = value as Host | null;
       if (host === null) return `host ${key} is forgotten`;
+      const known = this.#told.get(key) ?? "none";
+      this.#told.set(key, host.hold);
+      // Only that it waits as it is told to is no news.
+      if (host.hold === "none" && known === "none") return null;
       return `host ${key} ${host.hold}${host.holdUntilMs === null ? "" : ` until ${this.#seconds(host.holdUntilMs)}`}`;
     }
     const outcome = value as Outcome;

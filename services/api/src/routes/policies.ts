@@ -1,23 +1,12 @@
 /** What the operator says of hosts: whether, how often and how they are asked. */
 import type { FastifyInstance } from "fastify";
-import { domainToASCII } from "node:url";
 import { z } from "zod";
 import { policyPatternSchema, policySchema, type Policy } from "@sluice/records";
 import type { Clock } from "@sluice/runtime";
+import { patternParam } from "../pattern-param.ts";
 import type { PolicyBook } from "../policy-book.ts";
 import type { PolicyDesk } from "../policy-desk.ts";
 import { route } from "../route.ts";
-
-/** As people write names: capitals and letters beyond ASCII are taken for what they mean. */
-const patternParam = z
-  .string()
-  .max(300)
-  .transform((text) => {
-    const [, before = "", name = ""] = /^(\*?\.)?(.*)$/s.exec(text) ?? [];
-    return name === "*" || name.startsWith("[") ? text.toLowerCase() : before + domainToASCII(name);
-  })
-  .pipe(policyPatternSchema)
-  .meta({ description: policyPatternSchema.description });
 
 const params = z.object({ pattern: patternParam });
 /** A policy that says nothing would be taken for one that does. */

@@ -1,8 +1,17 @@
-import { resultId, topics, type CrawlEvent, type Outcome, type Permit, type Result } from "@sluice/records";
+import {
+  hostOf,
+  resultId,
+  topics,
+  type CrawlEvent,
+  type Outcome,
+  type Permit,
+  type Result,
+} from "@sluice/records";
 import type { Effect, StepContext } from "@sluice/topology";
 import { registrableDomain } from "@sluice/web";
 import type { FetchCall, Headed, PageContent } from "../calls.ts";
 import type { Host } from "./host.ts";
+import { originOf } from "./url-parts.ts";
 import type { RobotsDecision } from "@sluice/web";
 
 export type Effects = Effect<FetchCall>[];
@@ -29,10 +38,20 @@ export function sendOutcome(out: Effects, host: Host, permit: Permit, fields: Ou
     breakerUntilMs: null,
     detail: null,
     requests: host.robotsRequests,
+    breaker: host.breaker,
+    ...robotsKnown(host, originOf(permit.url)),
     ...fields,
   };
   host.robotsRequests = 0;
   out.push({ kind: "send", topic: topics.outcomes.name, key: host.domain, value });
+}
+
+function robotsKnown(host: Host, origin: string): Pick<Outcome, "robotsStatus" | "robotsReadAtMs"> {
+  const entry = host.robots.get(origin);
+  if (entry === undefined) return {};
+  if (entry.kind === "known")
+    return { robotsStatus: entry.status, robotsReadAtMs: Math.round(entry.readAtMs) };
+  return { robotsStatus: entry.kind };
 }
 
 export function sendEvent(out: Effects, event: CrawlEvent): void {
@@ -45,7 +64,7 @@ export function failedEvent(
   detail: string | null,
   nowMs: number,
   flags: { refused: boolean; final: boolean },
-): CrawlEvent {
+): Extract<CrawlEvent, { type: "url_failed" }> {
   return {
     type: "url_failed",
     job: permit.job,
@@ -66,10 +85,13 @@ export interface Settled {
   readonly errorMessage: string | null;
   readonly response: Headed | null;
   readonly content: PageContent | null;
+  /** False: the page asks that its texts be not kept. */
+  readonly contentKept: boolean;
   readonly redirectTo: string | null;
   readonly linksAdmitted: number;
   readonly robots: RobotsDecision | null;
   readonly robotsStatus: string | null;
+  readonly robotsAgeMs: number | null;
   readonly durationMs: number | null;
   readonly nowMs: number;
 }
@@ -91,8 +113,8 @@ export function sendResult(
     run: permit.run,
     url: permit.url,
     url_id: permit.urlId,
-    host: host.domain,
-    registrable_domain: registrableDomain(host.domain),
+    host: hostOf(permit.url),
+    registrable_domain: registrableDomain(hostOf(permit.url)),
     depth: permit.depth,
     parent_url_id: permit.parent,
     attempt: permit.attempt,
@@ -108,12 +130,14 @@ export function sendResult(
     truncated: response?.truncated ?? false,
     body_sha256: content?.bodySha256 ?? null,
     title: content?.title ?? null,
-    description: content?.description ?? null,
+    description: settled.contentKept ? (content?.description ?? null) : null,
     lang: content?.lang?.slice(0, 100) ?? null,
     canonical_url: content?.canonicalUrl?.slice(0, 2083) ?? null,
-    extracted_json: content?.extractedJson ?? null,
+    extracted_json: settled.contentKept ? (content?.extractedJson ?? null) : null,
     noindex: content?.noindex ?? false,
     nofollow: content?.nofollow ?? false,
+    noarchive: content?.noarchive ?? false,
+    content_kept: settled.contentKept,
     links_count: content?.links.length ?? 0,
     links_admitted_count: settled.linksAdmitted,
     links_truncated: content?.linksTruncated ?? false,
@@ -123,6 +147,7 @@ export function sendResult(
     robots_rule: settled.robots?.rule ?? null,
     robots_line: settled.robots?.line ?? null,
     robots_status: settled.robotsStatus,
+    robots_age_ms: settled.robotsAgeMs,
     delay_ms: permit.delayMs,
     ttfb_ms: response === null ? null : Math.round(response.ttfbMs),
     duration_ms: settled.durationMs === null ? null : Math.round(settled.durationMs),

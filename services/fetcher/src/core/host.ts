@@ -1,5 +1,8 @@
-import type { Permit, WaitSource } from "@sluice/records";
+import type { BreakerState, Permit } from "@sluice/records";
 import type { Robots } from "@sluice/web";
+import { MinuteCount } from "./minute-count.ts";
+
+export type HoldReason = "retry_after" | "breaker";
 
 /** A permit that the step has taken in and not answered yet. */
 export interface QueuedPermit {
@@ -48,9 +51,11 @@ export class Host {
   /** Start and end of the last request by our own clock; null where we have made none. */
   lastStartMs: number | null = null;
   lastEndMs: number | null = null;
-  /** Nothing is asked before this: Retry-After, breaker. */
-  holdUntilMs = 0;
-  holdReason: WaitSource = "retry_after";
+  /** Nothing is asked before these. */
+  readonly holds: Record<HoldReason, number> = { retry_after: 0, breaker: 0 };
+  breaker: BreakerState = "closed";
+  /** Failures before this instant count no more, by the operator's word. */
+  forgivenMs = 0;
   crawlDelayMs: number | null = null;
   /** Longest delay that a permit or robots.txt asked for. */
   delayMaxMs = 0;
@@ -66,8 +71,18 @@ export class Host {
   /** Requests for robots.txt since the last page of this domain was answered; told with the next outcome. */
   robotsRequests = 0;
   calls = 0;
+  /** Requests in the last minute. */
+  readonly minute = new MinuteCount();
 
   constructor(domain: string) {
     this.domain = domain;
+  }
+
+  get holdUntilMs(): number {
+    return Math.max(this.holds.retry_after, this.holds.breaker);
+  }
+
+  get holdReason(): HoldReason {
+    return this.holds.breaker > this.holds.retry_after ? "breaker" : "retry_after";
   }
 }

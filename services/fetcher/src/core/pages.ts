@@ -76,9 +76,10 @@ export function settlePage(
       errorMessage: answer.kind === "failed" ? answer.message : null,
       response,
       content: outcome.content,
+      contentKept: isKept(outcome.content, job),
       redirectTo: sent.redirectTo,
       linksAdmitted: sent.links,
-      ...robotsOf(host, running.origin, permit),
+      ...robotsOf(host, running.origin, permit, nowMs),
       durationMs: answer.durationMs,
       nowMs,
     },
@@ -121,6 +122,10 @@ export function settlePage(
   });
   out.push({ kind: "finish", id: queued.recordId });
 }
+
+/** Whether texts of a page may be kept: its own word, unless the job says otherwise. */
+const isKept = (content: PageContent | null, { fetch: { pageFlags } }: Job): boolean =>
+  content === null || pageFlags === "ignore" || !(content.noindex || content.noarchive);
 
 /** What a page leads to, sent on to the frontier: its links, or where it redirects to. */
 function followUp(

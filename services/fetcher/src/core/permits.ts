@@ -1,11 +1,12 @@
 import { robotsToken } from "@sluice/web";
-import type { FetchCall } from "../calls.ts";
+import { hostOf } from "@sluice/records";
+import type { FetchCall, RequestWait } from "../calls.ts";
 import { sendOutcome } from "./answers.ts";
 import type { QueuedPermit, RobotsEntry, RunningCall } from "./host.ts";
 import { isCancelled, jobOf, knownJob } from "./jobs.ts";
-import { earliest, keepingOf, policyFor } from "./politeness.ts";
+import { earliest, forgive, keepingOf, policyFor, type Start } from "./politeness.ts";
 import { defer, refuse } from "./refusals.ts";
-import { isAskingRobots, robotsFailed } from "./robots.ts";
+import { ageOf, isAskingRobots, robotsFailed } from "./robots.ts";
 import type { Turn } from "./turn.ts";
 import { originOf, pathOf } from "./url-parts.ts";
 
@@ -33,12 +34,13 @@ export function pump(turn: Turn): void {
       const decision = known.robots?.decide(robotsToken, pathOf(permit.url)) ?? null;
       if (decision?.allowed === false) {
         host.queue.shift();
-        refuse(
-          turn,
-          head,
-          "robots",
-          `${decision.rule ?? "disallow"} (line ${decision.line ?? "?"} of robots.txt)`,
-        );
+        const detail = `${decision.rule ?? "disallow"} (line ${decision.line ?? "?"} of robots.txt)`;
+        refuse(turn, head, "robots", detail, {
+          robotsStatus: known.status,
+          robotsRule: decision.rule,
+          robotsLine: decision.line,
+          robotsAgeMs: ageOf(known, nowMs),
+        });
         continue;
       }
     } else if (entry?.kind === "unreachable" && entry.untilMs > nowMs) {
@@ -48,7 +50,8 @@ export function pump(turn: Turn): void {
     } else if (isAskingRobots(host, origin)) {
       return;
     }
-    const { atMs: startAtMs } = earliest(turn, head);
+    const start = earliest(turn, head);
+    const startAtMs = start.atMs;
     // Asked for and not begun: `started` looks again.
     if (startAtMs === Infinity) return;
     if (startAtMs > nowMs) {
@@ -65,7 +68,9 @@ export function pump(turn: Turn): void {
       }
       begin(
         turn,
-        { kind: "robots", domain: host.domain, url, totalTimeoutMs: options.robotsTimeoutMs },
+        start,
+        head,
+        { kind: "robots", domain: hostOf(url), url, totalTimeoutMs: options.robotsTimeoutMs },
         { kind: "robots", origin, job: permit.job, queued: null, askedAtMs: nowMs },
       );
       return;
@@ -73,9 +78,11 @@ export function pump(turn: Turn): void {
     host.queue.shift();
     begin(
       turn,
+      start,
+      head,
       {
         kind: "page",
-        domain: host.domain,
+        domain: hostOf(permit.url),
         url: permit.url,
         totalTimeoutMs: job.fetch.totalTimeoutMs,
         bodyBytesMax: job.fetch.bodyBytesMax,
@@ -129,9 +136,32 @@ function isFresh({ host, nowMs }: Turn, entry: Extract<RobotsEntry, { kind: "kno
   return entry.expiresAtMs > nowMs || (isLast && entry.expiresAtMs + host.delayMaxMs > nowMs);
 }
 
-function begin(turn: Turn, request: FetchCall, about: Omit<RunningCall, "url">): void {
-  const { host, out, context } = turn;
-  const running: RunningCall = { ...about, url: request.url };
+type Asked = DistributiveOmit<FetchCall, "forgetFailuresBeforeMs" | "wait">;
+type DistributiveOmit<Union, Keys extends PropertyKey> = Union extends unknown ? Omit<Union, Keys> : never;
+
+function begin(
+  turn: Turn,
+  start: Start,
+  head: QueuedPermit,
+  asked: Asked,
+  about: Omit<RunningCall, "url">,
+): void {
+  const { host, out, nowMs, context } = turn;
+  const running: RunningCall = { ...about, url: asked.url };
+  const { concurrency, perMinute: perMinuteMax } = keepingOf(host, head, context);
+  host.minute.add(nowMs);
+  const wait: RequestWait = {
+    job: about.job,
+    waitMs: start.waitMs,
+    waitSource: start.source,
+    sinceEndMs: host.lastEndMs === null ? null : nowMs - host.lastEndMs,
+    sinceStartMs: host.lastStartMs === null ? null : nowMs - host.lastStartMs,
+    concurrency,
+    perMinute: host.minute.count(nowMs),
+    perMinuteMax,
+  };
+  const { forgetFailuresBeforeMs = 0 } = policyFor(context, asked.url);
+  const request = { ...asked, forgetFailuresBeforeMs, wait };
   host.calls += 1;
   const callId = `${host.domain}#${context.epoch}.${host.calls}`;
   host.running.set(callId, running);
@@ -142,6 +172,7 @@ function begin(turn: Turn, request: FetchCall, about: Omit<RunningCall, "url">):
 /** What is said of hosts changed: requests to one that is blocked now are ended, and what waits is looked at anew. */
 export function policyChanged(turn: Turn): void {
   const { host, out, context } = turn;
+  forgive(turn);
   for (const [callId, { url }] of host.running) {
     if (host.withdrawn.has(callId) || host.ended.has(callId)) continue;
     if ((policyFor(context, url).blocked ?? null) === null) continue;

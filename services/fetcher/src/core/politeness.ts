@@ -1,7 +1,7 @@
 import { hostOf, perMinuteOf, policyOf, topics, type HostPolicy, type WaitSource } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
 import { jobOf } from "./jobs.ts";
-import type { Host, QueuedPermit } from "./host.ts";
+import type { HoldReason, Host, QueuedPermit } from "./host.ts";
 import type { Turn } from "./turn.ts";
 
 /** What the operator says of the host of a URL. */
@@ -72,9 +72,17 @@ export function startOf(host: Host, head: QueuedPermit, context: StepContext): S
   return reasons.reduce((found, each) => (each.atMs > found.atMs ? each : found));
 }
 
-/** Nothing is asked of the host before then; of several reasons the longest counts. */
-export function hold(host: Host, untilMs: number, reason: WaitSource): void {
-  if (untilMs <= host.holdUntilMs) return;
-  host.holdUntilMs = untilMs;
-  host.holdReason = reason;
+/** Nothing is asked of the host before then; of several instants for a reason the last counts. */
+export function hold(host: Host, untilMs: number, reason: HoldReason): void {
+  host.holds[reason] = Math.max(host.holds[reason], untilMs);
+}
+
+/** The operator has said that failures before an instant count no more: what they hold is let go. */
+export function forgive({ host, context }: Turn): void {
+  const beforeMs = policyOf(host.domain, context.tables[topics.policies.name]).forgetFailuresBeforeMs ?? 0;
+  if (beforeMs <= host.forgivenMs) return;
+  host.forgivenMs = beforeMs;
+  host.holds.breaker = 0;
+  host.breaker = "closed";
+  for (const [origin, entry] of host.robots) if (entry.kind === "unreachable") host.robots.delete(origin);
 }

@@ -1,11 +1,27 @@
 import { failedEvent, sendEvent, sendOutcome } from "./answers.ts";
 import type { QueuedPermit } from "./host.ts";
 import type { Turn } from "./turn.ts";
+import type { CrawlEvent } from "@sluice/records";
+
+/** What robots.txt says of a URL that is refused for it. */
+export type RobotsSaid = Required<
+  Pick<
+    Extract<CrawlEvent, { type: "url_failed" }>,
+    "robotsStatus" | "robotsRule" | "robotsLine" | "robotsAgeMs"
+  >
+>;
 
 /** The URL is never fetched: an event and a reason, no result. */
-export function refuse(turn: Turn, head: QueuedPermit, category: string, detail: string): void {
+export function refuse(
+  turn: Turn,
+  head: QueuedPermit,
+  category: string,
+  detail: string,
+  robots?: RobotsSaid,
+): void {
   const { host, out, nowMs } = turn;
-  sendEvent(out, failedEvent(head.permit, category, detail, nowMs, { refused: true, final: true }));
+  const event = failedEvent(head.permit, category, detail, nowMs, { refused: true, final: true });
+  sendEvent(out, robots === undefined ? event : { ...event, ...robots });
   sendOutcome(out, host, head.permit, { kind: "refused", category, detail });
   out.push({ kind: "finish", id: head.recordId });
 }

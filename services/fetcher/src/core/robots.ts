@@ -119,7 +119,12 @@ export function robotsFailed(
   }
   // The host answers and says nothing about its rules: that is a refusal. No answer at all is a failed fetch.
   if (entry.category === "http_5xx" || entry.category === "http_429")
-    return refuse(turn, head, "robots_unreachable", detail);
+    return refuse(turn, head, "robots_unreachable", detail, {
+      robotsStatus: "unreachable",
+      robotsRule: null,
+      robotsLine: null,
+      robotsAgeMs: null,
+    });
   sendEvent(out, failedEvent(permit, entry.category, detail, nowMs, { refused: false, final: true }));
   const id = sendResult(
     out,
@@ -131,10 +136,12 @@ export function robotsFailed(
       errorMessage: detail,
       response: null,
       content: null,
+      contentKept: true,
       redirectTo: null,
       linksAdmitted: 0,
       robots: null,
       robotsStatus: "unreachable",
+      robotsAgeMs: null,
       durationMs: null,
       nowMs,
     },
@@ -145,15 +152,21 @@ export function robotsFailed(
   out.push({ kind: "finish", id: head.recordId });
 }
 
+/** How long ago robots.txt was read. */
+export const ageOf = (entry: Extract<RobotsEntry, { kind: "known" }>, nowMs: number): number =>
+  Math.max(0, Math.round(nowMs - entry.readAtMs));
+
 /** What robots.txt says of a URL that was fetched, for its result. */
 export function robotsOf(
   host: Host,
   origin: string,
   permit: Permit,
-): { robots: RobotsDecision | null; robotsStatus: string | null } {
+  nowMs: number,
+): { robots: RobotsDecision | null; robotsStatus: string | null; robotsAgeMs: number | null } {
   const entry = host.robots.get(origin);
-  if (entry?.kind !== "known") return { robots: null, robotsStatus: null };
+  if (entry?.kind !== "known") return { robots: null, robotsStatus: null, robotsAgeMs: null };
   return {
+    robotsAgeMs: ageOf(entry, nowMs),
     robots: entry.robots?.decide(robotsToken, pathOf(permit.url)) ?? null,
     robotsStatus: entry.status,
   };

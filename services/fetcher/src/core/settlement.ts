@@ -54,6 +54,7 @@ function read(turn: Turn, callId: string, outcome: FetchOutcome): void {
       outcome.answer.category === "address_refused"
     );
   if (asked) host.lastEndMs = nowMs;
+  host.breaker = outcome.breaker.state;
   if (outcome.answer.kind === "breaker_open") hold(host, outcome.answer.retryAtMs, "breaker");
   else if (outcome.breaker.retryAtMs !== null) hold(host, outcome.breaker.retryAtMs, "breaker");
   if (outcome.kind === "robots") {

@@ -1,6 +1,7 @@
 import { topics, type CrawlEvent, type Due, type Host, type Outcome } from "@sluice/records";
 import type { Domain } from "./domains.ts";
-import { delayOf, holdOf, startOf, type Politeness } from "./pace.ts";
+import { isDead } from "./dead-host.ts";
+import { holdOf, spacingOf, startOf, type Politeness } from "./pace.ts";
 import type { Turn } from "./turn.ts";
 
 /** Past its lease nobody may start it; the frontier releases it again. */
@@ -78,20 +79,42 @@ function whyDeferred({ nowMs, options }: Turn, { pace }: Domain, politeness: Pol
   return source === "cap" && ms - nowMs > options.waitMaxMs ? "cap" : "queue";
 }
 
-/** Tells `crawl.hosts` when the reason changed for which the domain waits. */
+/** Tells `crawl.hosts` when what holds the domain has changed, or its wait by much. */
 export function tell(turn: Turn, domain: Domain, politeness: Politeness): void {
   const { out, nowMs, options } = turn;
-  const { hold, untilMs } = holdOf(domain.pace, politeness.delayMs, nowMs);
-  const told = `${hold} ${untilMs ?? ""}`;
-  if (told === domain.told || (hold === "none" && domain.told === "")) return;
+  const { pace } = domain;
+  const { hold, untilMs } = holdOf(pace, politeness.delayMs, nowMs);
+  const spacing = spacingOf(pace, politeness, options);
+  const { intervalMs } = politeness;
+  const told = [
+    hold,
+    untilMs ?? "",
+    spacing.source,
+    Math.round(Math.log2(spacing.ms + 1)),
+    intervalMs,
+    pace.breaker,
+    pace.robotsStatus ?? "",
+    pace.robotsReadAtMs ?? "",
+    pace.crawlDelayMs ?? "",
+    isDead(pace, options),
+  ].join(" ");
+  if (told === domain.told) return;
   domain.told = told;
   const host: Host = {
     domain: domain.name,
     hold,
     holdUntilMs: untilMs,
-    delayMs: delayOf(domain.pace, politeness, options),
-    crawlDelayMs: domain.pace.crawlDelayMs,
-    failuresInRow: domain.pace.failuresInRow,
+    delayMs: spacing.ms,
+    delaySource: spacing.source,
+    perMinuteMax: intervalMs === 0 ? null : Math.round(60_000 / intervalMs),
+    crawlDelayMs: pace.crawlDelayMs,
+    failuresInRow: pace.failuresInRow,
+    givenUp: isDead(pace, options),
+    latencyMs: pace.latencyMs === null ? null : Math.round(pace.latencyMs),
+    breaker: pace.breaker,
+    breakerUntilMs: pace.breakerUntilMs > nowMs ? Math.ceil(pace.breakerUntilMs) : null,
+    robotsStatus: pace.robotsStatus,
+    robotsReadAtMs: pace.robotsReadAtMs,
     updatedAtMs: nowMs,
   };
   out.push({ kind: "send", topic: topics.hosts.name, key: domain.name, value: host, latest: true });

@@ -1,10 +1,10 @@
-import type { Due, Outcome } from "@sluice/records";
+import { defaultJobId, type Due, type Outcome } from "@sluice/records";
 import { defer, expire, tell } from "./answers.ts";
 import { isDead, learnLife } from "./dead-host.ts";
-import { keepWaiting, saveDomain } from "./domains.ts";
-import { delayOf, learn, startOf } from "./pace.ts";
+import { keepWaiting, saveDomain, type Domain } from "./domains.ts";
+import { delayOf, forgive, learn, startOf } from "./pace.ts";
 import { issue } from "./permits.ts";
-import { politenessFor, politenessOf, type Turn } from "./turn.ts";
+import { policyFor, politenessFor, politenessOf, type Turn } from "./turn.ts";
 
 /** A URL that the frontier has released: it waits for its permit, or goes back where the wait is too long. */
 export function receiveDue(turn: Turn, name: string, due: Due): void {
@@ -41,4 +41,21 @@ export function receiveOutcome(turn: Turn, name: string, outcome: Outcome): void
   tell(turn, domain, politenessOf(context, outcome.job, name));
   saveDomain(domain, out);
   issue(turn, domain);
+}
+
+/** What the operator says of the domain may be new: what waits may go sooner or later, or never. */
+export function policyChanged(turn: Turn, domain: Domain): void {
+  forgiveFailures(turn, domain);
+  if (domain.waiting.size > 0) issue(turn, domain);
+}
+
+/** Failures that the operator has said count no more are forgiven, once. */
+export function forgiveFailures(turn: Turn, domain: Domain): void {
+  const { out, context } = turn;
+  if (!forgive(domain.pace, policyFor(context, domain.name).forgetFailuresBeforeMs ?? 0)) return;
+  const first = domain.waiting.values().next().value;
+  const politeness =
+    first === undefined ? politenessOf(context, defaultJobId, domain.name) : politenessFor(context, first);
+  tell(turn, domain, politeness);
+  saveDomain(domain, out);
 }

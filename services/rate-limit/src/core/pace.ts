@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { unreachedFailures, type Outcome, type WaitSource } from "@sluice/records";
+import { unreachedFailures, type BreakerState, type Outcome, type WaitSource } from "@sluice/records";
 import type { PaceOptions } from "../options.ts";
 
 /** What rate-limit knows of the pace of one domain. Durable. */
@@ -29,6 +29,12 @@ export interface Pace {
   lastFailureMs: number | null;
   /** Category of the latest of them. */
   lastFailure: string | null;
+  /** Failures before this instant have been forgiven, by the operator's word. */
+  forgivenMs: number;
+  /** As the fetcher told them last. */
+  breaker: BreakerState;
+  robotsStatus: string | null;
+  robotsReadAtMs: number | null;
 }
 
 export const newPace = (): Pace => ({
@@ -47,6 +53,10 @@ export const newPace = (): Pace => ({
   failingSinceMs: null,
   lastFailureMs: null,
   lastFailure: null,
+  forgivenMs: 0,
+  breaker: "closed",
+  robotsStatus: null,
+  robotsReadAtMs: null,
 });
 
 export interface Politeness {
@@ -129,6 +139,9 @@ export function learn(pace: Pace, outcome: Outcome, nowMs: number, options: Pace
     const untilMs = (outcome.endedAtMs ?? nowMs) + Math.min(outcome.retryAfterMs, options.retryAfterMaxMs);
     pace.retryAfterUntilMs = Math.max(pace.retryAfterUntilMs, untilMs);
   }
+  pace.breaker = outcome.breaker ?? pace.breaker;
+  pace.robotsStatus = outcome.robotsStatus ?? pace.robotsStatus;
+  pace.robotsReadAtMs = outcome.robotsReadAtMs ?? pace.robotsReadAtMs;
   if (outcome.breakerUntilMs !== null)
     pace.breakerUntilMs = Math.max(pace.breakerUntilMs, outcome.breakerUntilMs);
   if (outcome.requests === 0) return;
@@ -155,6 +168,27 @@ function learnLatency(pace: Pace, sampleMs: number, options: PaceOptions): void 
   pace.slowdownMs = isSlow
     ? Math.min(options.latencyDelayMaxMs, Math.max(pace.slowdownMs * 2, sampleMs))
     : Math.max(0, pace.slowdownMs - options.slowdownStepMs);
+}
+
+/**
+ * The operator has said that failures before an instant count no more: what they hold is let go, once. What the host
+ * itself has asked for stays.
+ */
+export function forgive(pace: Pace, beforeMs: number): boolean {
+  if (beforeMs <= pace.forgivenMs) return false;
+  pace.forgivenMs = beforeMs;
+  if ((pace.lastFailureMs ?? 0) > beforeMs) return false;
+  Object.assign(pace, {
+    failuresInRow: 0,
+    backOffUntilMs: 0,
+    breakerUntilMs: 0,
+    breaker: "closed",
+    deadFailures: 0,
+    failingSinceMs: null,
+    lastFailureMs: null,
+    lastFailure: null,
+  } satisfies Partial<Pace>);
+  return true;
 }
 
 /** From when on nothing that is known of the domain matters any more, its longest possible wait included. */
