@@ -7,62 +7,69 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { messageOf } from "@sluice/errors";
-import { brokerAway, freezeAll, scaleAll, stallSink, type Findings } from "./disturbances.ts";
-import { killAll } from "./kills.ts";
-import { troubleNetwork } from "./network.ts";
-import { Soak } from "./soak.ts";
-import { World, type Verdict } from "./world.ts";
+import { pausesOf, wrongLetters, wrongOf } from "./judgement.ts";
+import { poisoned } from "./poison.ts";
+import { commitHere, recordRun } from "./runs-file.ts";
+import { play, scenarioFlags, type Plan, type ScenarioFlag } from "./scenarios.ts";
+import { SmallDisk } from "./small-disk.ts";
+import { World } from "./world.ts";
+
+const scenarios = Object.keys(scenarioFlags) as ScenarioFlag[];
 
 const help = `npm run -s chaos -- [flags]
 
+What befalls the crawl:
+${scenarios.map((flag) => `  --${`${flag} N`.padEnd(13)} ${scenarioFlags[flag]}`).join("\n")}
+
+What is crawled, and how:
   --urls N        pages in the crawled web, about (default 2000)
   --hosts N       hosts they are spread over, each a loopback address (default 50)
   --delay-ms N    wait between two requests to a host (default 200)
-  --kills N       kill -9, over all services and the broker, half of them at failpoints
-  --freezes N     SIGSTOP for twice the session timeout, then SIGCONT
-  --scales N      graceful scale events, out to four instances and in again
-  --away-s N      the broker is gone for so long
-  --network N     the network to the broker turns bad for a while: slow, cut in mid-message, stopped
-  --stall-s N     the sink stands still for so long
-  --soak-s N      no fault: the job is run again and again for so long; limits on memory and delays hold
   --delivery MODE exactly-once (default) or at-least-once: transactions off
   --seed N        of the web and of the faults (default 1)
   --session-ms N  session timeout of the groups (default 3000)
+
   --keep FOLDER   keeps logs, inputs and outputs of the run there
+  --record FILE   puts the run into that file, in the place of the last one of its scenario
+
+Exit code: 0 where every promise held, 1 where not (\`wrong\`, and \`slow\` for limits on time), 2 where the run failed.
 `;
+
+const sizes = { urls: 2000, hosts: 50, "delay-ms": 200, seed: 1, "session-ms": 3000 };
+const defaults: Readonly<Record<string, number>> = {
+  ...sizes,
+  ...Object.fromEntries(scenarios.map((flag) => [flag, 0])),
+};
 
 const { values } = parseArgs({
   options: {
-    urls: { type: "string", default: "2000" },
-    hosts: { type: "string", default: "50" },
-    "delay-ms": { type: "string", default: "200" },
-    kills: { type: "string", default: "0" },
-    freezes: { type: "string", default: "0" },
-    scales: { type: "string", default: "0" },
-    "away-s": { type: "string", default: "0" },
-    network: { type: "string", default: "0" },
-    "stall-s": { type: "string", default: "0" },
-    "soak-s": { type: "string", default: "0" },
     delivery: { type: "string", default: "exactly-once" },
-    seed: { type: "string", default: "1" },
-    "session-ms": { type: "string", default: "3000" },
     keep: { type: "string" },
+    record: { type: "string" },
     help: { type: "boolean", default: false },
+    ...Object.fromEntries(Object.keys(defaults).map((flag) => [flag, { type: "string" as const }])),
   },
 });
 
-function flag(name: Exclude<keyof typeof values, "keep" | "help" | "delivery">): number {
-  const value = Number(values[name]);
+function flag(name: ScenarioFlag | keyof typeof sizes): number {
+  const given = (values as Readonly<Record<string, unknown>>)[name];
+  const value = Number(given ?? defaults[name]);
   if (!Number.isSafeInteger(value) || value < 0)
-    throw new Error(`--${name}: ${values[name]} is not a number`);
+    throw new Error(`--${name}: ${String(given)} is not a number`);
   return value;
 }
-
-const instances = { frontier: 2, fetcher: 2, "rate-limit": 2, "result-sink": 1 } as const;
 
 /** Pages a host has for about so many URLs in all: a graph also has redirects and missing pages. */
 function pagesPerHost(urls: number, hosts: number): number {
   return Math.max(1, Math.round(urls / hosts / 1.25));
+}
+
+/** What tells this run's kind from others. */
+function scenarioName(plan: Plan, transactions: boolean): string {
+  const played = scenarios.filter((each) => plan[each] > 0);
+  return [...(played.length > 0 ? played : ["no fault"]), ...(transactions ? [] : ["at-least-once"])].join(
+    ", ",
+  );
 }
 
 async function main(): Promise<number> {
@@ -70,9 +77,14 @@ async function main(): Promise<number> {
     process.stdout.write(help);
     return 0;
   }
-  const dir = values.keep === undefined ? mkdtempSync(join(tmpdir(), "sluice-chaos-")) : resolve(values.keep);
+  const { keep, record, delivery } = values;
+  const commit = record === undefined ? "" : commitHere();
+  const dir = keep === undefined ? mkdtempSync(join(tmpdir(), "sluice-chaos-")) : resolve(keep);
   const log = (line: string): void => void process.stderr.write(`${line}\n`);
-  const kills = flag("kills");
+  const plan = Object.fromEntries(scenarios.map((each) => [each, flag(each)])) as Plan;
+  const transactions = delivery !== "at-least-once";
+  const isHeld = plan["stall-s"] > 0 || plan["disk-s"] > 0;
+  const disk = plan["disk-s"] > 0 ? SmallDisk.open(join(dir, "results")) : null;
   const world = await World.open({
     dir,
     hosts: flag("hosts"),
@@ -81,79 +93,68 @@ async function main(): Promise<number> {
     delayMs: flag("delay-ms"),
     partitions: 12,
     sessionTimeoutMs: flag("session-ms"),
-    env: {
-      SLUICE_DELIVERY: values.delivery,
-      ...(flag("stall-s") > 0 ? { SLUICE_FRONTIER_LAG_MAX: "500" } : {}),
-    },
-    keepsResults: flag("soak-s") === 0,
-    proxied: flag("network") > 0,
+    env: { SLUICE_DELIVERY: delivery, ...(isHeld ? { SLUICE_FRONTIER_LAG_MAX: "500" } : {}) },
+    keepsResults: plan["soak-s"] === 0,
+    proxied: plan.network > 0,
     log,
   });
   try {
-    const members = (Object.keys(instances) as (keyof typeof instances)[]).flatMap((service) =>
-      Array.from({ length: instances[service] }, (_, index) => [service, index] as const),
-    );
-    const findings: Findings[] = [];
     const startedAtMs = performance.now();
-    if (flag("soak-s") > 0) {
-      const soak = new Soak(world);
-      await soak.start(members);
-      findings.push(await soak.run(flag("soak-s") * 1000));
-    } else {
-      for (const [service, index] of members) world.start(service, index);
-      await world.submit();
-    }
-    if (kills > 0) await killAll(world, { kills, instances });
-    if (flag("freezes") > 0) findings.push(await freezeAll(world, flag("freezes")));
-    if (flag("scales") > 0) findings.push(await scaleAll(world, flag("scales")));
-    if (flag("away-s") > 0) findings.push(await brokerAway(world, flag("away-s") * 1000));
-    if (flag("stall-s") > 0) findings.push(await stallSink(world, flag("stall-s") * 1000));
-    if (world.proxy !== null) findings.push(await troubleNetwork(world, world.proxy, flag("network")));
-    const transactions = values.delivery !== "at-least-once";
+    const findings = await play(world, plan, disk);
     const finishReason = await world.ended(transactions);
     await world.sunk();
     const seconds = (performance.now() - startedAtMs) / 1000;
     await world.fleet.stop();
     const verdict = await world.verify();
-    const wrong = [...wrongOf(verdict, kills, transactions), ...findings.flatMap((each) => each.wrong)];
-    if (transactions && finishReason !== "completed") wrong.push(`the job ended as ${String(finishReason)}`);
+    const letters = plan.poison > 0 ? await world.verifyDeadLetters(Object.keys(poisoned)) : {};
+    const { sessionTimeoutMs } = world.options;
+    const pauses = pausesOf(verdict, sessionTimeoutMs);
+    const wrong = [
+      ...wrongOf(verdict, { kills: plan.kills, transactions }),
+      ...wrongLetters(letters, plan.poison),
+      ...findings.flatMap((each) => each.wrong),
+      ...(transactions && finishReason !== "completed" ? [`the job ended as ${String(finishReason)}`] : []),
+    ];
+    const slow = [...pauses.slow, ...findings.flatMap((each) => each.slow)];
     for (const each of wrong) log(`WRONG: ${each}`);
+    for (const each of slow) log(`SLOW: ${each}`);
     const line = {
       ...verdict,
+      ...letters,
       seconds: Number(seconds.toFixed(1)),
+      ...pauses.figures,
       ...Object.assign({}, ...findings.map(({ figures }) => figures)),
       wrong,
+      slow,
     };
     process.stdout.write(`${JSON.stringify(line)}\n`);
-    if (values.keep !== undefined) writeFileSync(join(dir, "verdict.json"), `${JSON.stringify(line)}\n`);
-    return wrong.length === 0 ? 0 : 1;
+    if (keep !== undefined) writeFileSync(join(dir, "verdict.json"), `${JSON.stringify(line)}\n`);
+    if (record !== undefined) {
+      const { pauses_ms: _, ...recorded } = line;
+      recordRun(record, {
+        scenario: scenarioName(plan, transactions),
+        command: `npm run -s chaos -- ${commandFlags()}`,
+        commit,
+        date: new Date().toISOString().slice(0, 10),
+        line: recorded,
+      });
+    }
+    return wrong.length + slow.length === 0 ? 0 : 1;
   } finally {
     await world.close();
-    if (values.keep === undefined) rmSync(dir, { recursive: true, force: true });
+    disk?.close();
+    if (keep === undefined) rmSync(dir, { recursive: true, force: true });
   }
 }
 
-function wrongOf(verdict: Verdict, kills: number, transactions: boolean): string[] {
-  const wrong: string[] = [];
-  for (const name of [
-    "missing",
-    "extra",
-    "duplicates",
-    "politeness_violations",
-    "forbidden",
-    "unreadable",
-    "sink_missing",
-    "sink_duplicates",
-    "refetched_without_cause",
-  ] as const) {
-    // A topic written without transactions may have a result twice, under one id; the sink's file should not.
-    if (!transactions && (name === "duplicates" || name === "refetched_without_cause")) continue;
-    if (verdict[name] > 0) wrong.push(`${name}: ${verdict[name]}`);
-  }
-  if (transactions && verdict.refetched > verdict.in_flight_at_kills)
-    wrong.push(`${verdict.refetched} repeated, and only ${verdict.in_flight_at_kills} were under way`);
-  if (verdict.kills < kills) wrong.push(`only ${verdict.kills} of ${kills} kills fell`);
-  return wrong;
+/** As they were given, without those that only say where things go. */
+function commandFlags(): string {
+  return process.argv
+    .slice(2)
+    .filter(
+      (each, index, all) => !/^--(keep|record)/.test(each) && !/^--(keep|record)$/.test(all[index - 1] ?? ""),
+    )
+    .join(" ");
 }
 
 process.exitCode = await main().catch((error: unknown) => {

@@ -2,12 +2,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ServiceName } from "../fleet/fleet.ts";
 import { draw } from "../fleet/graph.ts";
 import { killBroker } from "./kills.ts";
+import type { SmallDisk } from "./small-disk.ts";
 import type { World } from "./world.ts";
 
 /** What a disturbance found, for the JSON line; `wrong` says what must not be. */
 export interface Findings {
   readonly figures: Readonly<Record<string, unknown>>;
   readonly wrong: readonly string[];
+  /** Limits on time that were broken: a machine that is busy with something else may be to blame. */
+  readonly slow: readonly string[];
 }
 
 /**
@@ -31,7 +34,7 @@ export async function freezeAll(world: World, rounds: number): Promise<Findings>
     world.blows.push({ service, index, killed: false, atMs, untilMs: Date.now(), how: "SIGSTOP" });
     if (!alive) world.options.log(`${service}-${index} had died before`);
   }
-  return { figures: { freezes: rounds }, wrong: [] };
+  return { figures: { freezes: rounds }, wrong: [], slow: [] };
 }
 
 /** How many of a service there are after each of its events: one, out to four, in to two, and to one. */
@@ -69,7 +72,7 @@ export async function scaleAll(world: World, events: number): Promise<Findings> 
     for (let index = 0; index < fetchers; index += 1)
       world.blows.push({ service: "fetcher", index, killed: false, atMs, untilMs, how: "scale" });
   }
-  return { figures: { scale_events: events }, wrong: [] };
+  return { figures: { scale_events: events }, wrong: [], slow: [] };
 }
 
 type Sizes = Readonly<Record<string, number>>;
@@ -101,40 +104,76 @@ export async function brokerAway(world: World, awayMs: number): Promise<Findings
   const wrong = [
     ...grown(before, after),
     ...(world.fleet.graveyard.length > deathsBefore ? ["a process exited while the broker was away"] : []),
-    ...(resumedMs > resumeMaxMs ? [`the crawl went on only after ${resumedMs} ms`] : []),
   ];
   return {
     figures: { away_ms: awayMs, resumed_ms: resumedMs, rss_mb_before: before, rss_mb_after: after },
     wrong,
+    slow: resumedMs > resumeMaxMs ? [`the crawl went on only after ${resumedMs} ms`] : [],
   };
 }
 
-/** The sink stands still in a crawl without delay: fetching has to stop by itself, without growing. */
-export async function stallSink(world: World, forMs: number): Promise<Findings> {
-  await world.untilShare(0.2);
-  world.options.log(`the sink stands still for ${forMs} ms`);
+/** What keeps the sink from writing, and what lets it go on. */
+export interface Hold {
+  readonly what: string;
+  readonly begin: () => void;
+  readonly end: () => void;
+  /** After it: what shows that it was held indeed; null where it was. */
+  readonly doubt: () => string | null;
+}
+
+/** The sink's process stands still. */
+export function stopped(world: World): Hold {
   const sink = (signal: NodeJS.Signals): void => world.fleet.kill("result-sink", 0, signal);
-  sink("SIGSTOP");
+  return {
+    what: "the sink stands still",
+    begin: () => sink("SIGSTOP"),
+    end: () => sink("SIGCONT"),
+    doubt: () => null,
+  };
+}
+
+/** Its disk is full. */
+export function full(world: World, disk: SmallDisk): Hold {
+  return {
+    what: `the sink's disk is full (${disk.kind})`,
+    begin: () => disk.fill(world.fleet),
+    end: () => disk.free(world.fleet),
+    doubt: () =>
+      world.fleet.log("result-sink", 0).some(({ event }) => event === "write_failed")
+        ? null
+        : "no write of the sink failed",
+  };
+}
+
+/** The sink is held in a crawl without delay: fetching has to stop by itself, without growing. */
+export async function holdSink(world: World, hold: Hold, forMs: number): Promise<Findings> {
+  await world.untilShare(0.2);
+  const deathsBefore = world.fleet.graveyard.length;
+  world.options.log(`${hold.what}, for ${forMs} ms`);
+  hold.begin();
   const half = forMs / 2;
   await sleep(half);
   const [resultsAtHalf, before] = [world.results, world.rssMb()];
   await sleep(half);
   const [resultsAtEnd, after] = [world.results, world.rssMb()];
-  sink("SIGCONT");
+  hold.end();
   const wrong: string[] = [];
   if (resultsAtHalf >= world.expected) wrong.push("the crawl was over before it could be held");
   if (resultsAtEnd > resultsAtHalf) wrong.push(`${resultsAtEnd - resultsAtHalf} more results while held`);
-  // What stands still can't grow, and is not what is tested.
-  const { "result-sink-0": _, ...others } = after;
-  wrong.push(...grown(before, others));
+  if (world.fleet.graveyard.length > deathsBefore) wrong.push("a process exited while the sink was held");
+  const doubt = hold.doubt();
+  if (doubt !== null) wrong.push(doubt);
+  wrong.push(...grown(before, after));
   return {
     figures: {
-      stalled_ms: forMs,
+      held: hold.what,
+      held_ms: forMs,
       results_at_half: resultsAtHalf,
       results_at_end: resultsAtEnd,
       rss_mb_before: before,
       rss_mb_after: after,
     },
     wrong,
+    slow: [],
   };
 }

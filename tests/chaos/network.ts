@@ -39,5 +39,6 @@ export async function troubleNetwork(world: World, proxy: Proxy, rounds: number)
   return {
     figures: { network_rounds: rounds, connections_cut: proxy.cuts, proxied_bytes: proxy.bytes },
     wrong,
+    slow: [],
   };
 }

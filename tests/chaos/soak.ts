@@ -166,6 +166,7 @@ export class Soak {
     const errors: Record<string, number> = {};
     const [first, last]: [Record<string, number>, Record<string, number>] = [{}, {}];
     const wrong: string[] = [];
+    const slow: string[] = [];
     for (const [name, readings] of this.#readings) {
       const slope = floorSlope(readings, windows);
       if (slope === null) {
@@ -183,10 +184,10 @@ export class Soak {
     for (const [name, ms] of this.#loopDelaysMs) {
       loop[name] = Number(ms.toFixed(1));
       if (loopJudged && ms > limits.loopDelayMs)
-        wrong.push(`the event loop of ${name} is late by ${loop[name]} ms`);
+        slow.push(`the event loop of ${name} is late by ${loop[name]} ms`);
     }
     const pauseMs = longestPause(this.#progressAtMs, this.#spans);
-    if (pauseMs > limits.pauseMs) wrong.push(`no result for ${pauseMs} ms while there was work`);
+    if (pauseMs > limits.pauseMs) slow.push(`no result for ${pauseMs} ms while there was work`);
     const { graveyard } = this.#world.fleet;
     if (graveyard.length > 0) wrong.push(`${graveyard.length} processes exited`);
     return {
@@ -202,6 +203,7 @@ export class Soak {
         longest_pause_ms: pauseMs,
       },
       wrong,
+      slow,
     };
   }
 }

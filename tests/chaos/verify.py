@@ -5,7 +5,7 @@ Usage: verify.py FOLDER, where the folder holds
   run.json      seeds, how many runs the job had, delay_ms, deaths and freezes with their time
   graph.jsonl   the robots.txt of all hosts, then one page of the crawled web a line
   access.jsonl  one request a line, written by the origin server by its own clock
-  results.tsv   crawl.results as a reader with read_committed sees it: key, partition, offset, time, value
+  results.bin   crawl.results as a reader with read_committed sees it, in the format of kcat_dump.py
   results/results.jsonl  what the sink wrote
 Prints one JSON object; examples of what is wrong go to standard error.
 """
@@ -16,6 +16,8 @@ from collections import Counter, defaultdict, deque
 from pathlib import Path
 from urllib.parse import urldefrag, urljoin, urlsplit
 from urllib.robotparser import RobotFileParser
+
+from kcat_dump import records
 
 EXAMPLES_MAX = 10
 
@@ -82,22 +84,24 @@ def main(folder):
     starts.sort()
 
     seen, found, results, unreadable = Counter(), set(), {}, 0
-    for line in (folder / "results.tsv").open(encoding="utf-8"):
-        _, _, _, written_ms, value = line.rstrip("\n").split("\t", 4)
+    for record in records(folder / "results.bin"):
+        if "poison" in record.headers:
+            continue
         try:
-            result = json.loads(value)
+            result = json.loads(record.value)
         except ValueError:
             unreadable += 1
             continue
         seen[result["result_id"]] += 1
-        found.add((result["run"], result["url"]))
-        results[result["url"]] = max(int(written_ms), results.get(result["url"], 0))
+        found.add((result["job"], result["run"], result["url"]))
+        results[result["url"]] = max(record.written_ms, results.get(result["url"], 0))
     sunk = Counter(
         json.loads(line)["result_id"]
         for path in sorted((folder / "results").rglob("*.jsonl"))
         for line in path.open(encoding="utf-8")
     )
-    wanted = {(number + 1, url) for number in range(run["runs"]) for url in expected}
+    wanted = {("chaos", number + 1, url) for number in range(run["runs"]) for url in expected}
+    wanted |= {(job, 1, url) for job, urls in run["other_jobs"].items() for url in urls}
     missing, extra = wanted - found, found - wanted
     impolite = politeness(requests, run["delay_ms"])
 
@@ -120,9 +124,12 @@ def main(folder):
     unexplained = refetched - may_repeat
 
     pauses = []
+    away = [(each["at_ms"], each["until_ms"]) for each in run["deaths"] if each["service"] == "kafka"]
     for event in run["events"]:
-        # Only where there was work to do for the whole of it.
+        # Only where there was work to do for the whole of it, and a broker.
         end = event["at_ms"] + run["pause_window_ms"]
+        if any(from_ms <= end and event["at_ms"] <= to_ms for from_ms, to_ms in away):
+            continue
         if starts and end < starts[-1]:
             pauses.append({"what": event["what"], "ms": round(largest_pause(starts, event["at_ms"], end))})
     answer = {
@@ -139,6 +146,7 @@ def main(folder):
         "forbidden": forbidden,
         "unreadable": unreadable,
         "sink_missing": len(seen.keys() - sunk.keys()),
+        "sink_extra": len(sunk.keys() - seen.keys()),
         "sink_duplicates": sum(times - 1 for times in sunk.values()),
         "requests": len(starts),
         "pauses_ms": pauses,

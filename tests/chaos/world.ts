@@ -1,5 +1,5 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
-import { mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
@@ -54,6 +54,7 @@ export interface Verdict {
   readonly forbidden: number;
   readonly unreadable: number;
   readonly sink_missing: number;
+  readonly sink_extra: number;
   readonly sink_duplicates: number;
   readonly requests: number;
   readonly pauses_ms: readonly { readonly what: string; readonly ms: number }[];
@@ -65,6 +66,9 @@ const untilMaxMs = 1_800_000;
 /** How long after an event the largest pause is looked for. */
 const pauseWindowMs = 20_000;
 
+/** As kcat_dump.py reads it. */
+const dumpFormat = String.raw`%t %p %o %T %K %S %h\n%k%s\n`;
+
 /** A Kafka, a web and the services, each a process of its own, and a reader that watches what comes out. */
 export class World {
   readonly kafka: TestKafka;
@@ -73,7 +77,9 @@ export class World {
   readonly fleet: Fleet;
   readonly observer: Observer;
   readonly graph: Graph;
-  readonly seeds: readonly string[];
+  readonly seeds: string[];
+  /** Jobs beside the one, with what each has to crawl. */
+  readonly otherJobs = new Map<string, readonly string[]>();
   /** Results that the graph has for us in all. */
   readonly expected: number;
   readonly blows: Blow[] = [];
@@ -218,7 +224,7 @@ export class World {
   async verify(): Promise<Verdict> {
     const { dir, delayMs } = this.options;
     await this.#endOrigin();
-    await this.#dumpResults();
+    await this.#dump(topics.results.name, join(dir, "results.bin"));
     const deaths = [
       ...this.blows,
       ...this.fleet.graveyard.map((death) => ({
@@ -235,17 +241,14 @@ export class World {
       JSON.stringify({
         seeds: this.seeds,
         runs: this.runs,
+        other_jobs: Object.fromEntries(this.otherJobs),
         delay_ms: delayMs,
         pause_window_ms: pauseWindowMs,
         deaths: deaths.map(({ atMs, untilMs, ...death }) => ({ ...death, at_ms: atMs, until_ms: untilMs })),
         events: this.events.map(({ what, atMs }) => ({ what, at_ms: atMs })),
       }),
     );
-    const { stdout, stderr } = await run("python3", [join(import.meta.dirname, "verify.py"), dir], {
-      maxBuffer: 1 << 26,
-    });
-    if (stderr !== "") this.options.log(stderr.trimEnd());
-    return JSON.parse(stdout) as Verdict;
+    return await this.#judge<Verdict>("verify.py");
   }
 
   async close(): Promise<void> {
@@ -256,34 +259,43 @@ export class World {
     await this.kafka.stop();
   }
 
-  /** By a reader that has nothing of ours in it. */
-  async #dumpResults(): Promise<void> {
-    const file = openSync(join(this.options.dir, "results.tsv"), "w");
-    const topic = this.observer.layout.prefix + topics.results.name;
-    const kcat = spawn(
-      "kcat",
-      [
-        "-C",
-        "-e",
-        "-q",
-        "-b",
-        this.kafka.brokers.join(","),
-        "-t",
-        topic,
-        "-o",
-        "beginning",
-        "-X",
-        "isolation.level=read_committed",
-        "-f",
-        "%k\t%p\t%o\t%T\t%s\n",
-      ],
-      { stdio: ["ignore", file, "inherit"] },
+  /** A topic's records, by a reader that has nothing of ours in it. */
+  async #dump(topic: string, path: string): Promise<void> {
+    const file = openSync(path, "w");
+    const args = ["-C", "-e", "-q", "-o", "beginning", "-X", "isolation.level=read_committed"];
+    args.push("-X", "fetch.message.max.bytes=16777216", "-X", "receive.message.max.bytes=67108864");
+    args.push(
+      "-b",
+      this.kafka.brokers.join(","),
+      "-t",
+      this.observer.layout.prefix + topic,
+      "-f",
+      dumpFormat,
     );
+    const kcat = spawn("kcat", args, { stdio: ["ignore", file, "inherit"] });
     const code = await new Promise<number | null>((resolve, reject) => {
       kcat.once("error", reject);
       kcat.once("exit", resolve);
     });
-    if (code !== 0) throw new Error(`kcat could not read the results (exit ${code})`);
+    closeSync(file);
+    if (code !== 0) throw new Error(`kcat could not read ${topic} (exit ${code})`);
+  }
+
+  /** What the independent verifier of dead letters says of these topics. */
+  async verifyDeadLetters(names: readonly string[]): Promise<Readonly<Record<string, unknown>>> {
+    const folder = join(this.options.dir, "poisoned");
+    mkdirSync(folder, { recursive: true });
+    for (const name of names.flatMap((each) => [each, `${each}.dlq`]))
+      await this.#dump(name, join(folder, `${name}.bin`));
+    return await this.#judge<Readonly<Record<string, unknown>>>("verify_poison.py");
+  }
+
+  async #judge<Found>(program: string): Promise<Found> {
+    const { stdout, stderr } = await run("python3", [join(import.meta.dirname, program), this.options.dir], {
+      maxBuffer: 1 << 26,
+    });
+    if (stderr !== "") this.options.log(stderr.trimEnd());
+    return JSON.parse(stdout) as Found;
   }
 
   async #endOrigin(): Promise<void> {

@@ -11,7 +11,7 @@ import {
   type Result,
   type TopicLayout,
 } from "@sluice/records";
-import type { Broker, Producer, Tail } from "@sluice/runtime";
+import type { Broker, OutRecord, Producer, Tail } from "@sluice/runtime";
 
 /** Reads what a user can read, with read_committed: results, events and the status of jobs. */
 export class Observer {
@@ -72,6 +72,11 @@ export class Observer {
       },
     ]);
     return job;
+  }
+
+  /** Writes records as they are. */
+  async produce(records: readonly OutRecord[]): Promise<void> {
+    await this.#producer?.send(records);
   }
 
   status(job: string): JobStatus | undefined {

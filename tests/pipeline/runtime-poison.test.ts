@@ -85,6 +85,18 @@ describe("a record that can't be read", () => {
     expect(life.fatal).toEqual([]);
   });
 
+  it("is one without a key where the key says whose it is, however good its body", async () => {
+    const bench = await Bench.open();
+    await bench.begin("a", { inputs: [topics.seeds.name, topics.results.name] });
+    await bench.write(topics.results.name, [[null, "{}"]]);
+    await bench.write(topics.seeds.name, [[null, "good/1"]]);
+    await bench.until(() => bench.outputs().length === 1, "a seed needs none");
+    await bench.pass(1500);
+    const letters = bench.cluster.committed(topics.resultsDlq.name)[0] ?? [];
+    expect(letters.map(({ headers }) => headers["dlq.error.message"])).toEqual(["key: null"]);
+    expect(bench.cluster.committed(dlq)[0]).toEqual([]);
+  });
+
   it("loses its end rather than stop the partition where it is as large as the topic allows", async () => {
     const bench = await Bench.open();
     const life = await bench.begin();

@@ -59,6 +59,7 @@ export {
   defaultLayout,
   partitionsOf,
   topicList,
+  isKeyed,
   topicOf,
   topics,
   type Topic,

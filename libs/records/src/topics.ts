@@ -230,6 +230,9 @@ export function topicOf(name: string): Topic | undefined {
   return byName.get(name);
 }
 
+/** False where records may have any key, or none. */
+export const isKeyed = (name: string): boolean => topicOf(name)?.keyedBy !== topics.seeds.keyedBy;
+
 /** How topics are laid out on a cluster: the options that an operator may set. */
 export interface TopicLayout {
   /** Put before every topic name, group and transactional id, e.g. `team-a.`. */

@@ -1,5 +1,5 @@
 import { SluiceError } from "@sluice/errors";
-import { decodeRecord, topicOf } from "@sluice/records";
+import { decodeRecord, isKeyed, topicOf } from "@sluice/records";
 import type { Effect, Input, InputRecord } from "@sluice/topology";
 import { deadLetter } from "./dead-letter.ts";
 import type { Kernel } from "./kernel.ts";
@@ -131,6 +131,8 @@ export class Stepper<State, Rec extends InputRecord, Call, Outcome> {
     task.held.set(id, held);
     this.#kernel.budget.add(this.#kernel.at(topic, task.number), 1, held.bytes);
     if (raw.fault !== undefined) return this.#reject(task, id, raw.fault);
+    // Whose it is can't be told then, and a step would take it for somebody's.
+    if (raw.key === null && isKeyed(topic)) return this.#reject(task, id, "key: null");
     const decoded = decodeRecord(topic, raw.value);
     if (decoded.kind === "poison") return this.#reject(task, id, decoded.reason);
     if (decoded.kind === "tombstone") {

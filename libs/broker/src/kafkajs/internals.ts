@@ -129,12 +129,23 @@ export interface RequestQueue {
   scheduleCheckPendingRequests(): void;
 }
 
+export interface InternalConnection {
+  socket?: { removeAllListeners(event: "data"): unknown };
+  /** Of an answer that has come in part. */
+  chunks: Buffer[];
+  bytesBuffered: number;
+  bytesNeeded: number;
+  isConnected(): boolean;
+  connect(): Promise<unknown>;
+}
+
 export interface InternalBroker {
   fetch(request: unknown): Promise<{ responses: { partitions: PartitionData[] }[] }>;
   listOffsets(request: { readonly isolationLevel?: number }): Promise<unknown>;
 }
 
 export const RequestQueueClass = require("kafkajs/src/network/requestQueue") as Constructor<RequestQueue>;
+export const ConnectionClass = require("kafkajs/src/network/connection") as Constructor<InternalConnection>;
 export const BrokerClass = require("kafkajs/src/broker") as Constructor<InternalBroker>;
 export const BatchClass = require("kafkajs/src/consumer/batch") as Constructor<
   InternalBatch & {

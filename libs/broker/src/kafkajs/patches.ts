@@ -5,6 +5,7 @@
 import {
   BatchClass,
   BrokerClass,
+  ConnectionClass,
   ConsumerGroupClass,
   installedKafkajsVersion,
   kafkajsVersion,
@@ -51,6 +52,7 @@ export function patchKafkajs(): void {
   }
   patched = true;
   stopIdleTimers();
+  forgetHalfAnswers();
   keepHoles();
   stayInRange();
   askForHighWatermarks();
@@ -63,6 +65,27 @@ function stopIdleTimers(): void {
   const schedule = queue.scheduleCheckPendingRequests;
   queue.scheduleCheckPendingRequests = function () {
     if (this.pending.length > 0) schedule.call(this);
+  };
+}
+
+/** The length that each answer begins with. */
+const lengthBytes = 4;
+
+/**
+ * A connection that was cut in the middle of an answer keeps the half of it, and takes the first bytes of the
+ * next socket for the rest: lengths are then read from anywhere, and the process dies of it.
+ */
+function forgetHalfAnswers(): void {
+  const connection = ConnectionClass.prototype;
+  const connect = connection.connect;
+  connection.connect = function () {
+    if (!this.isConnected()) {
+      this.socket?.removeAllListeners("data");
+      this.chunks = [];
+      this.bytesBuffered = 0;
+      this.bytesNeeded = lengthBytes;
+    }
+    return connect.call(this);
   };
 }
 
