@@ -4,6 +4,7 @@ import { configPage } from "./config-page.ts";
 import { errorsPage } from "./errors-page.ts";
 import { eventsPage } from "./events-page.ts";
 import { metricsPage } from "./metrics-page.ts";
+import { runsPage } from "./runs-page.ts";
 import { schemaFiles } from "./schema-files.ts";
 import { topicsPage } from "./topics-page.ts";
 
@@ -17,6 +18,7 @@ export function referencePages(): ReadonlyMap<string, string> {
     [`${referenceFolder}/alerts.md`, alertsPage()],
     [`${referenceFolder}/errors.md`, errorsPage()],
     [`${referenceFolder}/events.md`, eventsPage()],
+    [`${referenceFolder}/reliability-runs.md`, runsPage()],
   ]);
   for (const [name, text] of schemaFiles()) pages.set(`${referenceFolder}/schemas/${name}`, text);
   return pages;
