@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import type { Fleet } from "../fleet/fleet.ts";
 
@@ -29,23 +29,30 @@ export class SmallDisk {
   /** From now on nothing more fits. */
   fill(fleet: Fleet): void {
     if (this.kind === "limited") return this.#limit(fleet, "1");
-    const used = execFileSync("df", ["--block-size=1", "--output=used", this.#folder], { encoding: "utf8" });
-    this.#resize(Number(used.trim().split("\n").at(-1)));
+    // It may have grown between the look and the change.
+    for (let tries = 0; tries < 20; tries += 1) {
+      const used = execFileSync("df", ["--block-size=1", "--output=used", this.#folder], {
+        encoding: "utf8",
+      });
+      if (this.#resize(Number(used.trim().split("\n").at(-1)))) return;
+    }
+    throw new Error(`the disk at ${this.#folder} could not be made full`);
   }
 
   free(fleet: Fleet): void {
     if (this.kind === "limited") this.#limit(fleet, "unlimited");
-    else this.#resize(roomBytes);
+    else if (!this.#resize(roomBytes)) throw new Error(`the disk at ${this.#folder} could not be freed`);
   }
 
   close(): void {
     if (this.kind === "mounted") execFileSync("umount", [this.#folder]);
   }
 
-  #resize(bytes: number): void {
+  /** False where it holds more already. */
+  #resize(bytes: number): boolean {
     // A size of 0 would be none.
     const size = Math.max(4096, bytes);
-    execFileSync("mount", ["-o", `remount,size=${size}`, this.#folder]);
+    return spawnSync("mount", ["-o", `remount,size=${size}`, this.#folder], { stdio: "ignore" }).status === 0;
   }
 
   #limit(fleet: Fleet, bytes: string): void {
