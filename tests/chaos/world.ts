@@ -245,7 +245,7 @@ export class World {
         delay_ms: delayMs,
         pause_window_ms: pauseWindowMs,
         deaths: deaths.map(({ atMs, untilMs, ...death }) => ({ ...death, at_ms: atMs, until_ms: untilMs })),
-        events: this.events.map(({ what, atMs }) => ({ what, at_ms: atMs })),
+        events: [...this.events, ...this.#failpointKills()].map(({ what, atMs }) => ({ what, at_ms: atMs })),
       }),
     );
     return await this.#judge<Verdict>("verify.py");
@@ -257,6 +257,12 @@ export class World {
     await this.#endOrigin();
     await this.proxy?.close();
     await this.kafka.stop();
+  }
+
+  #failpointKills(): readonly { what: string; atMs: number }[] {
+    return this.fleet.graveyard.flatMap(({ service, signal, failpoint, atMs }) =>
+      signal === "SIGKILL" && failpoint !== null ? [{ what: `kill ${service} at ${failpoint}`, atMs }] : [],
+    );
   }
 
   /** A topic's records, by a reader that has nothing of ours in it. */
