@@ -59,6 +59,9 @@ function flag(name: ScenarioFlag | keyof typeof sizes): number {
   return value;
 }
 
+/** A crawl that is small holds after few results, and has few under way then. */
+const soonHeld = { SLUICE_FRONTIER_LAG_MAX: "300", SLUICE_FRONTIER_RELEASED_MAX: "20" };
+
 /** Pages a host has for about so many URLs in all: a graph also has redirects and missing pages. */
 function pagesPerHost(urls: number, hosts: number): number {
   return Math.max(1, Math.round(urls / hosts / 1.25));
@@ -93,7 +96,7 @@ async function main(): Promise<number> {
     delayMs: flag("delay-ms"),
     partitions: 12,
     sessionTimeoutMs: flag("session-ms"),
-    env: { SLUICE_DELIVERY: delivery, ...(isHeld ? { SLUICE_FRONTIER_LAG_MAX: "500" } : {}) },
+    env: { SLUICE_DELIVERY: delivery, ...(isHeld ? soonHeld : {}) },
     keepsResults: plan["soak-s"] === 0,
     proxied: plan.network > 0,
     log,
