@@ -60,6 +60,25 @@ describe("a record of a table that does not match its schema", () => {
     expect(lives.reduce((sum, life) => sum + (life.counts.get("deadLetter") ?? 0), 0)).toBe(2);
   });
 
+  it("is one of a table of one partition, too, which the first task writes", async () => {
+    const bench = await Bench.open({ partitions: 3 });
+    const { policies, policiesDlq } = topics;
+    const service = { ...frontier, tables: [jobs, policies.name] };
+    await bench.write(policies.name, [["early.invalid", "{"]]);
+    const lives = [await bench.begin("a", service), await bench.begin("b", service)];
+    await bench.write(policies.name, [["late.invalid", "{"]]);
+    await bench.pass(5000);
+    const found = bench.cluster.committed(policiesDlq.name)[0] ?? [];
+    expect(found.map(({ key }) => String(key)).sort()).toEqual(["early.invalid", "late.invalid"]);
+    const committed = await bench.clock.settle(
+      bench.user.admin.committedOffsets("frontier", [policies.name]),
+    );
+    expect(committed.map(({ partition, offset }) => ({ partition, offset }))).toEqual([
+      { partition: 0, offset: 2 },
+    ]);
+    expect(lives.flatMap(({ fatal }) => fatal)).toEqual([]);
+  });
+
   it("is no dead letter again after restarts, rebalances and failed commits", async () => {
     const bench = await Bench.open({ partitions: 2, faults: { commit: 0.2, fetchTwice: 0.2, lateBatch: 1 } });
     let life = await bench.begin("a", frontier);

@@ -84,11 +84,9 @@ export class Kernel<State, Rec extends InputRecord, Call, Outcome> {
     this.clock = options.clock;
     this.limits = options.limits;
     this.probe = options.probe;
-    // Task p writes for partition p: a table that is partitioned otherwise has none to do so.
+    // Task p writes for partition p, of a table that has so many.
     this.ownTables = options.tables.filter(
-      (topic) =>
-        topicOf(topic)?.partitions === "tasks" &&
-        topicOf(`${topic}.dlq`)?.writers.includes(options.step.name) === true,
+      (topic) => topicOf(`${topic}.dlq`)?.writers.includes(options.step.name) === true,
     );
     this.prefix = options.layout.prefix;
     // Also the stem of the transactional ids.

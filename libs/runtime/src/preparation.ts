@@ -1,5 +1,6 @@
 /** What has to be known before a task may run: nobody older can commit, where its inputs and its changelog stand. */
 import { asError } from "@sluice/errors";
+import { topicOf } from "@sluice/records";
 import type { Broker, OnFailpoint, TransactionalProducer } from "./broker.ts";
 import { OffsetLedger } from "./ledger.ts";
 import type { RuntimeProbe } from "./probe.ts";
@@ -87,6 +88,12 @@ export async function prepareTasks(
   }
 }
 
+/** A table of one partition has none for the other tasks. */
+function hasPartition(topic: string, partition: number): boolean {
+  const partitions = topicOf(topic)?.partitions;
+  return partitions === "tasks" || (partitions !== undefined && partition < partitions);
+}
+
 /** Positions of a task's inputs, and how much of its changelog is to be read, from what was prepared. */
 export function takeUp(
   task: Task<unknown, unknown>,
@@ -124,6 +131,7 @@ export function takeUp(
     task.inputs.set(topic, { ledger, position: ledger.nextOffset, committed, staleInRow: 0, end: high });
   }
   for (const topic of options.ownTables) {
+    if (!hasPartition(topic, task.number)) continue;
     const committed = prepared.offsets.get(topic)?.offset ?? null;
     const { low, high } = prepared.marks.get(topic) ?? { low: 0, high: 0 };
     // Past the end: another log of the same name, of which nothing was looked at.
