@@ -257,6 +257,12 @@ export const fetcherSettings = {
     schema: listOf(isFixedAddress, "host:port:address").default([]),
     about: "Fixed addresses, `host:port:address`, separated by commas.",
   }),
+  audit: setting({
+    env: "SLUICE_FETCHER_AUDIT",
+    schema: flag.default(false),
+    about:
+      "Log a line for each request as it begins: host, URL, the wait applied and its source, requests in the last minute. docs/politeness.md has the check of it.",
+  }),
   robotsRetryMs: setting({
     env: "SLUICE_FETCHER_ROBOTS_RETRY_MS",
     schema: integer(1, 3_600_000).default(5000),

@@ -6,17 +6,19 @@ import { gaugeFetcher } from "./gauges.ts";
 import { measureFetcher, measureRequest } from "./measure.ts";
 import { defaultFetcherOptions } from "./options.ts";
 import { performFetches } from "./perform.ts";
+import { RequestAudit } from "./request-audit.ts";
 import { fetcherInputs, fetcherStep, fetcherTables } from "./step.ts";
 
-export const fetcherService = hostable("fetcher", fetcherSettings, ({ clock, config }) => {
+export const fetcherService = hostable("fetcher", fetcherSettings, ({ clock, config, log }) => {
   const client = createCrawlerClient(config);
-  const breakers = new Breakers(client, { nowMs: clock.nowMs });
+  const audit = config.audit ? new RequestAudit((line) => log.info(line, "request")) : null;
+  const breakers = new Breakers(audit === null ? client : audit.around(client), { nowMs: clock.nowMs });
   return {
     step: fetcherStep({ ...defaultFetcherOptions, robotsRetryMs: config.robotsRetryMs }),
     inputs: fetcherInputs,
     tables: fetcherTables,
     changelog: null,
-    perform: performFetches(breakers, clock.nowMs),
+    perform: performFetches(breakers, clock.nowMs, audit),
     measure: measureFetcher,
     measureCall: measureRequest,
     gauges: gaugeFetcher(breakers),

@@ -3,6 +3,7 @@ import type { PerformCall } from "@sluice/runtime";
 import { readPage, retryAfterMs, robotsBytesMax } from "@sluice/web";
 import type { FetchCall, FetchOutcome, PageContent } from "./calls.ts";
 import { extractFrom } from "./extraction.ts";
+import type { RequestAudit } from "./request-audit.ts";
 
 const empty = new Uint8Array();
 
@@ -10,10 +11,12 @@ const empty = new Uint8Array();
 export function performFetches(
   breakers: Breakers,
   nowMs: () => number,
+  audit: RequestAudit | null = null,
 ): PerformCall<FetchCall, FetchOutcome> {
   return async (call, signal) => {
     const bodyBytesMax = call.kind === "robots" ? robotsBytesMax : call.bodyBytesMax;
     const request = crawlRequest(call.url, call.totalTimeoutMs, bodyBytesMax);
+    audit?.expect(request, call);
     const { answer, breaker } = await breakers.fetch(
       call.domain,
       request,
