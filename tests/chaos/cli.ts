@@ -101,6 +101,20 @@ async function main(): Promise<number> {
     proxied: plan.network > 0,
     log,
   });
+  const close = async (): Promise<void> => {
+    await world.close();
+    disk?.close();
+    if (keep === undefined) rmSync(dir, { recursive: true, force: true });
+  };
+  const giveUp = (signal: NodeJS.Signals): void => {
+    log(`ended by ${signal}`);
+    // Else broker, services and mounts would outlive it.
+    close().then(
+      () => process.exit(2),
+      () => process.exit(2),
+    );
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, giveUp);
   try {
     const startedAtMs = performance.now();
     const findings = await play(world, plan, disk);
@@ -144,9 +158,7 @@ async function main(): Promise<number> {
     }
     return wrong.length + slow.length === 0 ? 0 : 1;
   } finally {
-    await world.close();
-    disk?.close();
-    if (keep === undefined) rmSync(dir, { recursive: true, force: true });
+    await close();
   }
 }
 
