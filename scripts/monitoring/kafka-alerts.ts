@@ -99,4 +99,12 @@ export const kafkaAlerts = {
     description:
       "{{ $labels.service }} of {{ $labels.job }} is at records that are {{ $value | humanizeDuration }} old; they are kept for twice that at most.",
   },
+  SluicePositionsLost: {
+    severity: "page",
+    for: "1m",
+    expression: `${sum(["job", "service", "event"], increase("sluice_runtime_position_loss_events_total", {}, "15m"))} > 0`,
+    summary: "A place in a log was gone: records may be lost",
+    description:
+      "{{ $labels.service }} met {{ $labels.event }} {{ $value | humanize }} times within 15 minutes and went on from what there is.",
+  },
 } as const satisfies AlertTable;

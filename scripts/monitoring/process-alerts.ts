@@ -22,4 +22,12 @@ export const processAlerts = {
     description:
       "The loop of {{ $labels.service }} at {{ $labels.instance }} is {{ $value | humanizeDuration }} late; heartbeats are next.",
   },
+  SluiceClocksApart: {
+    severity: "ticket",
+    for: "5m",
+    expression: `${max([...process], `abs(${gauge("sluice_runtime_clock_difference_seconds")})`)} > 30`,
+    summary: "The clocks of a process and of the broker differ",
+    description:
+      "{{ $labels.service }} at {{ $labels.instance }} and the broker are {{ $value | humanizeDuration }} apart.",
+  },
 } as const satisfies AlertTable;

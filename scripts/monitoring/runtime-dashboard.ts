@@ -55,6 +55,21 @@ export const runtimeDashboard: Dashboard = {
           [byProcess, max(["service", "instance"], gauge("sluice_runtime_oldest_unfinished_seconds"))],
         ),
         graph(
+          "Places in logs that were gone",
+          "short",
+          { description: "By what was met: records may be lost, or done again.", redFrom: 1 },
+          [
+            "{{service}} {{event}}",
+            `${sum(["service", "event"], rate("sluice_runtime_position_loss_events_total"))} > 0`,
+          ],
+        ),
+        graph(
+          "Clock apart from the broker's",
+          "s",
+          { description: "Taken from the broker at the start, compared once a minute." },
+          [byProcess, max(["service", "instance"], gauge("sluice_runtime_clock_difference_seconds"))],
+        ),
+        graph(
           "Seconds paused",
           "short",
           {

@@ -20,6 +20,8 @@ const heartbeat = (age: string): readonly Input[] => [
 ];
 const tasks = (service: string, phase: string, values: string): Input =>
   input("sluice_runtime_tasks", { service, phase }, values);
+const positionLosses = (values: string): Input =>
+  input("sluice_runtime_position_loss_events_total", { ...ofFrontier, event: "position_lost" }, values);
 const oldest = (values: string): Input =>
   input("sluice_runtime_oldest_unfinished_seconds", { service: "result-sink" }, values);
 
@@ -194,5 +196,18 @@ export const kafkaCases: Readonly<Record<keyof typeof kafkaAlerts, AlertCase>> =
       ],
     },
     quiet: { because: "it is three days late, of seven", given: [oldest("259200x40")], atMinute: 20 },
+  },
+  SluicePositionsLost: {
+    fires: {
+      given: [positionLosses("0x4 1x30")],
+      atMinute: 6,
+      alerts: [
+        expected("frontier met position_lost 1 times within 15 minutes and went on from what there is.", {
+          ...ofFrontier,
+          event: "position_lost",
+        }),
+      ],
+    },
+    quiet: { because: "the last one is of an hour ago", given: [positionLosses("1x90")], atMinute: 60 },
   },
 };

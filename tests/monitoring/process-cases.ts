@@ -10,6 +10,9 @@ const heap = (used: string): readonly Input[] => [
 const delay = (quantile: string, values: string, instance = "a:9464"): Input =>
   input("sluice_process_event_loop_delay_seconds", { ...ofFrontier, instance, quantile }, values);
 
+const clock = (values: string, instance = "a:9464"): Input =>
+  input("sluice_runtime_clock_difference_seconds", { ...ofFrontier, instance }, values);
+
 export const processCases: Readonly<Record<keyof typeof processAlerts, AlertCase>> = {
   SluiceHeapNearLimit: {
     fires: {
@@ -35,6 +38,18 @@ export const processCases: Readonly<Record<keyof typeof processAlerts, AlertCase
       because: "one turn was long, the others were not, or all are a little late",
       given: [delay("0.99", "0.02x30"), delay("1", "1.2x30"), delay("0.99", "0.2x30", "b:9464")],
       atMinute: 10,
+    },
+  },
+  SluiceClocksApart: {
+    fires: {
+      given: [clock("0x4 -3600x30")],
+      atMinute: 10,
+      alerts: [expected("frontier at a:9464 and the broker are 1h 0m 0s apart.", atA)],
+    },
+    quiet: {
+      because: "it is seconds, or one answer that took long",
+      given: [clock("-2x30"), clock("0x5 45x1 0x30", "b:9464")],
+      atMinute: 20,
     },
   },
 };

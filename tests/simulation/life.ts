@@ -2,7 +2,7 @@
 import { type MemoryClient, type MemoryCluster, serviceClock, type Trace } from "@sluice/broker/memory";
 import { asError } from "@sluice/errors";
 import { Breakers } from "@sluice/http";
-import { LagWatch } from "@sluice/process";
+import { LagWatch, openBrokerClock } from "@sluice/process";
 import { topics, type TopicLayout } from "@sluice/records";
 import { type Clock, Service, type ServiceOptions, silentProbe, type StateStores } from "@sluice/runtime";
 import type { InputRecord, Step } from "@sluice/topology";
@@ -71,7 +71,7 @@ export class Life implements LifeName {
   readonly instance: string;
   readonly client: MemoryClient;
   readonly #at: Surroundings;
-  readonly #clock: Clock;
+  #clock: Clock;
   readonly #options: LifeOptions;
   readonly #open = new Set<Visit>();
   #running: Running | null = null;
@@ -154,7 +154,13 @@ export class Life implements LifeName {
   }
 
   async #compose(): Promise<Running> {
-    const { settings } = this.#at;
+    const { layout, onEvent, settings } = this.#at;
+    this.#clock = await openBrokerClock({
+      broker: this.client,
+      layout,
+      clock: this.#clock,
+      onEvent: (event, fields) => onEvent?.(this, event, fields),
+    });
     const noCalls = (): Promise<never> => Promise.reject(new Error(`${this.service} makes no calls`));
     switch (this.service) {
       case "frontier": {

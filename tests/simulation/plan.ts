@@ -122,8 +122,7 @@ export function planOf(seed: number): Plan {
     instances,
     settings,
     delivery: random.fork("delivery").chance(0.15) ? "at-least-once" : "exactly-once",
-    // Clocks further apart than a lease is long would let every release expire (see the README).
-    skewMsMax: dice.chance(0.25) ? (dice.chance(0.2) && settings.frontier.leaseMs > 60_000 ? 3000 : 200) : 0,
+    skewMsMax: dice.chance(0.25) ? ([200, 3000, 3_600_000][dice.between(0, 2)] ?? 0) : 0,
   };
 }
 

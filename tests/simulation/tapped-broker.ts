@@ -18,6 +18,7 @@ export function tappedBroker(broker: Broker, tap: Tap): Broker {
       return tappedProducer(await broker.transactionalProducer(id), id, tap);
     },
     producer: () => broker.producer(),
+    timeMs: (topic) => broker.timeMs(topic),
     tail: (options) => broker.tail(options),
     close: () => broker.close(),
   };

@@ -68,6 +68,7 @@ class KafkajsParts implements KafkajsBroker {
   readonly #options: KafkajsBrokerOptions;
   /** What is open still, to be closed with the broker. */
   readonly #open = new Set<Part>();
+  #timekeeper: KafkajsIdempotentProducer | null = null;
   readonly #groups = new Map<string, KafkajsGroupConsumer>();
 
   constructor(options: KafkajsBrokerOptions) {
@@ -117,6 +118,14 @@ class KafkajsParts implements KafkajsBroker {
     await producer.connect();
     this.#open.add(producer);
     return producer;
+  }
+
+  timeMs(topic: string): Promise<number> {
+    if (this.#timekeeper === null) {
+      this.#timekeeper = this.#idempotentProducer();
+      this.#open.add(this.#timekeeper);
+    }
+    return this.#timekeeper.appendedAtMs(topic);
   }
 
   #idempotentProducer(): KafkajsIdempotentProducer {

@@ -24,6 +24,8 @@ export interface AssemblyOptions {
   readonly layout: TopicLayout;
   readonly broker: Broker;
   readonly clock: Clock;
+  /** What the broker's time of day is ahead of the clock; null where it is not known. */
+  readonly clockDifferenceMs?: () => number | null;
   readonly instance: string;
   readonly log: Log;
   readonly onFatal: (error: Error) => void;
@@ -73,6 +75,9 @@ export function assembleService<State, Rec extends InputRecord, Call, Outcome>(
     service,
     metrics: async () => {
       gathering.gather();
+      const differenceMs = options.clockDifferenceMs?.() ?? null;
+      if (differenceMs !== null)
+        metrics.setAll([{ metric: "sluice_runtime_clock_difference_seconds", value: differenceMs / 1000 }]);
       return metrics.text();
     },
   };

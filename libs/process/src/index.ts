@@ -1,3 +1,4 @@
+export { openBrokerClock, type BrokerClock } from "./broker-clock.ts";
 export { hostable, type HostableService, type HostedService, type ServiceHost } from "./hosting.ts";
 export { connectKafka, warnOfUnknownVariables, type KafkaConnectionOptions } from "./kafka-connection.ts";
 export { kafkaRefusal } from "./kafka-refusal.ts";

@@ -1,21 +1,22 @@
 import type { RuntimeProbe } from "@sluice/runtime";
-import type { Log, Measurement, Metrics } from "@sluice/telemetry";
+import { metricDefinitions, type Log, type Measurement, type Metrics } from "@sluice/telemetry";
 
-/** Events after which something may be missing, repeated or left out. */
-const alarming: ReadonlySet<string> = new Set([
-  "offsets_lost_to_retention",
-  "offsets_past_the_end",
-  "position_lost",
-  "state_past_the_end",
-  "table_record_invalid",
-  "commit_failed",
-  "drain_limit",
-]);
+/** The place in a log was gone. */
+const losses: ReadonlySet<string> = new Set(
+  metricDefinitions.sluice_runtime_position_loss_events_total.labels.event,
+);
+
+/** Other events after which something may be missing, repeated or left out. */
+const alarming: ReadonlySet<string> = new Set(["table_record_invalid", "commit_failed", "drain_limit"]);
 
 /** What the runtime tells goes to the log and to the metrics. */
 export function metricsProbe(log: Log, metrics: Metrics): RuntimeProbe {
   return {
-    event: (name, fields) => (alarming.has(name) ? log.warn(fields, name) : log.info(fields, name)),
+    event: (name, fields) => {
+      if (losses.has(name)) metrics.add("sluice_runtime_position_loss_events_total", 1, { event: name });
+      if (losses.has(name) || alarming.has(name)) log.warn(fields, name);
+      else log.info(fields, name);
+    },
     stepped: () => metrics.add("sluice_runtime_steps_total", 1),
     consumed: (topic, records, bytes) => {
       metrics.add("sluice_runtime_consumed_records_total", records, { topic });

@@ -12,6 +12,7 @@ import type { TopicLayout } from "@sluice/records";
 import { systemClock, type Broker, type Clock, type PerformCall, type RuntimeLimits } from "@sluice/runtime";
 import { createLog, startAdminServer, type Log, type ServiceName } from "@sluice/telemetry";
 import type { InputRecord, Step } from "@sluice/topology";
+import { openBrokerClock } from "./broker-clock.ts";
 import { assembleService } from "./assembly.ts";
 import { killAtFailpoint } from "./failpoint.ts";
 import { connectKafka, warnOfUnknownVariables } from "./kafka-connection.ts";
@@ -71,7 +72,6 @@ export async function runProcess<State, Rec extends InputRecord, Call, Outcome, 
   }
   const instance = config.instance ?? hostname();
   const log = createLog(name, instance, config.logLevel);
-  const clock = systemClock();
   const layout: TopicLayout = {
     prefix: config.prefix,
     partitions: config.partitions,
@@ -103,6 +103,8 @@ export async function runProcess<State, Rec extends InputRecord, Call, Outcome, 
     warnOfUnknownVariables(log, process.env);
     const clientId = `${config.prefix}${name}-${instance}`;
     const broker = await connectKafka({ config, clientId, layout, log, onFailpoint });
+    const onEvent = (event: string, fields: object): void => log.warn(fields, event);
+    const clock = await openBrokerClock({ broker, layout, clock: systemClock(), onEvent });
     const definition = await define({ config, layout, broker, clock, log });
     const { service, metrics } = assembleService(definition, {
       name,
@@ -110,6 +112,7 @@ export async function runProcess<State, Rec extends InputRecord, Call, Outcome, 
       layout,
       broker,
       clock,
+      clockDifferenceMs: () => clock.differenceMs,
       instance,
       log,
       onFatal: fatal,
@@ -130,8 +133,10 @@ export async function runProcess<State, Rec extends InputRecord, Call, Outcome, 
     liveness.start();
     await service.start();
     const endBeside = definition.beside?.(service);
+    const endWatch = clock.watch();
     ending.drainWith(async () => {
       endBeside?.();
+      endWatch();
       await service.stop();
       await definition.close?.();
       await admin?.close();

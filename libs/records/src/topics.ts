@@ -22,6 +22,8 @@ export interface Topic {
   readonly cleanup: "delete" | "compact";
   /** How long records stay, for `delete`; null: as long as the key is current. */
   readonly retentionMs: number | null;
+  /** Whose clock dates the records: the writer's where omitted. */
+  readonly datedBy?: "broker";
   readonly writers: readonly string[];
   readonly readers: readonly string[];
   /** Public topics are a contract with users; the others may change with any version. */
@@ -208,6 +210,19 @@ export const topics = {
     public: true,
     about: "Counters of a job by frontier task, and under the job id its status as a whole.",
   }),
+  clock: topic({
+    name: "crawl.clock",
+    keyedBy: "nothing",
+    schema: null,
+    partitions: 1,
+    cleanup: "delete",
+    retentionMs: hour,
+    datedBy: "broker",
+    writers: ["frontier", "rate-limit", "fetcher", "result-sink", "api"],
+    readers: ["frontier", "rate-limit", "fetcher", "result-sink", "api"],
+    public: false,
+    about: "Empty records, dated by the broker: a process that writes one learns the broker's time.",
+  }),
   frontierState: state("frontier"),
   rateLimitState: state("rate-limit"),
   seedsDlq: deadLetters("crawl.seeds", "frontier"),
@@ -270,5 +285,6 @@ export function configsOf(each: Topic, layout: TopicLayout): Record<string, stri
     "cleanup.policy": "delete",
     "retention.ms": String(layout.retentionMs ?? each.retentionMs ?? -1),
     "max.message.bytes": "8388608",
+    ...(each.datedBy === "broker" ? { "message.timestamp.type": "LogAppendTime" } : {}),
   };
 }

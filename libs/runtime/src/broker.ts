@@ -206,6 +206,11 @@ export interface Broker {
   groupConsumer(options: GroupOptions): GroupConsumer;
   transactionalProducer(transactionalId: string): Promise<TransactionalProducer>;
   producer(): Promise<Producer>;
+  /**
+   * The broker's time of day, epoch milliseconds: that of a record without contents that it has just appended to
+   * the topic, whose records it dates itself (`message.timestamp.type`).
+   */
+  timeMs(topic: string): Promise<number>;
   /** Reads with read_committed. */
   tail(options: TailOptions): Promise<Tail>;
   close(): Promise<void>;

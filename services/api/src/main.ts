@@ -1,4 +1,4 @@
-import { connectKafka, warnOfUnknownVariables } from "@sluice/process";
+import { connectKafka, openBrokerClock, warnOfUnknownVariables } from "@sluice/process";
 import { systemClock } from "@sluice/runtime";
 import { createLog, Metrics, startAdminServer } from "@sluice/telemetry";
 import { openApi } from "./api.ts";
@@ -15,7 +15,9 @@ log.info({ settings: shown }, "starting");
 warnOfUnknownVariables(log, process.env);
 const clientId = `${layout.prefix}api-${instance}`;
 const broker = await connectKafka({ config, clientId, layout, log });
-const clock = systemClock();
+const onClock = (event: string, fields: object): void => log.warn(fields, event);
+// Services that it runs itself share leases and due times with those of other processes.
+const clock = await openBrokerClock({ broker, layout, clock: systemClock(), onEvent: onClock });
 const directInstance = `api-${instance}`;
 const host = {
   env: process.env,

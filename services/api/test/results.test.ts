@@ -33,6 +33,7 @@ beforeEach(async () => {
     admin: client.admin,
     groupConsumer: (options) => client.groupConsumer(options),
     transactionalProducer: (id) => client.transactionalProducer(id),
+    timeMs: (topic) => client.timeMs(topic),
     producer: () => client.producer(),
     close: () => client.close(),
     tail: (options) => {

@@ -17,6 +17,22 @@ export const adminCases: readonly ConformanceCase[] = [
     },
   },
   {
+    name: "tells the broker's time, which goes on, from a topic that the broker dates",
+    async run(world) {
+      const { shared } = world;
+      const [dated, other] = [world.name("dated"), world.name("other")];
+      await shared.admin.createTopics([
+        { name: dated, partitions: 1, configs: { "message.timestamp.type": "LogAppendTime" } },
+        { name: other, partitions: 1, configs: {} },
+      ]);
+      const first = await shared.timeMs(dated);
+      expect(first).toBeGreaterThan(Date.UTC(2025, 0));
+      expect(await shared.timeMs(dated)).toBeGreaterThanOrEqual(first);
+      await expect(shared.timeMs(other)).rejects.toThrow("not dated by the broker");
+      expect(await shared.timeMs(dated)).toBeGreaterThanOrEqual(first);
+    },
+  },
+  {
     name: "finds no drift where topics are as specified",
     async run(world) {
       const { admin } = world.shared;

@@ -46,6 +46,20 @@ export class KafkajsIdempotentProducer implements Producer {
     return sent;
   }
 
+  /** Appends a record without contents, and tells when the broker did; its topic has the broker's timestamps. */
+  appendedAtMs(topic: string): Promise<number> {
+    const sent = this.#tail.then(async () => {
+      const { producer } = await this.#connect();
+      const messages = [{ partition: 0, key: null, value: null }];
+      const [confirmed] = await producer.send({ topic, messages, acks: -1 });
+      const timeMs = Number(confirmed?.logAppendTime ?? -1);
+      if (timeMs < 0) throw new Error(`${topic} is not dated by the broker`);
+      return timeMs;
+    });
+    this.#tail = sent.catch(() => this.#disconnect());
+    return sent;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#onClosed();

@@ -87,6 +87,10 @@ export class MemoryClient implements Broker {
     return this.#open(() => new MemoryProducer(this.#context));
   }
 
+  timeMs(topic: string): Promise<number> {
+    return this.#context.openWire().callAgain(() => this.#context.server.timeMs(topic));
+  }
+
   async tail(options: TailOptions): Promise<Tail> {
     const tail = await MemoryTail.open(options, this.#context);
     this.#closing.push(tail);

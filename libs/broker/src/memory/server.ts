@@ -66,6 +66,16 @@ export class Server {
     this.#options.onOffsets(id, by.group, offsets);
   }
 
+  /** When an empty record was appended, by the broker's clock. */
+  timeMs(topic: string): number {
+    if (!this.topics.isDatedByBroker(topic)) throw new Error(`${topic} is not dated by the broker`);
+    const timestampMs = this.#options.clock.nowMs();
+    this.topics
+      .log({ topic, partition: 0 })
+      .append([{ key: null, value: null, headers: {}, timestampMs }], null);
+    return timestampMs;
+  }
+
   restart(): void {
     for (const group of this.#groups.values()) group.restart();
   }

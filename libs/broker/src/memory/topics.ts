@@ -82,6 +82,10 @@ export class Topics {
     return this.#topic(topic).configs["cleanup.policy"]?.includes("compact") ?? false;
   }
 
+  isDatedByBroker(topic: string): boolean {
+    return this.#topic(topic).configs["message.timestamp.type"] === "LogAppendTime";
+  }
+
   recordBytesMax(topic: string): number {
     return Number(this.#topic(topic).configs["max.message.bytes"]);
   }

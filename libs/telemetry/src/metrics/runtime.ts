@@ -5,6 +5,22 @@ const services = onRuntime;
 const topic = { topic: null };
 
 export const runtimeMetrics = {
+  sluice_runtime_position_loss_events_total: {
+    type: "counter",
+    unit: "events",
+    services,
+    labels: {
+      event: ["offsets_lost_to_retention", "offsets_past_the_end", "position_lost", "state_past_the_end"],
+    },
+    help: "Times that the place in a log was gone, by what was met: records may be lost, or done again.",
+  },
+  sluice_runtime_clock_difference_seconds: {
+    type: "gauge",
+    unit: "seconds",
+    services,
+    labels: {},
+    help: "What the broker's time of day is ahead of the process's, compared once a minute; a process takes the broker's when it starts.",
+  },
   sluice_runtime_steps_total: {
     type: "counter",
     unit: "steps",
