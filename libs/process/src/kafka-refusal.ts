@@ -18,9 +18,13 @@ const advice: Readonly<Record<Refusal["kind"], { readonly field: Field; readonly
   login: { field: "saslPassword", text: "or KAFKA_SASL_USERNAME is wrong" },
   mechanism: { field: "saslMechanism", text: "has to be one that the brokers offer" },
   protocol: { field: "securityProtocol", text: "is not what the brokers speak at this port" },
+  session: {
+    field: "sessionTimeoutMs",
+    text: "has to lie between the brokers' group.min.session.timeout.ms (6000 by default) and group.max.session.timeout.ms",
+  },
 };
 
-/** SLUICE_CONFIG_INVALID where brokers refuse what the settings say of TLS and SASL; else undefined. */
+/** SLUICE_CONFIG_INVALID where brokers refuse what the settings say of TLS, SASL or the session; else undefined. */
 export function kafkaRefusal(error: unknown, brokers: readonly string[]): SluiceError | undefined {
   const refusal = refusalOf(error);
   if (refusal === null) return undefined;
@@ -28,7 +32,7 @@ export function kafkaRefusal(error: unknown, brokers: readonly string[]): Sluice
   const { env } = commonSettings[field];
   return new SluiceError(
     "SLUICE_CONFIG_INVALID",
-    `Kafka at ${brokers.join(", ")} refuses the connection: ${refusal.message}\n${env} ${text}`,
+    `Kafka at ${brokers.join(", ")} refuses the ${refusal.kind === "session" ? "session" : "connection"}: ${refusal.message}\n${env} ${text}`,
     { cause: error, field: env },
   );
 }

@@ -16,6 +16,7 @@ import { openBrokerClock } from "./broker-clock.ts";
 import { assembleService } from "./assembly.ts";
 import { killAtFailpoint } from "./failpoint.ts";
 import { connectKafka, warnOfUnknownVariables } from "./kafka-connection.ts";
+import { kafkaRefusal } from "./kafka-refusal.ts";
 import { Liveness } from "./liveness.ts";
 import type { ServiceMeasurements } from "./measurements.ts";
 import { readinessChecks } from "./readiness.ts";
@@ -115,7 +116,8 @@ export async function runProcess<State, Rec extends InputRecord, Call, Outcome, 
       clockDifferenceMs: () => clock.differenceMs,
       instance,
       log,
-      onFatal: fatal,
+      // A setting that only the group's coordinator can judge.
+      onFatal: (error) => fatal(kafkaRefusal(error, config.brokers) ?? error),
       onFailpoint,
     });
     const onStuck = (seconds: number): void => log.error({ seconds }, "loop_stuck");

@@ -112,7 +112,7 @@ export function commitFailed(during: string, error: unknown): CommitFailed {
 
 /** Why a broker will not have us: no further try changes that, other settings do. */
 export interface Refusal {
-  readonly kind: "certificate" | "client_certificate" | "login" | "mechanism" | "protocol";
+  readonly kind: "certificate" | "client_certificate" | "login" | "mechanism" | "protocol" | "session";
   /** In the words of TLS, of the broker or of the client. */
   readonly message: string;
 }
@@ -143,6 +143,7 @@ function refusalKind(error: Error): Refusal["kind"] | null {
   const type = typeOf(error);
   if (type === "UNSUPPORTED_SASL_MECHANISM" || /mechanism is not supported/.test(error.message))
     return "mechanism";
+  if (type === "INVALID_SESSION_TIMEOUT") return "session";
   if (type === "ILLEGAL_SASL_STATE" || type === "SECURITY_DISABLED") return "protocol";
   return error.name === "KafkaJSSASLAuthenticationError" || type === "SASL_AUTHENTICATION_FAILED"
     ? "login"
