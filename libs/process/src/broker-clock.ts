@@ -63,12 +63,20 @@ export async function openBrokerClock(options: BrokerClockOptions): Promise<Brok
       return differenceMs;
     },
     watch: () => {
+      let isOver = false;
       let cancel = (): void => undefined;
-      const next = (): void => {
-        cancel = clock.after(everyMs, () => void compare().then(next));
+      const again = async (): Promise<void> => {
+        await compare();
+        if (!isOver) wait();
       };
-      next();
-      return () => cancel();
+      const wait = (): void => {
+        cancel = clock.after(everyMs, () => void again());
+      };
+      wait();
+      return () => {
+        isOver = true;
+        cancel();
+      };
     },
   };
 }

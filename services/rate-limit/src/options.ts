@@ -20,6 +20,8 @@ export interface PaceOptions {
   readonly slowLatencyMinMs: number;
   /** Each answer that is not slow takes back this much of the wait that slow ones have added. */
   readonly slowdownStepMs: number;
+  /** An outcome that has not come so long after the permit's lease was over is lost: its place is free again. */
+  readonly outcomeMaxMs: number;
   /** A domain with nothing waiting and nothing out is forgotten after this: what it taught no longer holds. */
   readonly forgetAfterMs: number;
   /**
@@ -43,6 +45,7 @@ export const defaultPaceOptions: PaceOptions = {
   slowFactor: 2,
   slowLatencyMinMs: 500,
   slowdownStepMs: 250,
+  outcomeMaxMs: 600_000,
   forgetAfterMs: 6 * 3_600_000,
   deadAfterFailures: 10,
   deadAfterMs: 600_000,

@@ -10,8 +10,8 @@ export interface Domain {
   readonly pace: Pace;
   /** In order of arrival. */
   readonly waiting: Map<string, Due>;
-  /** Release ids with a permit and no outcome. */
-  readonly out: Set<string>;
+  /** Release ids with a permit and no outcome, with the instant from which none is expected any more. */
+  readonly out: Map<string, number>;
   /** What was last told to `crawl.hosts`. */
   told: string;
 }
@@ -23,7 +23,7 @@ export class RateLimitState {
   domain(name: string): Domain {
     let domain = this.domains.get(name);
     if (domain === undefined) {
-      domain = { name, pace: newPace(), waiting: new Map(), out: new Set(), told: "" };
+      domain = { name, pace: newPace(), waiting: new Map(), out: new Map(), told: "" };
       this.domains.set(name, domain);
     }
     return domain;
@@ -34,6 +34,8 @@ interface StoredDomain {
   /** One written by an older version lacks what has come since. */
   readonly pace: Partial<Pace>;
   readonly out: readonly string[];
+  /** Instants of `out`, in its order. One written by an older version has none. */
+  readonly outUntilMs?: readonly number[];
   readonly told: string;
 }
 interface StoredDue {
@@ -61,7 +63,8 @@ export function loadState(entries: Iterable<readonly [string, unknown]>): RateLi
       name,
       pace: { ...newPace(), ...stored.pace },
       waiting: new Map(),
-      out: new Set(stored.out),
+      // Without an instant it counts for as long as one that goes out now: see `expireOut`.
+      out: new Map(stored.out.map((id, index) => [id, stored.outUntilMs?.[index] ?? Infinity])),
       told: stored.told,
     });
   }
@@ -86,7 +89,12 @@ export function dropWaiting(domain: Domain, due: Due, out: Effects): void {
 }
 
 export function saveDomain(domain: Domain, out: Effects): void {
-  const stored: StoredDomain = { pace: domain.pace, out: [...domain.out], told: domain.told };
+  const stored: StoredDomain = {
+    pace: domain.pace,
+    out: [...domain.out.keys()],
+    outUntilMs: [...domain.out.values()],
+    told: domain.told,
+  };
   out.push({ kind: "put", key: keys.domain(domain.name), value: stored });
 }
 
@@ -98,4 +106,15 @@ export function deleteDomain(state: RateLimitState, domain: Domain, out: Effects
 export function hasWaiting(domain: Domain, job: string): boolean {
   for (const due of domain.waiting.values()) if (due.job === job) return true;
   return false;
+}
+
+/**
+ * Permits whose outcome is so late that it must be lost give their place back; an instant that is not known
+ * becomes `newUntilMs`.
+ */
+export function expireOut(domain: Domain, nowMs: number, newUntilMs: number): void {
+  for (const [id, untilMs] of domain.out) {
+    if (untilMs < nowMs) domain.out.delete(id);
+    else if (untilMs === Infinity) domain.out.set(id, newUntilMs);
+  }
 }

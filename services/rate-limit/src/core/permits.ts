@@ -1,7 +1,7 @@
 import { hostOf, topics, type Due, type Permit } from "@sluice/records";
 import { defer, expire, refuseBlocked, refuseUnreachable, tellForgotten } from "./answers.ts";
 import { checkRate, takeTokens, type RateAnswer } from "./check-rate.ts";
-import { deleteDomain, dropWaiting, saveDomain, type Domain } from "./domains.ts";
+import { deleteDomain, dropWaiting, expireOut, saveDomain, type Domain } from "./domains.ts";
 import { delayOf, forgetAtMs, startOf, type Politeness } from "./pace.ts";
 import { isDead } from "./dead-host.ts";
 import { policyFor, politenessFor, type Turn } from "./turn.ts";
@@ -17,8 +17,11 @@ type Verdict =
 
 /** Permits for what may go now; a wake for what may go later. */
 export function issue(turn: Turn, domain: Domain): void {
-  const { out } = turn;
+  const { out, nowMs, options } = turn;
   let issued = 0;
+  const before = domain.out.size;
+  expireOut(domain, nowMs, nowMs + options.outcomeMaxMs);
+  if (domain.out.size < before) saveDomain(domain, out);
   for (;;) {
     const due = domain.waiting.values().next().value;
     if (due === undefined) break;
@@ -52,6 +55,8 @@ export function issue(turn: Turn, domain: Domain): void {
     }
   }
   if (issued > 0) saveDomain(domain, out);
+  if (domain.out.size > 0)
+    out.push({ kind: "wake", lane: domain.name, atMs: Math.min(...domain.out.values()) + 1 });
   if (domain.waiting.size === 0 && domain.out.size === 0) forget(turn, domain);
 }
 
@@ -89,7 +94,8 @@ function permit(turn: Turn, domain: Domain, politeness: Politeness, rate: RateAn
   const due = [...domain.waiting.values()].slice(0, rate.granted);
   for (const [index, each] of due.entries()) {
     dropWaiting(domain, each, out);
-    domain.out.add(each.releaseId);
+    // Nobody begins it after its lease; what has begun then ends, and tells.
+    domain.out.set(each.releaseId, each.leaseUntilMs + options.outcomeMaxMs);
     const value: Permit = {
       ...each,
       notBeforeMs: Math.ceil(rate.startAtMs + index * rate.intervalMs),
