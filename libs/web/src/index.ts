@@ -10,6 +10,7 @@ export {
   type UrlRefusal,
   type UrlRefusalReason,
 } from "./url.ts";
+export { sessionParams, trackingParams } from "./url-noise.ts";
 export { registrableDomain } from "./registrable-domain.ts";
 export {
   parseRobots,

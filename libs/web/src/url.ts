@@ -1,6 +1,7 @@
 /** Which URLs are the same page: one spelling and one id for each (RFC 3986 §6, WHATWG URL). */
 import { hash } from "node:crypto";
 import { normalizePercent, pathChars, queryChars } from "./percent.ts";
+import { isSessionId, isTracking, withoutSessionPath } from "./url-noise.ts";
 
 /** Rises whenever the default rules give any URL another canonical form, and thereby another id. */
 export const canonicalRulesVersion = 1;
@@ -44,6 +45,10 @@ export interface CanonicalOptions {
    * prefix, e.g. `utm_*`. Default none: dropping a parameter may make two pages one.
    */
   readonly dropParams?: readonly string[];
+  /** Drop the query parameters of `trackingParams`. Default false. */
+  readonly dropTracking?: boolean;
+  /** Drop session ids from path and query: `sessionParams`, `;jsessionid=…`, `/(S(…))`. Default false. */
+  readonly dropSessionIds?: boolean;
   /** `strip` (default) drops user and password, `refuse` refuses a URL that has them. They are never kept. */
   readonly userinfo?: "strip" | "refuse";
 }
@@ -60,7 +65,7 @@ export function canonicalize(
   if (raw.length > rawUrlCharsMax) {
     return refused("too_long", `reference of ${raw.length} characters, at most ${rawUrlCharsMax} are read`);
   }
-  const plain = options.sortQuery || options.dropParams?.length ? null : plainUrl(raw);
+  const plain = changesPages(options) ? null : plainUrl(raw);
   return plain ?? parsed(raw, base, options);
 }
 
@@ -121,7 +126,7 @@ function parsed(raw: string, base: string | undefined, options: CanonicalOptions
   const host = url.port === "" ? domain : `${domain}:${url.port}`;
   const origin = `${scheme}://${host}`;
   const query = canonicalQuery(url.search.slice(1), options);
-  const path = normalizePercent(url.pathname, pathChars) + (query === "" ? "" : `?${query}`);
+  const path = canonicalPath(url, options) + (query === "" ? "" : `?${query}`);
   const canonical = origin + path;
   if (canonical.length > urlCharsMax) {
     return refused("too_long", `URL of ${canonical.length} characters, at most ${urlCharsMax} are crawled`);
@@ -142,15 +147,33 @@ function faultOfHost(domain: string): string | null {
   return "host name with an empty label, a label over 63 characters or a character that DNS names do not have";
 }
 
+/** Whether the options drop or move anything of a URL, so that it may differ from its form without them. */
+function changesPages({ sortQuery, dropParams, dropTracking, dropSessionIds }: CanonicalOptions): boolean {
+  return Boolean(sortQuery || dropParams?.length || dropTracking || dropSessionIds);
+}
+
+function canonicalPath(url: URL, { dropSessionIds }: CanonicalOptions): string {
+  let path = normalizePercent(url.pathname, pathChars);
+  if (!dropSessionIds) return path;
+  for (;;) {
+    const without = withoutSessionPath(path);
+    if (without === path) return path;
+    // What is left may be a dot segment, or bring another id together.
+    url.pathname = without;
+    path = normalizePercent(url.pathname, pathChars);
+  }
+}
+
 function canonicalQuery(raw: string, options: CanonicalOptions): string {
   const query = normalizePercent(raw, queryChars);
-  const { sortQuery, dropParams } = options;
-  if (query === "" || (!sortQuery && !dropParams?.length)) return query;
-  const named = query
+  if (query === "" || !changesPages(options)) return query;
+  const { sortQuery, dropParams = [], dropTracking, dropSessionIds } = options;
+  const kept = query
     .split("&")
-    .filter((pair) => pair !== "")
-    .map((pair) => ({ pair, name: pair.split("=", 1)[0] ?? "" }));
-  const kept = dropParams?.length ? named.filter(({ name }) => !isDropped(name, dropParams)) : named;
+    .filter((pair) => pair !== "" && !(dropTracking && isTracking(pair)))
+    .filter((pair) => !(dropSessionIds && isSessionId(pair)))
+    .map((pair) => ({ pair, name: pair.split("=", 1)[0] ?? "" }))
+    .filter(({ name }) => !isDropped(name, dropParams));
   if (sortQuery) kept.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   return kept.map(({ pair }) => pair).join("&");
 }

@@ -7,6 +7,7 @@ import {
   canonicalRulesVersion,
   registrableDomain,
   urlIdOf,
+  type CanonicalOptions,
 } from "../src/index.ts";
 import { describeWithData, readJson } from "./shared-data.ts";
 
@@ -105,6 +106,26 @@ describe("canonicalize", () => {
     expect(dropped).toMatchObject({ url: "http://example.com/" });
   });
 
+  test("drops what tracks and what names a session only when asked to", () => {
+    const raw =
+      "http://example.com/a;jsessionid=0A1B.n1/(S(abcdefghijklmnopqrstuvwx))/b?utm_source=x&Gclid=1&PHPSESSID=2&id=3";
+    expect(urlOf(raw)).toBe(raw);
+    const under = (options: CanonicalOptions): unknown => canonicalize(raw, undefined, options);
+    expect(under({ dropTracking: true })).toMatchObject({
+      path: "/a;jsessionid=0A1B.n1/(S(abcdefghijklmnopqrstuvwx))/b?PHPSESSID=2&id=3",
+    });
+    expect(under({ dropSessionIds: true })).toMatchObject({ path: "/a/b?utm_source=x&Gclid=1&id=3" });
+    expect(under({ dropTracking: true, dropSessionIds: true })).toMatchObject({
+      url: "http://example.com/a/b?id=3",
+    });
+    const dots = "http://example.com/x/a/..;jsessionid=1/b;jsession%69d=2";
+    expect(canonicalize(dots, undefined, { dropSessionIds: true })).toMatchObject({ path: "/x/b" });
+    const sid = (value: string): unknown =>
+      canonicalize(`http://example.com/?sid=${value}`, undefined, { dropSessionIds: true });
+    expect(sid("0123456789abcdef0123456789ABCDEF")).toMatchObject({ url: "http://example.com/" });
+    expect(sid("news")).toMatchObject({ url: "http://example.com/?sid=news" });
+  });
+
   test("has ids that anyone can compute, and that never change within a rules version", () => {
     expect(canonicalRulesVersion).toBe(1);
     const vectors = {
@@ -137,11 +158,13 @@ const pieces = fc.oneof(
     .map(([scheme, host, rest]) => `${scheme}${host}/${rest}`),
 );
 
+const noises = fc.record({ dropTracking: fc.boolean(), dropSessionIds: fc.boolean() });
+
 describe("canonicalize, for any URL", () => {
   test("changes nothing the second time", () => {
     fc.assert(
-      fc.property(pieces, fc.boolean(), (raw, sortQuery) => {
-        const options = { sortQuery, dropParams: sortQuery ? ["a*"] : [] };
+      fc.property(pieces, fc.boolean(), noises, (raw, sortQuery, noise) => {
+        const options = { sortQuery, dropParams: sortQuery ? ["a*"] : [], ...noise };
         const once = canonicalize(raw, undefined, options);
         if (once.kind === "url") expect(canonicalize(once.url, undefined, options)).toEqual(once);
       }),

@@ -34,11 +34,13 @@ function octetsOf(text: string): Uint8Array {
   return Buffer.concat(pieces);
 }
 
-/** Options of canonical URLs are those of the product: `sort_query`, `drop_params`, and a `base` for what is relative. */
+/** Options of canonical URLs are those of the product: `sort_query` and the `drop_*`, and a `base` for what is relative. */
 export function answerCanonical(question: Question): Answer {
   const url = canonicalize(question.text("url"), question.optionalText("base") ?? undefined, {
     sortQuery: question.flag("sort_query"),
     dropParams: question.texts("drop_params"),
+    dropTracking: question.flag("drop_tracking"),
+    dropSessionIds: question.flag("drop_session_ids"),
   });
   if (url.kind === "refused") {
     const nothing = { canonical: null, url_id: null, host: null, registrable_domain: null };
