@@ -109,6 +109,12 @@ export const overviewDashboard: Dashboard = {
           ["{{kind}}", sum(["kind"], gauge("sluice_fetcher_running_requests"))],
         ),
         graph(
+          "Bodies read in threads",
+          "short",
+          { description: "Large pages, selectors and sitemaps, which are read beside the event loop." },
+          ["{{state}}", sum(["state"], gauge("sluice_fetcher_reader_calls"))],
+        ),
+        graph(
           "CPU time per page",
           "s",
           {

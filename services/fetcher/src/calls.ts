@@ -48,13 +48,16 @@ export interface BreakerView {
   readonly retryAtMs: number | null;
 }
 
-/** What was read off a page, and the texts that the job's selectors name. */
-export interface PageContent extends PageFacts {
+/** The texts that a job's selectors name. */
+export interface Extraction {
   /** With selectors: JSON of name to array of texts. */
   readonly extractedJson: string | null;
-  /** What went wrong in reading them. */
+  /** What went wrong in reading them, or the page at all. */
   readonly extractionNote: string | null;
 }
+
+/** What was read off a page. */
+export interface PageContent extends PageFacts, Extraction {}
 
 /** A response without its body. */
 export type Headed = Omit<Extract<FetchAnswer, { kind: "response" }>, "body">;

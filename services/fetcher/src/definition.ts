@@ -6,11 +6,13 @@ import { gaugeFetcher } from "./gauges.ts";
 import { measureFetcher, measureRequest } from "./measure.ts";
 import { defaultFetcherOptions } from "./options.ts";
 import { performFetches } from "./perform.ts";
+import { bodyReader } from "./reading/reader.ts";
 import { RequestAudit } from "./request-audit.ts";
 import { fetcherInputs, fetcherStep, fetcherTables } from "./step.ts";
 
 export const fetcherService = hostable("fetcher", fetcherSettings, ({ clock, config, log }) => {
   const client = createCrawlerClient(config);
+  const reader = bodyReader();
   const audit = config.audit ? new RequestAudit((line) => log.info(line, "request")) : null;
   const breakers = new Breakers(audit === null ? client : audit.around(client), { nowMs: clock.nowMs });
   return {
@@ -18,11 +20,13 @@ export const fetcherService = hostable("fetcher", fetcherSettings, ({ clock, con
     inputs: fetcherInputs,
     tables: fetcherTables,
     changelog: null,
-    perform: performFetches(breakers, clock.nowMs, audit),
+    perform: performFetches(breakers, reader, clock.nowMs, audit),
     measure: measureFetcher,
     measureCall: measureRequest,
-    gauges: gaugeFetcher(breakers),
+    gauges: gaugeFetcher(breakers, reader),
     limits: { callsMax: config.concurrency },
-    close: () => client.destroy(),
+    close: async () => {
+      await Promise.all([client.destroy(), reader.close()]);
+    },
   };
 });

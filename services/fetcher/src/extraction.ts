@@ -1,6 +1,6 @@
 import { decodeBody, isHtml } from "@sluice/web";
 import { DomHandler, Parser } from "htmlparser2";
-import type { PageContent } from "./calls.ts";
+import type { Extraction } from "./calls.ts";
 
 /** Most bytes of the JSON text of one page. */
 export const extractedBytesMax = 100_000;
@@ -13,8 +13,6 @@ const parseChunkChars = 65_536;
 const noteCharsMax = 500;
 /** A UTF-16 unit written as an escape. */
 const bytesPerUnitMax = 6;
-
-type Extraction = Pick<PageContent, "extractedJson" | "extractionNote">;
 
 /**
  * Reads texts off a page by CSS selectors. What can't be read is left out and said in the note: a selector

@@ -23,6 +23,7 @@ interface CountedBreakers {
 /** What the fetcher's tasks hold. Costs as much as there are hosts. */
 export function gaugeFetcher(
   breakers: CountedBreakers,
+  reader: { readonly load: { readonly reading: number; readonly waiting: number } },
   options: FetcherOptions = defaultFetcherOptions,
 ): Gauges<FetcherState> {
   return (tasks, nowMs) => {
@@ -51,6 +52,8 @@ export function gaugeFetcher(
         labels: { topic: topics.permits.name, state: "held" },
       },
     ];
+    for (const state of ["reading", "waiting"] as const)
+      found.push({ metric: "sluice_fetcher_reader_calls", value: reader.load[state], labels: { state } });
     for (const kind of ["page", "robots"] as const)
       found.push({ metric: "sluice_fetcher_running_requests", value: running[kind], labels: { kind } });
     for (const [state, value] of Object.entries(breakers.counts()))

@@ -1,8 +1,9 @@
-import { crawlRequest, type Breakers } from "@sluice/http";
+import { crawlRequest, type Breakers, type FetchResponse } from "@sluice/http";
 import type { PerformCall } from "@sluice/runtime";
-import { readPage, retryAfterMs, robotsBytesMax } from "@sluice/web";
-import type { FetchCall, FetchOutcome, PageContent } from "./calls.ts";
-import { extractFrom } from "./extraction.ts";
+import { retryAfterMs, robotsBytesMax } from "@sluice/web";
+import type { FetchCall, FetchOutcome } from "./calls.ts";
+import type { ReadJob } from "./reading/read-job.ts";
+import type { BodyReader } from "./reading/reader.ts";
 import type { RequestAudit } from "./request-audit.ts";
 
 const empty = new Uint8Array();
@@ -10,6 +11,7 @@ const empty = new Uint8Array();
 /** Makes the fetcher's requests: through the breaker of the domain, the guard of addresses, and the limits. */
 export function performFetches(
   breakers: Breakers,
+  reader: BodyReader,
   nowMs: () => number,
   audit: RequestAudit | null = null,
 ): PerformCall<FetchCall, FetchOutcome> {
@@ -45,18 +47,23 @@ export function performFetches(
       return { kind: "page", answer, content: null, retryAfterMs: null, breaker };
     const { body, ...headed } = answer;
     const isPage = answer.status >= 200 && answer.status < 300;
-    const content = isPage ? await contentOf(call, answer.headers, body, nowMs) : null;
+    const content = isPage ? await reader.page(pageJob(call, answer)) : null;
     return { kind: "page", answer: headed, content, retryAfterMs: wait, breaker };
   };
 }
 
-async function contentOf(
-  call: Extract<FetchCall, { kind: "page" }>,
-  headers: Readonly<Record<string, string>>,
-  body: Uint8Array,
-  nowMs: () => number,
-): Promise<PageContent> {
-  const facts = readPage(call.url, headers, body);
-  if (call.selectors === undefined) return { ...facts, extractedJson: null, extractionNote: null };
-  return { ...facts, ...(await extractFrom(body, facts.contentType, call.selectors, nowMs)) };
+function pageJob(
+  { url, selectors }: Extract<FetchCall, { kind: "page" }>,
+  { headers, body }: FetchResponse,
+): Extract<ReadJob, { kind: "page" }> {
+  // Only what is read of them: a thread gets a copy.
+  const read = { "content-type": headers["content-type"], "x-robots-tag": headers["x-robots-tag"] };
+  const given = Object.entries(read).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]));
+  return {
+    kind: "page",
+    url,
+    headers: Object.fromEntries(given) as Record<string, string>,
+    body,
+    ...(selectors === undefined ? {} : { selectors }),
+  };
 }

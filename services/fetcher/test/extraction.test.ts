@@ -8,6 +8,7 @@ import type { FetchOutcome } from "../src/calls.ts";
 import { extractedBytesMax, extractFrom } from "../src/extraction.ts";
 import { noWait } from "./answers.ts";
 import { performFetches } from "../src/perform.ts";
+import { bodyReader } from "../src/reading/reader.ts";
 
 const installed = isInstalled();
 if (!installed) process.stderr.write("cheerio is not installed: what needs it is skipped\n");
@@ -135,12 +136,18 @@ describe("a page call", () => {
   });
 
   afterAll(async () => {
+    await reader.close();
     await client.destroy();
     server.close();
   });
 
+  const reader = bodyReader();
   const call = (path: string, selectors?: Readonly<Record<string, string>>): Promise<FetchOutcome> =>
-    performFetches(new Breakers(client, { nowMs: Date.now }), Date.now)(
+    performFetches(
+      new Breakers(client, { nowMs: Date.now }),
+      reader,
+      Date.now,
+    )(
       {
         kind: "page",
         domain: "127.0.0.1",

@@ -41,7 +41,7 @@ class Bench {
     const { state, context, nowMs } = this.driver;
     const breakers = { limit: 10, counts: () => ({ closed: 3, open: 1, half_open: 0 }) };
     return new Map(
-      gaugeFetcher(breakers)([{ task: 0, state, context }], nowMs)
+      gaugeFetcher(breakers, { load: { reading: 0, waiting: 0 } })([{ task: 0, state, context }], nowMs)
         .filter(({ value }) => value !== 0)
         .map(({ metric, value, labels }) => [
           [metric.replace(/^sluice_(fetcher_)?/, ""), ...Object.values(labels ?? {})].join(" "),

@@ -94,6 +94,13 @@ export const fetcherMetrics = {
     labels: { kind: kinds },
     help: "Requests asked for and not answered, those that wait for a slot included.",
   },
+  sluice_fetcher_reader_calls: {
+    type: "gauge",
+    unit: "calls",
+    services,
+    labels: { state: ["reading", "waiting"] },
+    help: "Bodies that threads read beside the event loop (large pages, selectors, sitemaps), and those that wait.",
+  },
   sluice_fetcher_held_permits: {
     type: "gauge",
     unit: "permits",
