@@ -1,6 +1,6 @@
 import { gzipSync } from "node:zlib";
 import { setImmediate } from "node:timers/promises";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import {
   bodyReader,
   defaultThreadLimits,
@@ -8,6 +8,8 @@ import {
   inlineReader,
   type BodyReader,
 } from "../src/reading/reader.ts";
+
+vi.setConfig({ testTimeout: 240_000 });
 
 const url = "http://example.com/a";
 const headers = { "content-type": "text/html; charset=utf-8", "x-robots-tag": "noindex" };
@@ -24,7 +26,9 @@ const page = (text: string, selectors?: Readonly<Record<string, string>>) => ({
 const large = `<title>Large</title>${"<p>text <a href=/x>x</a></p>".repeat(inlineBytesMax / 20)}<a href=/last>l</a>`;
 
 let reader: BodyReader | null = null;
-const open = (limits = {}): BodyReader => (reader = bodyReader({ ...defaultThreadLimits, ...limits }));
+/** On a busy machine a thread may need long for what is meant to succeed. */
+const patient = { ...defaultThreadLimits, timeMaxMs: 240_000 };
+const open = (limits = {}): BodyReader => (reader = bodyReader({ ...patient, ...limits }));
 afterEach(async () => {
   await reader?.close();
   reader = null;
@@ -32,15 +36,16 @@ afterEach(async () => {
 
 describe("a page read in a thread", () => {
   test("gives what it gives on the event loop, texts of selectors too", async () => {
+    const threads = open();
     const inline = inlineReader(() => performance.now());
     for (const [text, selectors] of [
       [large, undefined],
       ["<title>S</title><h1>a</h1>", { h: "h1" }],
-      [large, { t: "title", wrong: ":nonsense(" }],
+      ["<title>W</title><a href=/w>", { t: "title", wrong: ":nonsense(" }],
     ] as const) {
-      const read = await open().page(page(text, selectors));
+      const read = await threads.page(page(text, selectors));
       expect(read).toEqual(await inline.page(page(text, selectors)));
-      expect(read.links.length).toBe(selectors === undefined || text === large ? 2 : 0);
+      expect(read.links.length).toBe(text === large ? 2 : text.includes("/w") ? 1 : 0);
     }
   });
 
@@ -64,42 +69,33 @@ describe("a page read in a thread", () => {
 
   test("waits for a thread, of which there are only so many", async () => {
     const threads = open({ threadsMax: 2 });
-    const reads = Array.from({ length: 7 }, (_, i) => threads.page(page(`${large}<i>${i}</i>`, { i: "i" })));
+    const reads = Array.from({ length: 7 }, (_, i) => threads.page(page(`<i>${i}</i>`, { i: "i" })));
     expect(threads.load).toEqual({ reading: 2, waiting: 5 });
     const texts = (await Promise.all(reads)).map(({ extractedJson }) => extractedJson);
     expect(texts).toEqual(Array.from({ length: 7 }, (_, i) => `{"i":["${i}"]}`));
   });
 
-  test("that takes too long is given up with its reason; what was read is kept, and the next page is read", async () => {
-    const threads = open({ threadsMax: 1, timeMaxMs: 1500 });
-    const endless = { t: "title", x: "*:has(* ~ *:has(* ~ *:has(* ~ nothing)))" };
-    const slow = threads.page(page(`<title>T</title>${"<p><b></b></p>".repeat(20_000)}`, endless));
-    const next = threads.page(page("<title>Next</title>", { t: "title" }));
+  test("that takes too long is given up with its reason, and the next page is read", async () => {
+    const threads = open({ threadsMax: 1, timeMaxMs: 2000 });
+    const slow = threads.page(page("<a b=1>".repeat(6_000_000)));
+    const next = threads.page(page("<title>Next</title>", {}));
     expect(await slow).toMatchObject({
-      title: "T",
-      noindex: true,
-      linksTruncated: false,
-      extractedJson: null,
-      extractionNote: "texts: not read within 1500 ms",
+      contentType: headers["content-type"],
+      links: [],
+      linksTruncated: true,
+      extractionNote: "the page: not read within 2000 ms",
     });
-    expect(await next).toMatchObject({
-      title: "Next",
-      extractedJson: '{"t":["Next"]}',
-      extractionNote: null,
-    });
-  }, 60_000);
+    expect(await next).toMatchObject({ title: "Next" });
+  });
 
   test("that needs more memory than a thread may have ends the thread, not the process", async () => {
-    const threads = open({ threadsMax: 1, heapMbMax: 24 });
-    const links = Array.from(
-      { length: 100_000 },
-      (_, i) => `<a href="/${i}-${"x".repeat(60)}">${i}</a>`,
-    ).join("");
-    const read = await threads.page(page(links));
+    const threads = open({ threadsMax: 1, heapMbMax: 32 });
+    const links = Array.from({ length: 100_000 }, (_, i) => `<a rel="${"y".repeat(150)}${i}" href=/x>`);
+    const read = await threads.page(page(links.join("")));
     expect(read).toMatchObject({ links: [], linksTruncated: true, contentType: headers["content-type"] });
     expect(read.extractionNote).toContain("memory");
     expect(await threads.page(page("<title>Next</title>", { t: "title" }))).toMatchObject({ title: "Next" });
-  }, 60_000);
+  });
 
   test("is answered when the process stops, read or not", async () => {
     const threads = open({ threadsMax: 1 });
@@ -124,7 +120,7 @@ describe("what hostile pages are made of", () => {
   test.each(cases)(
     "%s: read, with its links up to the cap",
     async (_name, text, links) => {
-      const read = await open({ timeMaxMs: 120_000 }).page(page(text));
+      const read = await open().page(page(text));
       expect(read).toMatchObject({ extractionNote: null, linksTruncated: text.length > 1e7 && links === 7 });
       expect(read.links).toHaveLength(links);
     },
