@@ -94,6 +94,7 @@ function nothingRead(headers: Readonly<Record<string, string>>): PageFacts {
     canonicalUrl: null,
     noindex: false,
     nofollow: false,
+    noarchive: false,
     links: [],
     linksTruncated: false,
   };
