@@ -78,6 +78,7 @@ describe("a probe answers what the crawler itself makes of", () => {
     const { told, exit } = await probe("canonical", [
       { url: "HTTP://www.Example.co.uk:80/a/../b?x=2&utm_source=y&a=1#z" },
       { url: "../c?b&a", base: "http://e.com/x/y/", sort_query: true, drop_params: ["b"] },
+      { url: "http://e.com/a/a/a/a" },
       { url: "mailto:a@e.com" },
     ]);
     expect(told).toEqual([
@@ -86,8 +87,10 @@ describe("a probe answers what the crawler itself makes of", () => {
         url_id: "a3c18b169c48027ce9ddcdbe1ab88871",
         host: "www.example.co.uk",
         registrable_domain: "example.co.uk",
+        trap: null,
       },
       expect.objectContaining({ canonical: "http://e.com/x/c?a" }),
+      expect.objectContaining({ trap: "path that repeats /a" }),
       expect.objectContaining({ canonical: null, url_id: null, reason: "scheme" }),
     ]);
     expect(exit).toBe("done");

@@ -1,4 +1,5 @@
 import { compileScope, type Scope, type ScopeSpec } from "./scope.ts";
+import { trapOf } from "./traps.ts";
 import { canonicalize, type CanonicalUrl } from "./url.ts";
 
 /** What of a job decides whether a URL belongs to it. */
@@ -42,7 +43,7 @@ const yes: AdmissionAnswer = { admitted: true };
 const rootsMax = 1000;
 
 /**
- * Decides by depth and scope whether a URL belongs to a job. In scope is what is in scope of any seed of
+ * Decides by depth, scope and the look of a trap whether a URL belongs to a job. In scope is what is in scope of any seed of
  * the job, or of the URL's own root: so a seed's redirect takes the scope along (example.com to
  * www.example.com), and seeds that come later bring their own.
  */
@@ -67,6 +68,8 @@ export class Admission {
     }
     // A seed, and where a seed redirects to, is what the user asked for.
     if (found.kind === "seed" || found.root === url.url) return yes;
+    const trap = trapOf(url);
+    if (trap !== null) return { admitted: false, ...trap };
     const first = this.#scope?.admits(url);
     if (first?.admitted === true) return yes;
     if (found.root !== null) {

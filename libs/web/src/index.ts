@@ -11,6 +11,7 @@ export {
   type UrlRefusalReason,
 } from "./url.ts";
 export { sessionParams, trackingParams } from "./url-noise.ts";
+export { trapOf, type Trap, type TrapReason } from "./traps.ts";
 export { registrableDomain } from "./registrable-domain.ts";
 export {
   parseRobots,

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { checkAudit } from "../src/audit-check.ts";
 import type { FetchCall } from "../src/calls.ts";
 import { performFetches } from "../src/perform.ts";
+import { inlineReader } from "../src/reading/reader.ts";
 import { RequestAudit, type AuditLine } from "../src/request-audit.ts";
 import { noWait } from "./answers.ts";
 
@@ -110,6 +111,7 @@ describe("the audit", () => {
     };
     const perform = performFetches(
       new Breakers(audit.around(client), { nowMs: () => 0, failuresMin: 2 }),
+      inlineReader(() => 0),
       () => 0,
       audit,
     );

@@ -81,6 +81,7 @@ describe("a page read in a thread", () => {
     const next = threads.page(page("<title>Next</title>", {}));
     expect(await slow).toMatchObject({
       contentType: headers["content-type"],
+      noindex: true,
       links: [],
       linksTruncated: true,
       extractionNote: "the page: not read within 2000 ms",

@@ -8,6 +8,7 @@ import {
   readSitemap,
   registrableDomain,
   robotsToken,
+  trapOf,
   type SitemapEntry,
 } from "@sluice/web";
 import { QuestionError, type Question } from "./question.ts";
@@ -51,6 +52,7 @@ export function answerCanonical(question: Question): Answer {
     url_id: url.urlId,
     host: url.host,
     registrable_domain: registrableDomain(url.domain),
+    trap: trapOf(url)?.detail ?? null,
   };
 }
 

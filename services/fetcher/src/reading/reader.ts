@@ -1,5 +1,5 @@
 /** Reads bodies: small pages where they are, what is heavy in threads beside the event loop. */
-import type { PageFacts, Sitemap } from "@sluice/web";
+import { robotsTag, robotsToken, type PageFacts, type Sitemap } from "@sluice/web";
 import type { PageContent } from "../calls.ts";
 import { readParts, type ReadJob, type ReadPart } from "./read-job.ts";
 import { ReaderThreads, type ThreadLimits } from "./reader-threads.ts";
@@ -83,6 +83,7 @@ function contentOf(parts: readonly ReadPart[], fault: string | null, plain: Page
   };
 }
 
+/** What the header alone says. */
 function nothingRead(headers: Readonly<Record<string, string>>): PageFacts {
   return {
     contentType: headers["content-type"] ?? null,
@@ -92,9 +93,7 @@ function nothingRead(headers: Readonly<Record<string, string>>): PageFacts {
     description: null,
     lang: null,
     canonicalUrl: null,
-    noindex: false,
-    nofollow: false,
-    noarchive: false,
+    ...robotsTag(headers["x-robots-tag"] ?? "", robotsToken),
     links: [],
     linksTruncated: false,
   };
