@@ -45,7 +45,7 @@ export function performFetches(
     }
     if (answer.kind !== "response")
       return { kind: "page", answer, content: null, retryAfterMs: null, breaker };
-    const { body, ...headed } = answer;
+    const { body: _read, ...headed } = answer;
     const isPage = answer.status >= 200 && answer.status < 300;
     const content = isPage ? await reader.page(pageJob(call, answer)) : null;
     return { kind: "page", answer: headed, content, retryAfterMs: wait, breaker };
