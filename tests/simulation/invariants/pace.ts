@@ -9,10 +9,14 @@ interface Told {
   retryUntilMs: number;
 }
 
+/** With leases of two seconds and all services away in turn, a URL expires a few times. */
+const expiredMax = 40;
+
 export class PaceChecks implements Observer {
   readonly #report: Report;
   readonly #concurrencyMax: number;
   /** What one owner of a task was told of a domain. */
+  readonly #expired = new Map<string, number>();
   readonly #told = new Map<string, Told>();
 
   constructor(plan: Plan, report: Report) {
@@ -21,6 +25,7 @@ export class PaceChecks implements Observer {
   }
 
   stepped(life: LifeName, { input, effects, nowMs, context, state }: StepSeen): void {
+    this.#checkCircles(effects);
     if (life.service !== "rate-limit") return;
     const scope = `${life.name}/${context.epoch}/`;
     if (input.kind === "record" && input.record.topic === topics.outcomes.name) {
@@ -29,6 +34,19 @@ export class PaceChecks implements Observer {
     for (const effect of effects) {
       if (effect.kind === "send" && effect.topic === topics.permits.name)
         this.#check(scope + effect.key, effect.key, effect.value as Permit, nowMs, state as RateLimitState);
+    }
+  }
+
+  /** A URL that comes back again and again because its lease is over is a loop that no clock ends. */
+  #checkCircles(effects: StepSeen["effects"]): void {
+    for (const effect of effects) {
+      if (effect.kind !== "send" || effect.topic !== topics.outcomes.name) continue;
+      const { job, run, urlId, kind } = effect.value as Outcome;
+      if (kind !== "expired") continue;
+      const key = `${job}/${run}/${urlId}`;
+      const times = (this.#expired.get(key) ?? 0) + 1;
+      this.#expired.set(key, times);
+      if (times === expiredMax) this.#report("a URL does not expire in circles", `${key}: ${times} times`);
     }
   }
 
