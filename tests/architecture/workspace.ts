@@ -21,6 +21,7 @@ const layerOfLib: Readonly<Record<string, Layer>> = {
   telemetry: "adapter",
   process: "process",
   cli: "service",
+  client: "service",
 };
 
 export interface SourceFile {

@@ -3,7 +3,7 @@ import { SluiceError } from "@sluice/errors";
 import { topics, type FinishReason, type Job, type TopicLayout } from "@sluice/records";
 import type { Broker, Clock } from "@sluice/runtime";
 import type { CrawlOptions } from "./crawl-options.ts";
-import { GroupBacklog } from "./group-backlog.ts";
+import { GroupBacklog } from "@sluice/process";
 import { givenUpText } from "./given-up.ts";
 import { exitOfReason, type Exit } from "./exit-codes.ts";
 import type { Interruption } from "./interruption.ts";

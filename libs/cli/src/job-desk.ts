@@ -1,12 +1,10 @@
 /** A job in Kafka: its topics, what is known of it, and its record. */
 import { SluiceError } from "@sluice/errors";
-import { topicSpecs } from "@sluice/process";
+import { topicSpecs, untilPassed, type GroupBacklog } from "@sluice/process";
 import { jobSchema, jobStatusSchema, partitionOf, topics, type Job, type TopicLayout } from "@sluice/records";
 import type { Broker, Clock } from "@sluice/runtime";
-import type { GroupBacklog } from "./group-backlog.ts";
 import { hasEnded, planJob, type JobPlan, type KnownJob } from "./job-plan.ts";
 import type { OutFolder } from "./out-folder.ts";
-import { untilPassed } from "./passing-errors.ts";
 import { readCompacted } from "./read-compacted.ts";
 
 export interface JobDeskOptions {

@@ -1,6 +1,6 @@
 /** Stops the services of a crawl so that nothing crawled stays unwritten. */
 import type { Clock } from "@sluice/runtime";
-import type { GroupBacklog } from "./group-backlog.ts";
+import type { GroupBacklog } from "@sluice/process";
 import type { Launcher } from "./launcher.ts";
 import { sinkService } from "./service-specs.ts";
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FakeClock, memoryBroker, serviceClock, type MemoryClient } from "@sluice/broker/memory";
-import { topicSpecs } from "@sluice/process";
+import { GroupBacklog, topicSpecs, untilPassed } from "@sluice/process";
 import {
   emptyTally,
   hostSchema,
@@ -15,12 +15,10 @@ import {
   type JobStatus,
 } from "@sluice/records";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { GroupBacklog } from "../src/group-backlog.ts";
 import { JobDesk } from "../src/job-desk.ts";
 import { JobWatch } from "../src/job-watch.ts";
 import { OrderlyStop } from "../src/orderly-stop.ts";
 import { OutFolder } from "../src/out-folder.ts";
-import { untilPassed } from "../src/passing-errors.ts";
 import { readCompacted } from "../src/read-compacted.ts";
 
 const layout = { prefix: "a.", partitions: 4, retentionMs: null, replicationFactor: null };
