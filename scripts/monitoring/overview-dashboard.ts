@@ -192,6 +192,22 @@ export const overviewDashboard: Dashboard = {
           ["limit", `sum(${gauge("sluice_frontier_unanswered_urls_limit")})`],
         ),
         graph(
+          "Known URLs in memory",
+          "bytes",
+          {
+            description:
+              "What links are checked against. Waiting URLs themselves are on disk, but for heads of queues.",
+          },
+          ["known", `sum(${gauge("sluice_frontier_known_bytes")})`],
+        ),
+        graph(
+          "Waiting URLs in memory",
+          "short",
+          { description: "The heads of queues, and the most that they may hold together." },
+          ["held", `sum(${gauge("sluice_frontier_head_urls")})`],
+          ["limit", `sum(${gauge("sluice_frontier_head_urls_limit")})`],
+        ),
+        graph(
           "Lag that is work",
           "short",
           {

@@ -212,6 +212,15 @@ export const runtimeDashboard: Dashboard = {
           each(gauge("sluice_runtime_state_entries")),
         ]),
         graph(
+          "Since the last checkpoint",
+          "s",
+          {
+            description:
+              "What a restart has to read of the changelog. Below SLUICE_CHECKPOINT_MS, or 0 without a disk.",
+          },
+          [byProcess, each(gauge("sluice_runtime_checkpoint_age_seconds"))],
+        ),
+        graph(
           "Restoring",
           "short",
           { description: "Changelog of tasks that are being restored: read so far, and to be read in all." },

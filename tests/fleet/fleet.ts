@@ -122,6 +122,7 @@ export class Fleet {
     const child = spawn(process.execPath, [`services/${member.service}/src/main.ts`], {
       env: {
         ...process.env,
+        SLUICE_STATE_DIR: join(this.#dir, "state"),
         ...this.#env,
         SLUICE_INSTANCE: `${member.service}-${member.index}`,
         ...member.always,

@@ -33,7 +33,7 @@ type BenchStep = Step<Entries, SeedRecord, string, string>;
 export function benchStep(step: BenchStep["step"], more: Partial<BenchStep> = {}): BenchStep {
   return {
     name: "bench",
-    load: (entries) => new Map(entries),
+    load: (entries) => new Map(entries.all("")),
     laneOf: ({ key }) => key ?? "",
     step,
     ...more,

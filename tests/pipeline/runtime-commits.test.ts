@@ -201,7 +201,9 @@ describe("durable state", () => {
     await bench.pass(100);
     expect(bench.outputs(topics.counters.name)).toEqual([{ n: 2 }]);
     first.client.kill();
-    const second = await bench.begin("a", { step: { ...counting, load: (entries) => new Map(entries) } });
+    const second = await bench.begin("a", {
+      step: { ...counting, load: (entries) => new Map(entries.all("")) },
+    });
     expect([...(second.service.states()[0]?.state ?? [])]).toEqual([["kept", 2]]);
   });
 });

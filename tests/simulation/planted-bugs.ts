@@ -100,8 +100,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "forgets a credit",
-    file: `${frontier}/outcomes.ts`,
-    find: "host.window.settle(outcome.releaseId);",
+    file: `${frontier}/places.ts`,
+    find: "state.host(entry.domain).window.settle(releaseId);",
     replace: "",
     seed: 1,
   },
@@ -122,8 +122,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "admits a page again that is done",
     file: `${frontier}/intake.ts`,
-    find: "if (known !== undefined) {\n    if (link.depth",
-    replace: 'if (known !== undefined && known.kind === "open") {\n    if (link.depth',
+    find: "if (known !== null) {",
+    replace: 'if (known !== null && known.at !== "settled") {',
     seed: 1,
   },
   {

@@ -23,6 +23,12 @@ export interface Settings {
 
 const sessionTimeoutMs = 3000;
 
+/** Where few URLs may be out, few are in memory too. */
+function windowed(windowMax: number): FrontierOptions {
+  const { headsMax, windowMax: usual } = defaultFrontierOptions;
+  return { ...defaultFrontierOptions, windowMax, headsMax: windowMax === usual ? headsMax : windowMax };
+}
+
 export function settingsOf(random: Random): Settings {
   const requestMsMax = random.chance(0.3) ? 1400 : 700;
   const recordsHigh = random.chance(0.3) ? random.between(2, 12) : 2000;
@@ -38,6 +44,7 @@ export function settingsOf(random: Random): Settings {
       outputRecordsMax: random.chance(0.2) ? random.between(2, 20) : defaultLimits.outputRecordsMax,
       outputBytesMax: random.chance(0.1) ? random.between(2000, 20_000) : defaultLimits.outputBytesMax,
       commitIntervalMs: random.chance(0.3) ? random.between(100, 1000) : 60,
+      checkpointMs: 2000,
       commitSpacingMs: random.chance(0.3) ? random.between(20, 300) : 20,
       stepsPerTurn: random.chance(0.1) ? random.between(1, 5) : defaultLimits.stepsPerTurn,
       drainMs: 2000,
@@ -48,8 +55,7 @@ export function settingsOf(random: Random): Settings {
       partitionBytesMax: random.chance(0.3) ? random.between(500, 4000) : defaultLimits.partitionBytesMax,
     },
     frontier: {
-      ...defaultFrontierOptions,
-      windowMax: random.chance(0.3) ? random.between(1, 6) : defaultFrontierOptions.windowMax,
+      ...windowed(random.chance(0.3) ? random.between(1, 6) : defaultFrontierOptions.windowMax),
       releasedMax: random.chance(0.2) ? random.between(1, 10) : defaultFrontierOptions.releasedMax,
       leaseMs: random.chance(0.1) ? random.between(2000, 8000) : defaultFrontierOptions.leaseMs,
       windowSpanMs: random.chance(0.2) ? random.between(200, 2000) : defaultFrontierOptions.windowSpanMs,

@@ -9,7 +9,7 @@ import {
 } from "@sluice/broker/memory";
 import { topicSpecs } from "@sluice/process";
 import { partitionOf, topics, type Job, type JobStatus, type TopicLayout } from "@sluice/records";
-import { memoryStores, type OutRecord, type StateStores } from "@sluice/runtime";
+import type { OutRecord } from "@sluice/runtime";
 import { SimulatedDisk } from "./disk.ts";
 import { BufferChecks } from "./invariants/buffers.ts";
 import { CommitChecks } from "./invariants/commits.ts";
@@ -18,6 +18,7 @@ import { PaceChecks } from "./invariants/pace.ts";
 import { PolitenessChecks } from "./invariants/politeness.ts";
 import { QuietChecks } from "./invariants/quiet.ts";
 import { Life, type Surroundings } from "./life.ts";
+import { LocalState } from "./local-state.ts";
 import type { Report, Violation } from "./observer.ts";
 import type { Plan, ServiceName } from "./plan.ts";
 import { SimulatedWeb, type WebObserver } from "./web.ts";
@@ -26,7 +27,7 @@ import { SimulatedWeb, type WebObserver } from "./web.ts";
 interface Instance {
   readonly service: ServiceName;
   readonly name: string;
-  stores: StateStores;
+  stores: LocalState;
   life: Life | null;
   /** It was scaled in: nothing starts it again. */
   isGone: boolean;
@@ -163,7 +164,8 @@ export class World {
   kill(life: Life, downMs: number, loseState: boolean): void {
     life.kill();
     const instance = this.#of(life);
-    if (loseState) instance.stores = memoryStores();
+    instance.stores.crash();
+    if (loseState) instance.stores = new LocalState();
     this.#startAgain(life, downMs);
   }
 
@@ -272,7 +274,7 @@ export class World {
     const instance: Instance = {
       service,
       name: `${service}-${index}`,
-      stores: memoryStores(),
+      stores: new LocalState(),
       life: null,
       isGone: false,
     };

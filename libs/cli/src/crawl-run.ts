@@ -33,6 +33,7 @@ export interface CrawlRunInput {
   readonly env: NodeJS.ProcessEnv;
   readonly folder: OutFolder;
   readonly logDir: string;
+  readonly stateDir: string;
   readonly scriptOf: (service: string) => string;
   readonly interruption: Interruption;
   /** Gets the ids of the service processes whenever they change. */

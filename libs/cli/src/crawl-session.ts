@@ -1,4 +1,5 @@
 /** One invocation of `sluice crawl`, from the options to the exit code. */
+import { rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { kafkajsBroker } from "@sluice/broker";
@@ -89,6 +90,7 @@ export async function crawl(options: CrawlOptions, env: NodeJS.ProcessEnv): Prom
     ...(found.kind === "given" ? kafkaSecurity(config) : {}),
   });
   cleanup.defer(() => broker.close());
+  const stateDir = join(dataDir, "state", options.job.id);
   run = new CrawlRun({
     options,
     layout: {
@@ -105,12 +107,16 @@ export async function crawl(options: CrawlOptions, env: NodeJS.ProcessEnv): Prom
     env,
     folder,
     logDir: join(dataDir, "logs", options.job.id),
+    stateDir,
     scriptOf: (service) => join(root, "services", service, "src", "main.ts"),
     interruption,
     onServices: (pids) => lock.note(pids),
     writeResults: (bytes) => void process.stdout.write(bytes),
   });
-  return await run.crawl();
+  const exit = await run.crawl();
+  // What comes next is a run of its own.
+  if (exit === "done") rmSync(stateDir, { recursive: true, force: true });
+  return exit;
 }
 
 const allSettings = { ...commonSettings, ...frontierSettings, ...fetcherSettings, ...sinkSettings };

@@ -44,6 +44,7 @@ export function exitOfError(code: ErrorCode): Exit {
     case "SLUICE_STEP_BROKEN":
     case "SLUICE_COMMIT_FAILED":
     case "SLUICE_CONSUMER_DEAD":
+    case "SLUICE_STATE_FAILED":
     case "SLUICE_STATE_UNREADABLE":
     case "SLUICE_SERVICE_DEAD":
     case "SLUICE_SINK_FAILED":

@@ -11,6 +11,8 @@ export interface SpecInput {
   readonly givenBrokers: boolean;
   readonly partitions: number;
   readonly logDir: string;
+  /** Of the services' state. */
+  readonly stateDir: string;
   /** The environment of this command, which the services inherit. */
   readonly env: NodeJS.ProcessEnv;
 }
@@ -51,7 +53,7 @@ export function drainMsOf(options: CrawlOptions, env: NodeJS.ProcessEnv): number
 }
 
 function commonEnv(
-  { options, brokers, givenBrokers, partitions, env }: SpecInput,
+  { options, brokers, givenBrokers, partitions, env, stateDir }: SpecInput,
   instance: string,
 ): Record<string, string> {
   return {
@@ -63,6 +65,7 @@ function commonEnv(
     SLUICE_CREATE_TOPICS: "false",
     SLUICE_DRAIN_MS: String(Math.min(600_000, drainMsOf(options, env))),
     SLUICE_INSTANCE: instance,
+    SLUICE_STATE_DIR: stateDir,
     // Several services would want the same port.
     SLUICE_ADMIN_PORT: "0",
     SLUICE_FAILPOINT: "",

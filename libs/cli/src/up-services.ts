@@ -12,6 +12,8 @@ export interface UpInput {
   readonly givenBrokers: boolean;
   readonly partitions: number;
   readonly logDir: string;
+  /** Of the services' state. */
+  readonly stateDir: string;
 }
 
 /** A service, and the port of its health and metrics. */
@@ -22,7 +24,7 @@ export interface UpService extends ServiceSpec {
 export const upServices = ["frontier", "rate-limit", "fetcher", sinkService, "api"] as const;
 
 export function upSpecs(input: UpInput): readonly UpService[] {
-  const { options, brokers, givenBrokers, partitions, logDir } = input;
+  const { options, brokers, givenBrokers, partitions, logDir, stateDir } = input;
   return upServices.map((service, index) => ({
     name: `${service}-1`,
     service,
@@ -33,6 +35,7 @@ export function upSpecs(input: UpInput): readonly UpService[] {
       SLUICE_PARTITIONS: String(partitions),
       SLUICE_CREATE_TOPICS: "false",
       SLUICE_INSTANCE: `${service}-1`,
+      SLUICE_STATE_DIR: stateDir,
       SLUICE_ADMIN_PORT: String(options.metricsPort + index),
       ...ownEnv(service, options),
     },

@@ -126,7 +126,14 @@ export async function up(options: UpOptions, env: NodeJS.ProcessEnv): Promise<Ex
   const { brokers } = found;
   const { partitions } = layout;
   const logDir = join(dataDir, "logs", "up");
-  const services = upSpecs({ options, brokers, givenBrokers, partitions, logDir });
+  const services = upSpecs({
+    options,
+    brokers,
+    givenBrokers,
+    partitions,
+    logDir,
+    stateDir: join(dataDir, "state"),
+  });
   const prometheusFile = join(dataDir, "prometheus.yml");
   mkdirSync(dataDir, { recursive: true });
   writeFileSync(prometheusFile, prometheusSettings(services, join(root, "deploy", "prometheus", "rules")));

@@ -10,6 +10,7 @@ const specsOf = (raw: RawCrawlOptions, env: NodeJS.ProcessEnv = {}, givenBrokers
     givenBrokers,
     partitions: 6,
     logDir: "/data/logs/a",
+    stateDir: "/data/state",
     env,
   });
 const envOf = (raw: RawCrawlOptions, name: string, env?: NodeJS.ProcessEnv, givenBrokers?: boolean) =>

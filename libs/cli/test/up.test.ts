@@ -31,6 +31,7 @@ const specsOf = (raw: RawUpOptions, givenBrokers = false) =>
     givenBrokers,
     partitions: 6,
     logDir: "/data/logs/up",
+    stateDir: "/data/state",
   });
 
 describe("the options of sluice up", () => {

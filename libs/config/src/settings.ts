@@ -181,6 +181,17 @@ export const commonSettings = {
     schema: integer(1, 1000).default(1000),
     about: "Longest time between two commits of a busy task.",
   }),
+  stateDir: setting({
+    env: "SLUICE_STATE_DIR",
+    schema: z.string().min(1).default(".sluice/state"),
+    about:
+      "Folder of this machine's disk for the state of services, so that a restart reads only the end of their changelogs; each process has a part of it for itself. `memory`: none.",
+  }),
+  checkpointMs: setting({
+    env: "SLUICE_CHECKPOINT_MS",
+    schema: integer(100, 30_000).default(30_000),
+    about: "Longest time after which committed state outlives the process in that folder.",
+  }),
   drainMs: setting({
     env: "SLUICE_DRAIN_MS",
     schema: integer(0, 600_000).default(35_000),

@@ -1,14 +1,18 @@
 /** A service with its metrics, ready to be started: the same in a process of its own and inside another. */
 import type { CommonConfig } from "@sluice/config";
 import type { TopicLayout } from "@sluice/records";
+import { join } from "node:path";
 import {
   defaultLimits,
+  diskStores,
   memoryStores,
   Service,
   type Broker,
   type Clock,
   type OnFailpoint,
   type RuntimeLimits,
+  type RuntimeProbe,
+  type StateStores,
 } from "@sluice/runtime";
 import { Metrics, type Log, type ServiceName } from "@sluice/telemetry";
 import type { InputRecord } from "@sluice/topology";
@@ -38,10 +42,21 @@ export interface AssembledService<State, Rec extends InputRecord, Call, Outcome>
   readonly metrics: () => Promise<string>;
 }
 
-export function assembleService<State, Rec extends InputRecord, Call, Outcome>(
+/** On the disk, unless the service has no state or the setting says otherwise. */
+async function storesOf(
+  changelog: string | null,
+  { name, config, layout, broker, clock, instance }: AssemblyOptions,
+  probe: RuntimeProbe,
+): Promise<StateStores> {
+  if (changelog === null || config.stateDir === "memory") return memoryStores();
+  const dir = join(config.stateDir, await broker.admin.clusterId(), layout.prefix + name);
+  return diskStores({ dir, instance, nowMs: clock.nowMs, onEvent: probe.event });
+}
+
+export async function assembleService<State, Rec extends InputRecord, Call, Outcome>(
   definition: ServiceDefinition<State, Rec, Call, Outcome>,
   options: AssemblyOptions,
-): AssembledService<State, Rec, Call, Outcome> {
+): Promise<AssembledService<State, Rec, Call, Outcome>> {
   const { name, config, layout, broker, clock, instance, log, onFatal, onFailpoint } = options;
   const metrics = new Metrics({
     service: name,
@@ -52,19 +67,22 @@ export function assembleService<State, Rec extends InputRecord, Call, Outcome>(
     sessionTimeoutMs: config.sessionTimeoutMs,
     heartbeatIntervalMs: Math.max(100, Math.floor(config.sessionTimeoutMs / 12)),
     commitIntervalMs: config.commitIntervalMs,
+    checkpointMs: config.checkpointMs,
     drainMs: config.drainMs,
     ...definition.limits,
   };
+  const probe = metricsProbe(log, metrics);
+  const stores = await storesOf(definition.changelog, options, probe);
   const service = new Service({
     ...definition,
     layout,
     broker,
     clock,
-    stores: memoryStores(),
+    stores,
     instance,
     limits,
     perform: counted(definition.perform, definition.measureCall, metrics, clock),
-    probe: metricsProbe(log, metrics),
+    probe,
     ...(onFailpoint === undefined ? {} : { onFailpoint }),
     onFatal,
   });

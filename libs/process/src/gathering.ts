@@ -78,6 +78,7 @@ export class Gathering<State> {
       { metric: "sluice_runtime_unpersisted_bytes", value: figures.unpersistedBytes },
       { metric: "sluice_runtime_unpersisted_bytes_limit", value: limits.outputBytesMax * tasks.all },
       { metric: "sluice_runtime_state_entries", value: figures.stateEntries },
+      { metric: "sluice_runtime_checkpoint_age_seconds", value: (figures.checkpointAgeMs ?? 0) / 1000 },
       { metric: "sluice_runtime_restore_read_records", value: restore.read },
       { metric: "sluice_runtime_restore_target_records", value: restore.target },
       { metric: "sluice_runtime_heartbeat_age_seconds", value: (heartbeatAgeMs ?? 0) / 1000 },

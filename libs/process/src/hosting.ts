@@ -61,7 +61,7 @@ export function hostable<State, Rec extends InputRecord, Call, Outcome, Own exte
       const log = host.logOf(name);
       const definition = await define({ config, layout, broker, clock, log });
       const options = { name, config, layout, broker, clock, instance, log, onFatal };
-      const { service, metrics } = assembleService(definition, options);
+      const { service, metrics } = await assembleService(definition, options);
       await service.start();
       const endBeside = definition.beside?.(service);
       return {

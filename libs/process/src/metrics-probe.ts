@@ -7,7 +7,13 @@ const losses: ReadonlySet<string> = new Set(
 );
 
 /** Other events after which something may be missing, repeated or left out. */
-const alarming: ReadonlySet<string> = new Set(["table_record_invalid", "commit_failed", "drain_limit"]);
+const alarming: ReadonlySet<string> = new Set([
+  "state_discarded",
+  "state_of_another_log",
+  "table_record_invalid",
+  "commit_failed",
+  "drain_limit",
+]);
 
 /** What the runtime tells goes to the log and to the metrics. */
 export function metricsProbe(log: Log, metrics: Metrics): RuntimeProbe {

@@ -107,7 +107,7 @@ export async function runProcess<State, Rec extends InputRecord, Call, Outcome, 
     const onEvent = (event: string, fields: object): void => log.warn(fields, event);
     const clock = await openBrokerClock({ broker, layout, clock: systemClock(), onEvent });
     const definition = await define({ config, layout, broker, clock, log });
-    const { service, metrics } = assembleService(definition, {
+    const { service, metrics } = await assembleService(definition, {
       name,
       config,
       layout,

@@ -20,6 +20,7 @@ const figures: Figures = {
   inputs: [input],
   oldestUnfinishedMs: null,
   unpersistedBytes: 5,
+  checkpointAgeMs: 4000,
   stateEntries: 6,
   restore: { read: 7, target: 8 },
   pausedMs: new Map(),

@@ -73,6 +73,7 @@ const figures: Figures = {
   inputs: [],
   oldestUnfinishedMs: null,
   unpersistedBytes: 0,
+  checkpointAgeMs: 4000,
   stateEntries: 0,
   restore: { read: 0, target: 0 },
   pausedMs: new Map(),
@@ -112,7 +113,9 @@ describe("readiness", () => {
     const checks = readinessChecks(
       service({ tasks: { all: 12, running: 7 }, restore: { read: 1200, target: 5000 } }),
     );
-    expect(failing(checks)).toEqual(["tasks: 7 of 12 run (12 running); changelog 1200 of 5000"]);
+    expect(failing(checks)).toEqual([
+      "tasks: 7 of 12 run (12 running); changelog 1200 of 5000; checkpoint 4 s ago",
+    ]);
   });
 
   test("is lost with the broker's answers and while draining", () => {

@@ -60,6 +60,8 @@ export interface TopicDrift {
 }
 
 export interface BrokerAdmin {
+  /** The cluster's own id: another cluster has another one, whatever its address. */
+  clusterId(): Promise<string>;
   /** Creates what is missing; never changes what is there. Returns the names created. */
   createTopics(specs: readonly TopicSpec[]): Promise<readonly string[]>;
   /** Compares topics with their specs: existence, partitions, and the configs named in the spec. */

@@ -58,6 +58,7 @@ export class Committer<State, Rec extends InputRecord, Call, Outcome> {
     for (const topic of pending.moved) this.#boundSpan(task, topic);
     if (pending.isEmpty) return;
     task.committing = true;
+    task.entries.taken(pending.changes);
     task.lastCommitAtMs = clock.monotonicMs();
     const { transaction } = pending;
     const commit: PendingCommit = { ...pending, startedAtMs: task.lastCommitAtMs };
@@ -104,7 +105,13 @@ export class Committer<State, Rec extends InputRecord, Call, Outcome> {
       const table = task.tables.get(topic);
       if (table !== undefined) table.committed = offset.offset;
     }
-    if (changelogEnd !== null) task.store.apply(commit.changes, changelogEnd + 1);
+    if (changelogEnd !== null) {
+      const inputs = [...task.inputs].flatMap(([topic, { committed }]) =>
+        committed === null ? [] : [[topic, committed.offset] as const],
+      );
+      task.store.apply(commit.changes, changelogEnd + 1, Object.fromEntries(inputs));
+    }
+    task.entries.applied();
   }
 
   /** The outcome is unknown: drop what the task knows, fence, and read what became of it. */

@@ -24,6 +24,8 @@ export interface Figures {
   readonly oldestUnfinishedMs: number | null;
   readonly unpersistedBytes: number;
   readonly stateEntries: number;
+  /** Since the state of the task that was left longest was made to outlive the process; null: none was. */
+  readonly checkpointAgeMs: number | null;
   /** Changelog of tasks that are being restored, in offsets. */
   readonly restore: { readonly read: number; readonly target: number };
   /** Milliseconds that partitions were paused, by reason, added up over partitions. */
@@ -38,16 +40,19 @@ export interface Figures {
 
 /** Costs as much as there are tasks and inputs. */
 export function figuresOf(kernel: Kernel<never, never, never, never>): Figures {
-  const { budget, heartbeats, tasks, closing } = kernel;
+  const { budget, clock, heartbeats, tasks, closing } = kernel;
   let oldestUnfinishedMs: number | null = null;
   let unpersistedBytes = 0;
   let stateEntries = 0;
+  let checkpointAtMs: number | null = null;
   let running = 0;
   const restore = { read: 0, target: 0 };
   const inputs: InputFigures[] = [];
   for (const task of tasks.values()) {
     unpersistedBytes += task.output.bytes;
     stateEntries += task.store.size;
+    const { checkpointAtMs: atMs } = task.store;
+    if (atMs !== null) checkpointAtMs = Math.min(checkpointAtMs ?? Number.POSITIVE_INFINITY, atMs);
     if (task.phase === "running") running += 1;
     if (task.phase === "restoring") {
       restore.read += task.restorePosition - task.restoreStart;
@@ -73,6 +78,7 @@ export function figuresOf(kernel: Kernel<never, never, never, never>): Figures {
     oldestUnfinishedMs,
     unpersistedBytes,
     stateEntries,
+    checkpointAgeMs: checkpointAtMs === null ? null : Math.max(0, clock.nowMs() - checkpointAtMs),
     restore,
     pausedMs: budget.pausedMs(),
     tasks: { all: tasks.size, running },

@@ -36,5 +36,6 @@ export { type Measure, type Measured } from "./measure.ts";
 export { silentProbe, type RuntimeProbe } from "./probe.ts";
 export { Service } from "./service.ts";
 export { type PerformCall, type ServiceOptions } from "./service-options.ts";
-export { memoryStores, type StateStores, type TaskStore } from "./store.ts";
+export { diskStores, type DiskStoresOptions } from "./disk-stores.ts";
+export { keptMs, memoryStores, type InputOffsets, type StateStores, type TaskStore } from "./store.ts";
 export { WakeQueue } from "./wake-queue.ts";

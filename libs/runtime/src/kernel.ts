@@ -40,6 +40,8 @@ export type LoopEvent<Outcome> =
       readonly largest: OutRecord | null;
     }
   | { readonly kind: "settled"; readonly call: QueuedCall<unknown>; readonly outcome: Outcome }
+  /** The time has come to let some state outlive the process. */
+  | { readonly kind: "checkpoint" }
   | { readonly kind: "local_table"; readonly table: string; readonly key: string };
 
 /**

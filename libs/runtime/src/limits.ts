@@ -14,6 +14,8 @@ export interface RuntimeLimits {
   readonly outputBytesMax: number;
   /** Longest time between two commits of a busy task. */
   readonly commitIntervalMs: number;
+  /** Longest time after which what was committed outlives the process on this machine's disk. */
+  readonly checkpointMs: number;
   /** Time between two commits, per busy task: a transaction costs the broker up to 10 ms. */
   readonly commitSpacingMs: number;
   /** Steps in one turn of the loop: then I/O has its turn. */
@@ -36,6 +38,7 @@ export const defaultLimits: RuntimeLimits = {
   outputRecordsMax: 500,
   outputBytesMax: 4_194_304,
   commitIntervalMs: 1000,
+  checkpointMs: 30_000,
   commitSpacingMs: 12,
   stepsPerTurn: 500,
   drainMs: 35_000,

@@ -1,6 +1,6 @@
 import { partitionOf, topicOf, partitionsOf, type TopicLayout } from "@sluice/records";
 import { SluiceError } from "@sluice/errors";
-import type { Effect } from "@sluice/topology";
+import { OrderedMap, type Effect } from "@sluice/topology";
 import type { OutRecord } from "./broker.ts";
 import type { Measure, Measured } from "./measure.ts";
 
@@ -12,7 +12,7 @@ type Send = Extract<Effect<never>, { kind: "send" }>;
 /** What one transaction will write: gathered by steps, taken as a whole by a commit. */
 export interface Output {
   readonly records: readonly OutRecord[];
-  readonly changes: ReadonlyMap<string, string | null>;
+  readonly changes: OrderedMap<string | null>;
   /** What the records count for, once they are committed. */
   readonly measured: readonly Measured[];
 }
@@ -24,7 +24,7 @@ export interface Output {
 export class OutputBuffer {
   #records: OutRecord[] = [];
   #latest = new Map<string, OutRecord>();
-  #changes = new Map<string, string | null>();
+  #changes = new OrderedMap<string | null>();
   #bytes = 0;
   #measured: Measured[] = [];
   readonly #layout: TopicLayout;
@@ -33,6 +33,11 @@ export class OutputBuffer {
   constructor(layout: TopicLayout, measure?: Measure) {
     this.#layout = layout;
     this.#measure = measure;
+  }
+
+  /** Changes of state that no transaction has taken yet. */
+  get changes(): OrderedMap<string | null> {
+    return this.#changes;
   }
 
   get bytes(): number {
@@ -88,7 +93,7 @@ export class OutputBuffer {
     };
     this.#records = [];
     this.#latest = new Map();
-    this.#changes = new Map();
+    this.#changes = new OrderedMap();
     this.#measured = [];
     this.#bytes = 0;
     return output;

@@ -141,12 +141,20 @@ export function takeUp(
   task.phase = "restoring";
   if (options.changelog !== null) {
     const marks = prepared.marks.get(options.changelog) ?? { low: 0, high: 0 };
-    if (task.store.nextOffset > marks.high) {
-      options.probe.event("state_past_the_end", {
-        task: task.number,
-        nextOffset: task.store.nextOffset,
-        high: marks.high,
-      });
+    const { nextOffset, inputs } = task.store;
+    if (nextOffset > marks.high) {
+      options.probe.event("state_past_the_end", { task: task.number, nextOffset, high: marks.high });
+      task.store.clear();
+    }
+    // Committed offsets never fall: these topics were made anew, or somebody has set the group back.
+    const fallen = Object.entries(inputs).find(([topic, offset]) => {
+      const committed = prepared.offsets.get(topic);
+      return committed === undefined || committed.offset < offset;
+    });
+    if (fallen !== undefined) {
+      const [topic, offset] = fallen;
+      const committed = prepared.offsets.get(topic)?.offset ?? null;
+      options.probe.event("state_of_another_log", { task: task.number, topic, offset, committed });
       task.store.clear();
     }
     task.restorePosition = Math.max(task.store.nextOffset, marks.low);

@@ -1,6 +1,6 @@
 import { SluiceError } from "@sluice/errors";
 import { partitionOf } from "@sluice/records";
-import type { InputRecord } from "@sluice/topology";
+import { parsedEntries, type InputRecord } from "@sluice/topology";
 import type { Batch } from "./broker.ts";
 import { staleInRowMax, type Kernel } from "./kernel.ts";
 import { prepareTasks, takeUp, type PreparedTask } from "./preparation.ts";
@@ -127,18 +127,20 @@ export class Restoration<State, Rec extends InputRecord, Call, Outcome> {
     if (task.phase !== "loading" || !this.#tables.ready) return;
     const { budget, clock, closing, options, probe } = this.#kernel;
     const { partitions } = options.layout;
-    task.state = options.step.load(parsed(task.store.entries()));
+    task.state = options.step.load(parsedEntries(task.store));
     task.context = {
       task: task.number,
       tasks: partitions,
       epoch: task.epoch,
       assignedAtMs: task.assignedAtMs,
+      entries: task.entries,
       tables: this.#tables.entries,
       partitionOf: (key) => partitionOf(key, partitions),
     };
     task.phase = "running";
     task.lastCommitAtMs = clock.monotonicMs();
-    probe.event("task_running", { task: task.number, entries: task.store.size });
+    const { restoreStart: readFrom, restoreTarget: readTo, store } = task;
+    probe.event("task_running", { task: task.number, entries: store.size, readFrom, readTo });
     this.#stepper.step(task, { kind: "restored" });
     for (const topic of options.inputs) {
       const at = this.#kernel.at(topic, task.number);
@@ -148,8 +150,4 @@ export class Restoration<State, Rec extends InputRecord, Call, Outcome> {
       budget.release(at, "restoring");
     }
   }
-}
-
-function* parsed(entries: Iterable<readonly [string, string]>): Iterable<readonly [string, unknown]> {
-  for (const [key, value] of entries) yield [key, JSON.parse(value)];
 }

@@ -2,6 +2,7 @@ import { asError, SluiceError } from "@sluice/errors";
 import type { InputRecord } from "@sluice/topology";
 import type { QueuedCall } from "./call-queue.ts";
 import { Caller } from "./caller.ts";
+import { Checkpoints } from "./checkpoints.ts";
 import { Committer } from "./committer.ts";
 import { figuresOf, type Figures, type RunningTask } from "./figures.ts";
 import { Kernel, type LoopEvent } from "./kernel.ts";
@@ -29,6 +30,7 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
   readonly #reader: Reader<State, Rec, Call, Outcome>;
   readonly #caller: Caller<State, Rec, Call, Outcome>;
   readonly #committer: Committer<State, Rec, Call, Outcome>;
+  readonly #checkpoints: Checkpoints<State, Rec, Call, Outcome>;
   readonly #rebalance = new RebalanceTimer();
   #inbox: LoopEvent<Outcome>[] = [];
   #turns = 0;
@@ -52,11 +54,13 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
     this.#reader = new Reader(kernel, this.#taskSet, this.#tables, this.#restoration, this.#stepper);
     this.#caller = new Caller(kernel, this.#stepper);
     this.#committer = new Committer(kernel, this.#taskSet);
+    this.#checkpoints = new Checkpoints(kernel);
   }
 
   async start(): Promise<void> {
     const { clock, consumer, heartbeats, probe } = this.#kernel;
     this.#rebalance.began(clock.monotonicMs());
+    this.#checkpoints.start();
     await consumer.start({
       onJoined: (join) => {
         this.#kernel.joinsAhead += 1;
@@ -211,14 +215,16 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
   }
 
   async #shutDown(): Promise<void> {
-    const { consumer, probe, tasks } = this.#kernel;
+    const { consumer, options, probe, tasks } = this.#kernel;
     this.#kernel.dead = true;
     this.#wakeTimer?.();
+    this.#checkpoints.stop();
     await consumer.stop().catch((error: unknown) => {
       probe.event("leave_failed", { message: String(error) });
     });
     for (const task of tasks.values()) this.#taskSet.drop(task);
     tasks.clear();
+    options.stores.close();
   }
 
   #fail(error: Error): void {
@@ -226,6 +232,7 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
     this.#kernel.dead = true;
     this.#kernel.calls.abortAll();
     this.#wakeTimer?.();
+    this.#checkpoints.stop();
     this.#drained?.();
     this.#kernel.options.onFatal(error);
   }
@@ -296,6 +303,8 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
         return this.#committer.failed(event.task, event.epoch, event.error, event.largest);
       case "settled":
         return this.#caller.settled(event.call as QueuedCall<Call>, event.outcome);
+      case "checkpoint":
+        return this.#checkpoints.next();
       case "local_table":
         return this.#stepper.stepTable(event.table, event.key);
       default:

@@ -38,7 +38,7 @@ export class TaskSet<State, Rec extends InputRecord, Call, Outcome> {
     producer?.close().catch((error: unknown) => {
       probe.event("producer_close_failed", { task: task.number, message: String(error) });
     });
-    task.store.close(heartbeats.heardAtEpochMs);
+    task.store.close(task.phase === "running" ? heartbeats.heardAtEpochMs : null);
   }
 
   /** The task begins anew from what is committed, as soon as the group has answered again. */

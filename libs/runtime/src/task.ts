@@ -5,6 +5,7 @@ import type { Committable, OffsetLedger } from "./ledger.ts";
 import type { Measure } from "./measure.ts";
 import { OutputBuffer } from "./output-buffer.ts";
 import type { TaskStore } from "./store.ts";
+import { TaskEntries } from "./task-entries.ts";
 import { WakeQueue } from "./wake-queue.ts";
 import type { TopicLayout } from "@sluice/records";
 
@@ -65,6 +66,8 @@ export class Task<State, Item> {
   readonly held = new Map<string, HeldRecord>();
   readonly calls = new Set<string>();
   readonly output: OutputBuffer;
+  /** What the store holds, with what is put and not yet in it. */
+  readonly entries: TaskEntries;
   committing = false;
   lastCommitAtMs = 0;
   /** Where the changelog began to be read. */
@@ -93,6 +96,7 @@ export class Task<State, Item> {
     this.assignedAtMs = assignedAtMs;
     this.store = store;
     this.output = new OutputBuffer(layout, measure);
+    this.entries = new TaskEntries(store, this.output);
   }
 
   /** Something would be committed now. */

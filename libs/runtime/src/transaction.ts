@@ -1,5 +1,6 @@
 /** What one commit of a task writes: records, changes of state and offsets, all or nothing. */
 import { SluiceError } from "@sluice/errors";
+import type { OrderedMap } from "@sluice/topology";
 import type { OutRecord, TopicPartition, Transaction } from "./broker.ts";
 import type { Committable } from "./ledger.ts";
 import type { Measured } from "./measure.ts";
@@ -8,7 +9,7 @@ import type { Task } from "./task.ts";
 export interface TakenTransaction {
   readonly transaction: Transaction;
   /** Changes of state, for the store once they are committed. */
-  readonly changes: ReadonlyMap<string, string | null>;
+  readonly changes: OrderedMap<string | null>;
   /** What the records count for, once they are committed. */
   readonly measured: readonly Measured[];
   /** Offsets that differ from those committed, by topic without prefix; of inputs and of tables. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { memoryStores } from "../src/store.ts";
+import { keptMs, memoryStores } from "../src/store.ts";
 
 const hour = 3_600_000;
 
@@ -16,7 +16,7 @@ describe("stores in memory", () => {
       ],
       9,
     );
-    expect([...store.entries()]).toEqual([
+    expect([...store.all("")]).toEqual([
       ["b", "2"],
       ["c", "3"],
     ]);
@@ -30,7 +30,7 @@ describe("stores in memory", () => {
     stores.open(3, 0).apply([["a", "1"]], 5);
     stores.open(3, 0).close(1000);
     expect(stores.held()).toEqual([3]);
-    const again = stores.open(3, 1000 + hour);
+    const again = stores.open(3, 1000 + keptMs);
     expect(again.nextOffset).toBe(5);
     // Open for a day, then begun anew: it never left.
     expect(stores.open(3, 24 * hour).nextOffset).toBe(5);
@@ -40,9 +40,9 @@ describe("stores in memory", () => {
     const stores = memoryStores();
     for (const task of [1, 2]) stores.open(task, 0).apply([["a", "1"]], 5);
     stores.open(1, 0).close(0);
-    stores.open(2, 0).close(2 * hour);
-    expect(stores.open(7, 2 * hour).size).toBe(0);
+    stores.open(2, 0).close(keptMs + hour);
+    expect(stores.open(7, keptMs + hour).size).toBe(0);
     expect(stores.held()).toEqual([2, 7]);
-    expect(stores.open(1, 2 * hour).nextOffset).toBe(0);
+    expect(stores.open(1, keptMs + hour).nextOffset).toBe(0);
   });
 });

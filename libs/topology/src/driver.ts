@@ -1,3 +1,5 @@
+import { MemoryEntries, Overlay, parsedEntries, parsedReads } from "./entries.ts";
+import { OrderedMap } from "./ordered-map.ts";
 import type { Effect, Input, InputRecord, Step, StepContext } from "./index.ts";
 
 /** A record that a step sent, as it would lie in its topic: the value went through JSON. */
@@ -67,8 +69,8 @@ export class StepDriver<State, Rec extends InputRecord = InputRecord, Call = nev
   readonly #options: DriverOptions<State, Rec, Call, Outcome>;
   #context: StepContext;
   #epoch = 1;
-  #durable = new Map<string, string>();
-  #changes = new Map<string, string | null>();
+  readonly #durable = new MemoryEntries<string>();
+  #changes = new OrderedMap<string | null>();
   #history: SentRecord[] = [];
   #fresh: SentRecord[] = [];
   #latest = new Map<string, SentRecord>();
@@ -84,7 +86,7 @@ export class StepDriver<State, Rec extends InputRecord = InputRecord, Call = nev
     this.nowMs = options.nowMs ?? 1_000_000_000_000;
     for (const [name, entries] of Object.entries(options.tables ?? {})) this.tables[name] = new Map(entries);
     this.#context = this.#contextNow();
-    this.state = options.step.load([]);
+    this.state = options.step.load(parsedEntries(this.#durable));
     this.#step({ kind: "restored" });
     this.#work();
   }
@@ -107,7 +109,7 @@ export class StepDriver<State, Rec extends InputRecord = InputRecord, Call = nev
   /** Durable entries with everything that was put so far. */
   get entries(): ReadonlyMap<string, unknown> {
     const all = new Map<string, unknown>();
-    for (const [key, text] of this.#durable) all.set(key, JSON.parse(text));
+    for (const [key, text] of this.#durable.map) all.set(key, JSON.parse(text));
     for (const [key, text] of this.#changes) {
       if (text === null) all.delete(key);
       else all.set(key, JSON.parse(text));
@@ -196,10 +198,10 @@ export class StepDriver<State, Rec extends InputRecord = InputRecord, Call = nev
    */
   commit(): readonly SentRecord[] {
     for (const [key, text] of this.#changes) {
-      if (text === null) this.#durable.delete(key);
-      else this.#durable.set(key, text);
+      if (text === null) this.#durable.map.delete(key);
+      else this.#durable.map.set(key, text);
     }
-    this.#changes = new Map();
+    this.#changes = new OrderedMap();
     for (const [id, held] of this.#held) if (held.phase === "finished") this.#held.delete(id);
     const last = new Set(this.#latest.values());
     const written = this.#uncommitted.filter((record) => !this.#replaceable.has(record) || last.has(record));
@@ -221,7 +223,7 @@ export class StepDriver<State, Rec extends InputRecord = InputRecord, Call = nev
     const dropped = new Set(this.#uncommitted);
     this.#history = this.#history.filter((record) => !dropped.has(record));
     this.#fresh = [];
-    this.#changes = new Map();
+    this.#changes = new OrderedMap();
     this.#uncommitted = [];
     this.#replaceable = new Set();
     this.#latest = new Map();
@@ -240,7 +242,9 @@ export class StepDriver<State, Rec extends InputRecord = InputRecord, Call = nev
 
   #contextNow(): StepContext {
     const { task = 0, tasks = 1, partitionOf = () => 0 } = this.#options;
-    return { task, tasks, epoch: this.#epoch, assignedAtMs: this.nowMs, tables: this.tables, partitionOf };
+    const entries = parsedReads(() => new Overlay(this.#durable, this.#changes));
+    const { tables, nowMs } = this;
+    return { task, tasks, epoch: this.#epoch, assignedAtMs: nowMs, entries, tables, partitionOf };
   }
 
   #reload(): void {
@@ -251,9 +255,7 @@ export class StepDriver<State, Rec extends InputRecord = InputRecord, Call = nev
     this.calls.clear();
     const again = [...this.#held.values()].map(({ record }) => record);
     this.#held = new Map();
-    this.state = this.#options.step.load(
-      [...this.#durable].map(([key, text]) => [key, JSON.parse(text) as unknown] as const),
-    );
+    this.state = this.#options.step.load(parsedEntries(this.#durable));
     this.#step({ kind: "restored" });
     for (const record of again) this.#enqueue(record);
     this.#work();
@@ -334,6 +336,7 @@ export class StepDriver<State, Rec extends InputRecord = InputRecord, Call = nev
       case "send":
         return this.#send(effect);
       case "put":
+        if (!/^[ -~]*$/.test(effect.key)) throw new Error(`key ${effect.key} is not printable ASCII`);
         this.#changes.set(effect.key, effect.value === null ? null : JSON.stringify(effect.value));
         return;
       case "wake": {

@@ -3,6 +3,18 @@
  * state, and returns effects. It does no I/O, reads no clock and rolls no dice.
  */
 
+import type { Entries, LoadedEntries } from "./entries.ts";
+
+export {
+  MemoryEntries,
+  Overlay,
+  parsedEntries,
+  parsedReads,
+  type Entries,
+  type LoadedEntries,
+} from "./entries.ts";
+export { OrderedMap } from "./ordered-map.ts";
+
 /** Names one record for `finish`: topic, partition and offset, as `topic/partition/offset`. */
 export type RecordId = string;
 
@@ -46,7 +58,10 @@ export type Effect<Call = never> =
       /** Only the last record of this topic and key in a transaction is written (compacted topics). */
       readonly latest?: boolean;
     }
-  /** Set (or with `null` delete) an entry of the task's durable state. Goes to the changelog and the store. */
+  /**
+   * Set (or with `null` delete) an entry of the task's durable state. Goes to the changelog and the store; the
+   * next step's `entries` show it.
+   */
   | { readonly kind: "put"; readonly key: string; readonly value: unknown }
   /** Step this lane again at `atMs`. The earliest wake asked for counts; a later one does not replace it. */
   | { readonly kind: "wake"; readonly lane: string; readonly atMs: number }
@@ -69,6 +84,8 @@ export interface StepContext {
   readonly epoch: number;
   /** When the task was assigned, in epoch milliseconds. */
   readonly assignedAtMs: number;
+  /** The task's durable entries, those included that are put and not yet committed. */
+  readonly entries: Entries;
   /** Tables that every instance reads, by topic: key to value. */
   readonly tables: Readonly<Record<string, ReadonlyMap<string, unknown>>>;
   /** The partition a key belongs to. */
@@ -78,7 +95,7 @@ export interface StepContext {
 export interface Step<State, Rec extends InputRecord = InputRecord, Call = never, Outcome = never> {
   readonly name: string;
   /** Builds the state of one task from its durable entries (none at the very first start). */
-  readonly load: (entries: Iterable<readonly [string, unknown]>) => State;
+  readonly load: (entries: LoadedEntries) => State;
   /** The lane of a record: records of one lane start in order; lanes run side by side. */
   readonly laneOf: (record: Rec) => string;
   /** How many records of a lane may be unfinished at once. Default 1. */

@@ -12,7 +12,7 @@ interface Told {
 function echo(laneWidth = 1): Step<Told, InputRecord<Say>, string, string> {
   return {
     name: "echo",
-    load: (entries) => ({ steps: [], total: Number(new Map(entries).get("total") ?? 0) }),
+    load: (entries) => ({ steps: [], total: Number(entries.get("total") ?? 0) }),
     laneOf: (record) => record.key ?? "",
     laneWidth: () => laneWidth,
     step: (state, input, nowMs) => {

@@ -40,12 +40,21 @@ export function gaugeFrontier(downstream: Downstream): Gauges<FrontierState> {
 }
 
 function gaugeUrls({ state }: RunningTask<FrontierState>, count: Count): void {
-  for (const { urls, waiting, inFlight, tally } of state.views.values()) {
-    count("sluice_frontier_known_urls", urls.size);
+  for (const { known, waiting, inFlight, tally } of state.views.values()) {
+    count("sluice_frontier_known_urls", known.size);
     const states = { waiting, released: inFlight, ...pick(tally) };
     for (const [name, value] of Object.entries(states)) count("sluice_frontier_urls", value, { state: name });
   }
-  count("sluice_frontier_waiting_urls", state.delayed.size, { reason: "due_time" });
+  let delayed = 0;
+  let bytes = 0;
+  for (const view of state.views.values()) {
+    delayed += view.delayed;
+    bytes += view.known.bytes;
+  }
+  count("sluice_frontier_waiting_urls", delayed, { reason: "due_time" });
+  count("sluice_frontier_head_urls", state.heads.held);
+  count("sluice_frontier_head_urls_limit", state.heads.max);
+  count("sluice_frontier_known_bytes", bytes);
   count("sluice_frontier_unanswered_urls", state.total.outstanding);
   count("sluice_frontier_unanswered_urls_limit", state.options.releasedMax);
 }

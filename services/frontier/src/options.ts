@@ -4,6 +4,8 @@ export interface FrontierOptions {
   readonly windowMax: number;
   /** Most URLs of one task released and unanswered, over all its domains. */
   readonly releasedMax: number;
+  /** Most URLs that wait of which a task has more in memory than that they are known. */
+  readonly headsMax: number;
   /** A release not started by then is answered `expired`. */
   readonly leaseMs: number;
   /** A domain's window holds about this much time of its pace, so that few URLs wait downstream. */
@@ -21,6 +23,7 @@ export interface FrontierOptions {
 export const defaultFrontierOptions: FrontierOptions = {
   windowMax: 100,
   releasedMax: 1000,
+  headsMax: 10_000,
   leaseMs: 600_000,
   windowSpanMs: 30_000,
   unknownJobMs: 10_000,

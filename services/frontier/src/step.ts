@@ -10,12 +10,15 @@ import {
 import type { InputRecord, Step, StepContext } from "@sluice/topology";
 import type { Effects } from "./core/effects.ts";
 import { receiveLinks, receiveSeed, retryPending } from "./core/intake.ts";
-import { haltIfCancelled, receiveGrant, resumeJob } from "./core/halting.ts";
+import { clearSome, haltIfCancelled, receiveGrant, resumeJob } from "./core/halting.ts";
+import { storeFormer } from "./core/former-entries.ts";
 import { jobIds } from "./core/jobs.ts";
 import { foldCounters, reconcile, tick } from "./core/ownership.ts";
 import { release } from "./core/release.ts";
-import { receiveOutcome, wakeDelayed } from "./core/outcomes.ts";
-import { loadFrontier, type FrontierState } from "./core/state.ts";
+import { loadFrontier } from "./core/load.ts";
+import { receiveOutcome } from "./core/outcomes.ts";
+import { wakeDelayed } from "./core/places.ts";
+import type { FrontierState } from "./core/state.ts";
 import { defaultFrontierOptions, type FrontierOptions } from "./options.ts";
 
 export type FrontierRecord = InputRecord<Seed | Link | Outcome | Grant | Counters>;
@@ -33,6 +36,7 @@ export const frontierTables = [topics.jobs.name, topics.policies.name];
 export const lanes = {
   delayed: "delayed",
   pending: "pending",
+  clearing: "clearing",
   job: (id: string) => `job:${id}`,
 };
 
@@ -51,12 +55,14 @@ export function frontierStep(
     laneWidth: () => options.pendingMax,
     step: (state, input, nowMs, context) => {
       const out: Effects = [];
+      state.read(context.entries);
       switch (input.kind) {
         case "record":
           receive(state, input.record, out, nowMs, context);
           break;
         case "wake":
-          if (input.lane === lanes.delayed) wakeDelayed(state, nowMs);
+          if (input.lane === lanes.delayed) wakeDelayed(state, out, nowMs);
+          else if (input.lane === lanes.clearing) clearSome(state, out, context);
           else if (input.lane === lanes.pending) retryPending(state, null, out, nowMs, context);
           else tick(state, input.lane.slice("job:".length), out, nowMs, context);
           break;
@@ -64,9 +70,10 @@ export function frontierStep(
           if (input.table === topics.jobs.name) jobChanged(state, input.key, out, nowMs, context);
           break;
         case "restored":
+          storeFormer(state, out, nowMs, context);
           for (const id of jobIds(context)) jobChanged(state, id, out, nowMs, context);
           for (const id of state.owners.keys()) out.push({ kind: "wake", lane: lanes.job(id), atMs: nowMs });
-          wakeDelayed(state, nowMs);
+          wakeDelayed(state, out, nowMs);
           break;
         case "started":
         case "settled":
@@ -76,7 +83,7 @@ export function frontierStep(
       }
       const goesOn = release(state, out, nowMs, context);
       if (goesOn) out.push({ kind: "wake", lane: lanes.delayed, atMs: nowMs });
-      askForWakes(state, out);
+      askForWakes(state, out, nowMs);
       return out;
     },
   };
@@ -125,7 +132,9 @@ function jobChanged(
   retryPending(state, id, out, nowMs, context);
 }
 
-function askForWakes(state: FrontierState, out: Effects): void {
+function askForWakes(state: FrontierState, out: Effects, nowMs: number): void {
+  if (state.halting.size > 0 || state.dropping.size > 0)
+    out.push({ kind: "wake", lane: lanes.clearing, atMs: nowMs });
   const dueAtMs = state.delayed.nextAtMs;
   if (dueAtMs !== null) out.push({ kind: "wake", lane: lanes.delayed, atMs: dueAtMs });
   let pendingAtMs = Infinity;

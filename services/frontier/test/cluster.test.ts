@@ -52,7 +52,7 @@ function checkEnd(cluster: Cluster): void {
     checkTask(driver.state);
     for (const view of driver.state.views.values()) {
       expect(openOf(view.tally), "open URLs").toBe(0);
-      expect(view.urls.size, "URLs kept after the end").toBe(0);
+      expect(view.known.size, "URLs kept after the end").toBe(0);
     }
     expect(driver.state.hosts.size, "domains kept").toBe(0);
   }

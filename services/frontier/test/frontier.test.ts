@@ -1,9 +1,10 @@
-import { jobIdSchema, jobSchema, partitionOf, topics, type Due } from "@sluice/records";
+import { emptyTally, jobIdSchema, jobSchema, partitionOf, topics, type Due } from "@sluice/records";
+import { MemoryEntries } from "@sluice/topology";
 import { StepDriver } from "@sluice/topology/testing";
+import { canonicalize } from "@sluice/web";
 import { describe, expect, test } from "vitest";
 import { defaultFrontierOptions, type FrontierOptions } from "../src/options.ts";
 import { frontierStep, type FrontierRecord } from "../src/step.ts";
-import { DepthQueue } from "../src/core/host-queue.ts";
 import type { FrontierState } from "../src/core/state.ts";
 import { checkTask } from "./invariants.ts";
 import { answerTo, linksTo } from "./records.ts";
@@ -136,7 +137,8 @@ describe("frontier", () => {
     expect(due?.urlId).toMatch(/^[0-9a-f]{32}$/);
     bench.driver.restart();
     const [view] = bench.driver.state.views.values();
-    expect([...(view?.urls.keys() ?? [])]).toEqual([due?.urlId]);
+    expect(view?.known.size).toBe(1);
+    expect(view?.known.get(due?.urlId ?? "")).toEqual({ at: "out", depth: 1, place: 0 });
     expect(view?.inFlight).toBe(1);
   });
 
@@ -228,19 +230,62 @@ describe("frontier", () => {
   });
 });
 
-describe("a queue by depth", () => {
-  test("hands out shallow URLs first, in order within a depth, however deep they lie", () => {
-    const queue = new DepthQueue();
-    for (const [id, depth] of [
-      ["a", 1_000_000],
-      ["b", 3],
-      ["c", 3],
-      ["d", 1_000_000],
-      ["e", 0],
-    ] as const)
-      queue.push(id, depth);
-    expect([queue.shift(), queue.shift()]).toEqual(["e", "b"]);
-    queue.push("f", 1);
-    expect(Array.from({ length: 5 }, () => queue.shift())).toEqual(["f", "c", "a", "d", undefined]);
+describe("state of the version before", () => {
+  test("is taken over: what is known stays known, what waits is released in order, what is out is answered", () => {
+    const step = frontierStep();
+    const job = jobSchema.parse(openJob("j"));
+    const url = (name: string) => {
+      const found = canonicalize(`https://h.example/${name}`);
+      if (found.kind === "refused") throw new Error(found.detail);
+      return found;
+    };
+    const open = (name: string, seq: number, releaseId: string | null) => ({
+      run: 1,
+      kind: "open",
+      url: url(name).url,
+      urlId: url(name).urlId,
+      domain: "h.example",
+      depth: 1,
+      root: null,
+      parent: null,
+      redirects: 0,
+      seq,
+      attempt: 1,
+      releases: releaseId === null ? 0 : 1,
+      granted: false,
+      releaseId,
+      leaseUntilMs: 0,
+      dueAtMs: 0,
+    });
+    const tally = { ...emptyTally(), admitted: 4, done: 1 };
+    const former = new MemoryEntries<unknown>();
+    former.map.set("j|j", { run: 1, tally, wave: 0, halt: null, recall: false });
+    former.map.set(`u|j|${url("done").urlId}`, { run: 1, kind: "done", depth: 1 });
+    const releaseId = `j/1/${url("out").urlId}/1`;
+    former.map.set(`u|j|${url("out").urlId}`, open("out", 1, releaseId));
+    former.map.set(`u|j|${url("a").urlId}`, open("a", 3, null));
+    former.map.set(`u|j|${url("b").urlId}`, open("b", 2, null));
+    const state = step.load(former);
+    const context = {
+      ...new StepDriver({ step }).context,
+      entries: former,
+      tables: { [topics.jobs.name]: new Map([["j", job]]) },
+    };
+    const out: Due[] = [];
+    for (const effect of step.step(state, { kind: "restored" }, 1000, context)) {
+      if (effect.kind === "put" && effect.value === null) former.map.delete(effect.key);
+      else if (effect.kind === "put") former.map.set(effect.key, effect.value);
+      else if (effect.kind === "send" && effect.topic === topics.due.name) out.push(effect.value as Due);
+    }
+    expect(out.map((due) => due.url.slice(-1))).toEqual(["b", "a"]);
+    expect([...former.keys("u|")]).toEqual([]);
+    const again = step.load(former);
+    again.read(former);
+    checkTask(again);
+    expect([again.views.get("j")?.known.size, again.out.size, again.out.has(releaseId)]).toEqual([
+      4,
+      3,
+      true,
+    ]);
   });
 });

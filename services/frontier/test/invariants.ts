@@ -1,5 +1,51 @@
 import { openOf } from "@sluice/records";
+import { entryOf, type StoredEntry } from "../src/core/entry.ts";
+import type { JobView } from "../src/core/job-view.ts";
+import { keys, parseDelayed, parseOut, parseQueued } from "../src/core/keys.ts";
+import { KnownUrls, type Whereabouts } from "../src/core/known-urls.ts";
+import { readBlock } from "../src/core/settled-block.ts";
 import type { FrontierState } from "../src/core/state.ts";
+
+/** What is stored of a view; throws where what is known of a URL in memory says something else. */
+function storedOf(state: FrontierState, view: JobView) {
+  const is = { waiting: 0, needing: 0, delayed: 0, inFlight: 0, settled: 0 };
+  const queues = new Map<string, number>();
+  const outByDomain = new Map<string, number>();
+  const read = (letter: "k" | "q" | "d" | "f") =>
+    state.entries.first(keys.all(letter, view.number), Number.MAX_SAFE_INTEGER);
+  const known = (urlId: string, at: Whereabouts, depth: number): void => {
+    const found = view.known.get(urlId);
+    if (found?.at !== at || found.depth !== depth)
+      throw new Error(`${view.id}: ${urlId} is ${at} at ${depth}, and known as ${JSON.stringify(found)}`);
+  };
+  for (const [key, value] of read("q")) {
+    const parsed = parseQueued(key);
+    const entry = entryOf(parsed, value as StoredEntry);
+    is.waiting += 1;
+    if (!entry.granted) is.needing += 1;
+    known(entry.urlId, entry.granted ? "granted" : "fresh", entry.depth);
+    equal(`${key}: as granted as its key`, Number(parsed.granted), Number(entry.granted));
+    equal(`${key}: as deep as its key`, parsed.depth, entry.depth);
+    queues.set(entry.domain, (queues.get(entry.domain) ?? 0) + 1);
+  }
+  for (const [key, value] of read("d")) {
+    const entry = entryOf(parseDelayed(key), value as StoredEntry);
+    is.waiting += 1;
+    is.delayed += 1;
+    if (!entry.granted) is.needing += 1;
+    known(entry.urlId, "delayed", entry.depth);
+  }
+  for (const [key, value] of read("f")) {
+    const entry = entryOf(parseOut(key), value as StoredEntry);
+    is.inFlight += 1;
+    known(entry.urlId, "out", entry.depth);
+    outByDomain.set(entry.domain, (outByDomain.get(entry.domain) ?? 0) + 1);
+  }
+  const settled = new KnownUrls();
+  for (const [, value] of read("k")) readBlock(value as string, settled);
+  is.settled = settled.size;
+  return { is, queues, outByDomain };
+}
 
 /** What holds in a frontier task after every step; throws a sentence where it does not. */
 export function checkTask(state: FrontierState): void {
@@ -7,35 +53,38 @@ export function checkTask(state: FrontierState): void {
   const outByDomain = new Map<string, number>();
   for (const view of state.views.values()) {
     const { tally } = view;
-    const is = { open: 0, waiting: 0, inFlight: 0, needing: 0, done: 0, failed: 0, skipped: 0 };
-    for (const entry of view.urls.values()) {
-      is[entry.kind] += 1;
-      if (entry.kind !== "open") continue;
-      if (entry.releaseId === null) {
-        is.waiting += 1;
-        if (!entry.granted) is.needing += 1;
-      } else {
-        is.inFlight += 1;
-        outByDomain.set(entry.domain, (outByDomain.get(entry.domain) ?? 0) + 1);
-      }
-    }
+    const { is, queues, outByDomain: outHere } = storedOf(state, view);
+    for (const [domain, count] of outHere) outByDomain.set(domain, (outByDomain.get(domain) ?? 0) + count);
     outstanding += is.inFlight;
-    equal(`${view.id}: open`, openOf(tally), is.open);
+    equal(`${view.id}: open`, openOf(tally), is.waiting + is.inFlight);
     equal(`${view.id}: waiting`, view.waiting, is.waiting);
+    equal(`${view.id}: delayed`, view.delayed, is.delayed);
     equal(`${view.id}: in flight`, view.inFlight, is.inFlight);
     equal(`${view.id}: grants needed`, view.grantsNeeded, is.needing);
-    if (view.urls.size > 0) {
-      equal(`${view.id}: done`, tally.done, is.done);
-      equal(`${view.id}: failed`, tally.failed, is.failed);
-      equal(`${view.id}: skipped`, tally.skipped, is.skipped);
+    equal(`${view.id}: known`, view.known.size, is.waiting + is.inFlight + is.settled);
+    if (view.known.size > 0)
+      equal(`${view.id}: settled`, tally.done + tally.failed + tally.skipped, is.settled);
+    if (view.halt === null) {
+      equal(`${view.id}: domains`, view.hosts.size, queues.size);
+      for (const [domain, count] of queues)
+        equal(`${view.id}: on ${domain}`, waitingOn(state, view, domain), count);
     }
     if (view.grantsHeld < 0) throw new Error(`${view.id}: ${view.grantsHeld} grants held`);
     for (const count of Object.values(tally))
       if (count < 0) throw new Error(`${view.id}: a counter below zero`);
   }
   equal("outstanding in all", state.total.outstanding, outstanding);
+  equal("releases in all", state.out.size, outstanding);
   for (const host of state.hosts.values())
     equal(`${host.domain}: outstanding`, host.window.outstanding, outByDomain.get(host.domain) ?? 0);
+}
+
+function waitingOn(state: FrontierState, view: JobView, domain: string): number {
+  let sum = 0;
+  state.hosts.get(domain)?.eachSize((job, granted, fresh) => {
+    if (job === view.id) sum += granted + fresh;
+  });
+  return sum;
 }
 
 function equal(what: string, found: number, expected: number): void {

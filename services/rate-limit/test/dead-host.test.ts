@@ -1,3 +1,4 @@
+import { MemoryEntries } from "@sluice/topology";
 import {
   eventSchema,
   jobSchema,
@@ -292,7 +293,9 @@ describe("a host that does not answer", () => {
 
   test("state of a version that did not count such failures is read as that of a host that lives", () => {
     const { deadFailures, failingSinceMs, lastFailureMs, lastFailure, ...old } = newPace();
-    const state = loadState([[`d|${domain}`, { pace: { ...old, failuresInRow: 3 }, out: ["r"], told: "" }]]);
+    const entries = new MemoryEntries<unknown>();
+    entries.map.set(`d|${domain}`, { pace: { ...old, failuresInRow: 3 }, out: ["r"], told: "" });
+    const state = loadState(entries);
     expect(state.domain(domain).pace).toEqual({
       ...newPace(),
       failuresInRow: 3,

@@ -1,4 +1,5 @@
 import { topics, type Due, type Permit } from "@sluice/records";
+import { MemoryEntries } from "@sluice/topology";
 import { StepDriver } from "@sluice/topology/testing";
 import { describe, expect, test } from "vitest";
 import { expireOut, loadState, type RateLimitState } from "../src/core/domains.ts";
@@ -63,7 +64,9 @@ describe("a permit whose outcome is lost", () => {
   });
 
   test("counts as if it had just gone out where an older version has written it", () => {
-    const state = loadState([[`d|${domain}`, { pace: {}, out: ["1"], told: "" }]]);
+    const entries = new MemoryEntries<unknown>();
+    entries.map.set(`d|${domain}`, { pace: {}, out: ["1"], told: "" });
+    const state = loadState(entries);
     const found = state.domain(domain);
     expireOut(found, 1000, 5000);
     expireOut(found, 4000, 9000);

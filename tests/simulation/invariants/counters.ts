@@ -36,7 +36,7 @@ export class CounterChecks implements Observer {
     this.#steps += 1;
     const frontier = state as FrontierState;
     let urls = 0;
-    for (const view of frontier.views.values()) urls += view.urls.size;
+    for (const view of frontier.views.values()) urls += view.known.size;
     if (urls > everyStepUrlsMax && this.#steps % largeEvery !== 0) return;
     try {
       checkTask(frontier);

@@ -5,6 +5,15 @@ import type { ConformanceCase } from "./world.ts";
 
 export const adminCases: readonly ConformanceCase[] = [
   {
+    name: "names its cluster, always by the same id",
+    async run(world) {
+      const { admin } = world.shared;
+      const id = await admin.clusterId();
+      expect(id).toMatch(/^[\w-]+$/);
+      expect(await admin.clusterId()).toBe(id);
+    },
+  },
+  {
     name: "creates what is missing, names it, and leaves what is there as it is",
     async run(world) {
       const { admin } = world.shared;

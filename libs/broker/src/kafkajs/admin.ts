@@ -20,6 +20,12 @@ export class KafkajsAdmin implements BrokerAdmin {
     this.#connection = connection;
   }
 
+  async clusterId(): Promise<string> {
+    const { admin } = await this.#connect();
+    const { clusterId } = await retrying(retries, () => admin.describeCluster());
+    return clusterId;
+  }
+
   async createTopics(specs: readonly TopicSpec[]): Promise<readonly string[]> {
     const { admin } = await this.#connect();
     const present = new Set(await admin.listTopics());

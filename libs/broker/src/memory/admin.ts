@@ -12,6 +12,10 @@ export class MemoryAdmin implements BrokerAdmin {
     this.#wire = wire;
   }
 
+  clusterId(): Promise<string> {
+    return this.#wire.callAgain(() => "memory");
+  }
+
   createTopics(specs: readonly TopicSpec[]): Promise<readonly string[]> {
     return this.#wire.callAgain(once(() => this.#server.topics.create(specs)));
   }

@@ -53,6 +53,27 @@ export const frontierMetrics = {
     labels: { reason: ["ready", "window", "total", "grant", "due_time", "paused", "back_pressure"] },
     help: "URLs admitted and not released, by what holds them: due_time: not before an instant, for politeness, a retry or a back-off; window: the host has its window of releases out; total: the task has; grant: a page grant is asked for; paused: the job, or its record is awaited; back_pressure: readers of results lag; ready: nothing.",
   },
+  sluice_frontier_head_urls: {
+    type: "gauge",
+    unit: "urls",
+    services,
+    labels: {},
+    help: "Waiting URLs that are in memory, as those to be released next; the others are on disk.",
+  },
+  sluice_frontier_head_urls_limit: {
+    type: "gauge",
+    unit: "urls",
+    services,
+    labels: {},
+    help: "Most waiting URLs that are kept in memory, over the tasks of this instance.",
+  },
+  sluice_frontier_known_bytes: {
+    type: "gauge",
+    unit: "bytes",
+    services,
+    labels: {},
+    help: "Memory of what every link is checked against: about 22 bytes for each known URL.",
+  },
   sluice_frontier_unanswered_urls: {
     type: "gauge",
     unit: "urls",

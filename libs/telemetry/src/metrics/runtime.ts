@@ -240,6 +240,13 @@ export const runtimeMetrics = {
     labels: {},
     help: "Entries of durable state, over the tasks of this instance.",
   },
+  sluice_runtime_checkpoint_age_seconds: {
+    type: "gauge",
+    unit: "seconds",
+    services: ["frontier", "rate-limit"],
+    labels: {},
+    help: "Since the state of the task that was left longest was written to this machine's disk; a restart reads the changelog from there on. 0: no state on a disk.",
+  },
   sluice_runtime_restore_read_records: {
     type: "gauge",
     unit: "records",

@@ -1,9 +1,8 @@
 import { topics, type CrawlEvent, type JobStatus } from "@sluice/records";
 import type { Effect } from "@sluice/topology";
-import type { OpenEntry, ClosedEntry } from "./entry.ts";
 import type { JobOwner } from "./job-owner.ts";
 import type { JobView } from "./job-view.ts";
-import { keys } from "./state.ts";
+import { keys } from "./keys.ts";
 
 /** Effects of one step, in order. */
 export type Effects = Effect<never>[];
@@ -31,19 +30,6 @@ export function saveView(
       inFlight: view.inFlight,
       tally: view.tally,
     },
-  });
-}
-
-export function saveUrl(
-  out: Effects,
-  view: JobView,
-  urlId: string,
-  entry: OpenEntry | ClosedEntry | null,
-): void {
-  out.push({
-    kind: "put",
-    key: keys.url(view.id, urlId),
-    value: entry === null ? null : { run: view.run, ...entry },
   });
 }
 

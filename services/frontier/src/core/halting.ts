@@ -1,44 +1,60 @@
 import type { Grant, Job } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
-import { saveUrl, saveView, type Effects } from "./effects.ts";
-import { dropUrls, viewOf } from "./intake.ts";
+import { saveView, type Effects } from "./effects.ts";
+import type { OpenEntry } from "./entry.ts";
 import { jobOf } from "./jobs.ts";
 import type { Halt, JobView } from "./job-view.ts";
+import { removeStored, settle, takeWaiting } from "./places.ts";
 import type { FrontierState } from "./state.ts";
+import { dropUrls, leaveHosts, viewOf } from "./views.ts";
 
-/** Gives up everything of a job that waits. What is out comes back as an outcome first. */
+/** Stored entries that one step clears away. */
+const pieceMax = 500;
+
+/** Gives up everything of a job that waits, a piece at a time. What is out comes back as an outcome first. */
 export function halt(state: FrontierState, view: JobView, reason: Halt, out: Effects): void {
   if (view.halt === reason || view.halt === "ended") return;
   view.halt = reason;
-  for (const [urlId, entry] of view.urls) {
-    if (entry.kind !== "open" || entry.releaseId !== null) continue;
-    state.delayed.delete(`${view.id}|${urlId}`);
-    view.waitsNoMore(entry);
-    skip(view, urlId, entry.depth, entry.granted, reason, out);
+  state.delayed.delete(view.id);
+  leaveHosts(state, view);
+  if (view.waiting > 0) state.halting.add(view.id);
+  giveUpSome(state, view, reason, out);
+}
+
+function giveUpSome(state: FrontierState, view: JobView, reason: Halt, out: Effects): void {
+  if (!state.halting.has(view.id)) return;
+  for (const entry of takeWaiting(state, view, pieceMax, out)) skip(state, view, entry, reason, out);
+  if (view.waiting === 0) state.halting.delete(view.id);
+}
+
+/** Goes on with what was too much for one step: jobs at a halt, and what is stored of former runs. */
+export function clearSome(state: FrontierState, out: Effects, context: StepContext): void {
+  for (const id of state.halting) {
+    const view = state.views.get(id);
+    if (view === undefined || view.halt === null) throw new Error(`${id} is not at a halt`);
+    giveUpSome(state, view, view.halt, out);
+    giveBack(view);
+    saveView(out, view, context.task, context.partitionOf);
+    return;
   }
-  for (const domain of view.hosts) {
-    state.hosts.get(domain)?.drop(view.id);
-    // Its turn comes once more: other jobs may go on there, and where nothing is left it is forgotten.
-    state.ready.add(domain);
+  for (const number of state.dropping) {
+    if (removeStored(state, number, pieceMax, out)) state.dropping.delete(number);
+    return;
   }
-  view.hosts.clear();
 }
 
 /** An admitted URL ends without a result. */
 export function skip(
+  state: FrontierState,
   view: JobView,
-  urlId: string,
-  depth: number,
-  granted: boolean,
+  entry: OpenEntry,
   reason: string,
   out: Effects,
 ): void {
-  const closed = { kind: "skipped", depth } as const;
-  view.urls.set(urlId, closed);
   view.tally.skipped += 1;
   if (reason === "max_pages" || reason === "timeout") view.tally.limited += 1;
-  if (granted) view.tally.freed += 1;
-  saveUrl(out, view, urlId, closed);
+  if (entry.granted) view.tally.freed += 1;
+  settle(state, view, entry, "skipped", out);
 }
 
 export function haltIfCancelled(state: FrontierState, job: Job, out: Effects, context: StepContext): void {
@@ -76,7 +92,7 @@ export function receiveGrant(state: FrontierState, grant: Grant, out: Effects, c
 
 /** The run takes nothing in any more: once nothing of it is out, its URLs need no room. */
 export function forgetEnded(state: FrontierState, view: JobView, out: Effects): void {
-  if (view.halt === "ended" && view.inFlight === 0) dropUrls(state, view, out);
+  if (view.halt === "ended" && view.inFlight === 0 && view.known.size > 0) dropUrls(state, view, out);
 }
 
 function viewAhead(state: FrontierState, grant: Grant, out: Effects): JobView {

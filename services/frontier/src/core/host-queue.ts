@@ -1,83 +1,121 @@
 import { CreditWindow, type DemandTotal } from "@sluice/runtime";
+import type { OpenEntry } from "./entry.ts";
 
-/** First in, first out, without moving what is left. */
-class Fifo {
-  #items: string[] = [];
-  #head = 0;
-
-  get size(): number {
-    return this.#items.length - this.#head;
-  }
-
-  push(item: string): void {
-    this.#items.push(item);
-  }
-
-  shift(): string | undefined {
-    const item = this.#items[this.#head];
-    if (item === undefined) return undefined;
-    this.#head += 1;
-    if (this.#head > 1024 && this.#head * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
-    }
-    return item;
-  }
+/** A URL that waits, with the key it is stored under. */
+export interface Queued {
+  readonly key: string;
+  readonly entry: OpenEntry;
 }
 
-/** Waiting URL ids of one job on one domain, shallow ones first, in order of admission within a depth. */
-export class DepthQueue {
-  #byDepth = new Map<number, Fifo>();
-  /** Nothing waits at a depth below this one. */
-  #lowest = 0;
-  #size = 0;
-
-  get size(): number {
-    return this.#size;
-  }
-
-  push(urlId: string, depth: number): void {
-    let fifo = this.#byDepth.get(depth);
-    if (fifo === undefined) {
-      fifo = new Fifo();
-      this.#byDepth.set(depth, fifo);
-    }
-    fifo.push(urlId);
-    this.#lowest = this.#size === 0 ? depth : Math.min(this.#lowest, depth);
-    this.#size += 1;
-  }
-
-  shift(): string | undefined {
-    if (this.#size === 0) return undefined;
-    const fifo = this.#byDepth.get(this.#lowest);
-    const urlId = fifo?.shift();
-    if (urlId === undefined) throw new Error(`nothing waits at depth ${this.#lowest}`);
-    this.#size -= 1;
-    if (fifo?.size === 0) {
-      this.#byDepth.delete(this.#lowest);
-      // Few depths are occupied at once, however deep they lie.
-      this.#lowest = this.#size === 0 ? 0 : Math.min(...this.#byDepth.keys());
-    }
-    return urlId;
-  }
-}
+/** Reads the stored queue of a job on a domain, in order, beyond a key. */
+export type ReadQueue = (prefix: string, limit: number, after: string | undefined) => readonly Queued[];
 
 /** Which of a job's URLs may be released: those that hold a page grant need no other. */
 export type Releasable = "any" | "granted" | "none";
 
-/** What one job has waiting on one domain. */
-class JobQueue {
-  /** Released before, with a page grant that is still theirs. */
-  readonly granted = new Fifo();
-  readonly fresh = new DepthQueue();
+/** URLs of one queue in memory at once: what one turn of its domain releases. */
+const headMax = 8;
 
-  get size(): number {
-    return this.granted.size + this.fresh.size;
+/** How many URLs the heads of a task's queues may hold together; beyond, a head goes with the turn it was read for. */
+export class HeadBudget {
+  readonly max: number;
+  held = 0;
+
+  constructor(max: number) {
+    this.max = max;
   }
 
-  shift(releasable: Releasable): string | undefined {
-    if (releasable === "none") return undefined;
-    return this.granted.shift() ?? (releasable === "any" ? this.fresh.shift() : undefined);
+  get isSpent(): boolean {
+    return this.held >= this.max;
+  }
+}
+
+/**
+ * What one job has waiting on one domain: how much, and its head. All of it is stored; the head holds the
+ * first of it, without a gap, or nothing.
+ */
+export class JobQueue {
+  /** Released before, with a page grant that is still theirs. */
+  granted = 0;
+  fresh = 0;
+  readonly #prefix: string;
+  readonly #budget: HeadBudget;
+  #head: Queued[] = [];
+  /** Nothing waits up to this key; undefined where that is not known. */
+  #after: string | undefined;
+
+  constructor(prefix: string, budget: HeadBudget) {
+    this.#prefix = prefix;
+    this.#budget = budget;
+  }
+
+  get size(): number {
+    return this.granted + this.fresh;
+  }
+
+  push(queued: Queued): void {
+    const { key, entry } = queued;
+    const last = this.#head.at(-1);
+    const isWhole = this.#head.length === this.size;
+    this.restore(entry.granted);
+    if (last !== undefined && key < last.key) {
+      const at = this.#head.findIndex((each) => key < each.key);
+      this.#head.splice(at, 0, queued);
+      this.#budget.held += 1;
+      if (this.#head.length > headMax) this.#pop();
+    } else if (isWhole && this.#head.length < headMax && !this.#budget.isSpent) {
+      this.#head.push(queued);
+      this.#budget.held += 1;
+    } else if (this.#after !== undefined && key < this.#after) this.#after = undefined;
+  }
+
+  /** One that is stored already. */
+  restore(granted: boolean): void {
+    if (granted) this.granted += 1;
+    else this.fresh += 1;
+  }
+
+  /** It waits no more. */
+  remove(key: string, granted: boolean): void {
+    const at = this.#head.findIndex((each) => each.key === key);
+    if (at >= 0) {
+      this.#head.splice(at, 1);
+      this.#budget.held -= 1;
+    }
+    this.#count(granted);
+  }
+
+  shift(releasable: Releasable, read: ReadQueue): Queued | undefined {
+    if (this.size === 0 || releasable === "none") return undefined;
+    if (releasable === "granted" && this.granted === 0) return undefined;
+    if (this.#head.length === 0) {
+      this.#head = [...read(this.#prefix, this.#budget.isSpent ? 1 : headMax, this.#after)];
+      this.#budget.held += this.#head.length;
+    }
+    const first = this.#head.shift();
+    if (first === undefined)
+      throw new Error(`${this.size} URLs wait under ${this.#prefix}, and none is stored`);
+    this.#budget.held -= 1;
+    this.#after = first.key;
+    this.#count(first.entry.granted);
+    return first;
+  }
+
+  /** Forgets the head; what waits is still stored. */
+  dropHead(): void {
+    this.#budget.held -= this.#head.length;
+    this.#head = [];
+    this.#after = undefined;
+  }
+
+  #pop(): void {
+    this.#head.pop();
+    this.#budget.held -= 1;
+  }
+
+  #count(granted: boolean): void {
+    if (granted) this.granted -= 1;
+    else this.fresh -= 1;
   }
 }
 
@@ -85,16 +123,18 @@ class JobQueue {
 export class HostQueue {
   readonly domain: string;
   readonly window: CreditWindow;
+  readonly #heads: HeadBudget;
   /** Jobs take turns, in this order. */
   readonly #jobs = new Map<string, JobQueue>();
   /** Crawl-delay of robots.txt, as the last outcome told it; null where none did. */
   crawlDelayMs: number | null = null;
   #windowHigh: number;
 
-  constructor(domain: string, windowHigh: number, total: DemandTotal) {
+  constructor(domain: string, windowHigh: number, total: DemandTotal, heads: HeadBudget) {
     this.domain = domain;
     this.window = new CreditWindow({ high: windowHigh, total });
     this.#windowHigh = windowHigh;
+    this.#heads = heads;
   }
 
   get waiting(): number {
@@ -115,44 +155,66 @@ export class HostQueue {
 
   /** Tells what waits here by job, with and without a page grant; for gauges, which look at every domain. */
   eachSize(tell: (job: string, granted: number, fresh: number) => void): void {
-    for (const [job, queue] of this.#jobs) tell(job, queue.granted.size, queue.fresh.size);
+    for (const [job, queue] of this.#jobs) tell(job, queue.granted, queue.fresh);
   }
 
   has(job: string): boolean {
     return this.#jobs.has(job);
   }
 
-  push(job: string, urlId: string, depth: number, granted: boolean): void {
-    let queue = this.#jobs.get(job);
-    if (queue === undefined) {
-      queue = new JobQueue();
-      this.#jobs.set(job, queue);
-    }
-    if (granted) queue.granted.push(urlId);
-    else queue.fresh.push(urlId, depth);
+  push(job: string, prefix: string, queued: Queued): void {
+    this.#queue(job, prefix).push(queued);
+  }
+
+  /** One that is stored and waits. */
+  restore(job: string, prefix: string, granted: boolean): void {
+    this.#queue(job, prefix).restore(granted);
+  }
+
+  /** One that waits no more here. */
+  remove(job: string, { key, entry }: Queued): void {
+    const queue = this.#jobs.get(job);
+    if (queue === undefined) throw new Error(`${job} has nothing waiting on ${this.domain}`);
+    queue.remove(key, entry.granted);
+    if (queue.size === 0) this.#jobs.delete(job);
   }
 
   /** Forgets what a job has waiting here. */
   drop(job: string): void {
+    this.#jobs.get(job)?.dropHead();
     this.#jobs.delete(job);
   }
 
-  /** The next URL id of the job whose turn it is, among jobs that may release; null where none has one. */
-  next(releasable: (job: string) => Releasable): { readonly job: string; readonly urlId: string } | null {
+  /** The next URL of the job whose turn it is, among jobs that may release; null where none has one. */
+  next(releasable: (job: string) => Releasable, read: ReadQueue): (Queued & { readonly job: string }) | null {
     for (const [job, queue] of this.#jobs) {
-      const urlId = queue.shift(releasable(job));
-      if (urlId === undefined) continue;
+      const found = queue.shift(releasable(job), read);
+      if (found === undefined) continue;
       // To the end of the turn order, or out of it.
       this.#jobs.delete(job);
       if (queue.size > 0) this.#jobs.set(job, queue);
-      return { job, urlId };
+      return { job, ...found };
     }
     return null;
+  }
+
+  /** The domain's turn is over. */
+  endTurn(): void {
+    if (this.#heads.isSpent) for (const queue of this.#jobs.values()) queue.dropHead();
   }
 
   resize(windowHigh: number): void {
     if (windowHigh === this.#windowHigh) return;
     this.#windowHigh = windowHigh;
     this.window.resize(windowHigh);
+  }
+
+  #queue(job: string, prefix: string): JobQueue {
+    let queue = this.#jobs.get(job);
+    if (queue === undefined) {
+      queue = new JobQueue(prefix, this.#heads);
+      this.#jobs.set(job, queue);
+    }
+    return queue;
   }
 }

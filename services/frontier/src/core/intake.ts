@@ -2,39 +2,14 @@ import { topics, type Job, type Link, type Seed } from "@sluice/records";
 import type { InputRecord, StepContext } from "@sluice/topology";
 import { admissionOf, canonicalize, type CanonicalUrl } from "@sluice/web";
 import { defaultJobId } from "@sluice/records";
-import { saveUrl, saveView, type Effects } from "./effects.ts";
+import { saveView, type Effects } from "./effects.ts";
 import type { OpenEntry } from "./entry.ts";
 import { jobOf } from "./jobs.ts";
-import { JobView } from "./job-view.ts";
-import { keys, type FrontierState } from "./state.ts";
-
-/** The task's view of this run of the job; what it had of an older run is dropped. */
-export function viewOf(state: FrontierState, job: Job, out: Effects): JobView {
-  const known = state.views.get(job.id);
-  if (known !== undefined && known.run >= job.run) return known;
-  if (known !== undefined) dropUrls(state, known, out);
-  const view = new JobView(job.id, job.run);
-  state.views.set(job.id, view);
-  return view;
-}
-
-/** Forgets every URL of a view, in memory and in the durable state. */
-export function dropUrls(state: FrontierState, view: JobView, out: Effects): void {
-  for (const [urlId, entry] of view.urls) {
-    if (entry.kind === "open" && entry.releaseId !== null) {
-      const host = state.hosts.get(entry.domain);
-      host?.window.settle(entry.releaseId);
-      state.ready.add(entry.domain);
-    }
-    state.delayed.delete(`${view.id}|${urlId}`);
-    out.push({ kind: "put", key: keys.url(view.id, urlId), value: null });
-  }
-  for (const domain of view.hosts) {
-    state.hosts.get(domain)?.drop(view.id);
-    state.ready.add(domain);
-  }
-  view.clear();
-}
+import type { JobView } from "./job-view.ts";
+import type { Known } from "./known-urls.ts";
+import { findWaiting, putToWait, takeAway, updateOut } from "./places.ts";
+import type { FrontierState } from "./state.ts";
+import { viewOf } from "./views.ts";
 
 /** A seed from outside: checked, made canonical, and sent on to the task of its domain. */
 export function receiveSeed(
@@ -119,13 +94,10 @@ function admit(
     view.tally.refused += 1;
     return;
   }
-  const known = view.urls.get(url.urlId);
-  if (known !== undefined) {
-    if (link.depth >= known.depth || known.kind !== "open" || view.halt !== null) return;
-    // Found by a shorter way: what it leads to may now be within the limit.
-    known.depth = link.depth;
-    if (known.releaseId === null && known.dueAtMs <= nowMs) state.enqueue(view, known, nowMs);
-    saveUrl(out, view, url.urlId, known);
+  const known = view.known.get(url.urlId);
+  if (known !== null) {
+    if (link.depth < known.depth && view.halt === null)
+      shorten(state, view, url, known, link.depth, out, nowMs);
     return;
   }
   const answer = admissionOf(job).decide(url, link);
@@ -139,7 +111,6 @@ function admit(
     return;
   }
   const entry: OpenEntry = {
-    kind: "open",
     url: url.url,
     urlId: url.urlId,
     domain: url.domain,
@@ -147,20 +118,34 @@ function admit(
     root: link.root,
     parent: link.parent,
     redirects: link.redirects,
-    seq: state.seq,
+    place: 0,
     attempt: 1,
     releases: 0,
     granted: false,
-    releaseId: null,
     leaseUntilMs: 0,
     dueAtMs: 0,
   };
-  state.seq += 1;
-  view.urls.set(url.urlId, entry);
   view.tally.admitted += 1;
-  view.waits(entry);
-  saveUrl(out, view, url.urlId, entry);
-  state.enqueue(view, entry, nowMs);
+  putToWait(state, view, entry, out, nowMs);
+}
+
+/** Found by a shorter way: what it leads to may now be within the limit. */
+function shorten(
+  state: FrontierState,
+  view: JobView,
+  url: CanonicalUrl,
+  known: Known,
+  depth: number,
+  out: Effects,
+  nowMs: number,
+): void {
+  if (known.at === "settled") return;
+  if (known.at === "out") return updateOut(state, view, url.urlId, depth, out);
+  const found = findWaiting(state, view, url, known);
+  if (found === null) return;
+  takeAway(state, view, found, out);
+  found.entry.depth = depth;
+  putToWait(state, view, found.entry, out, nowMs);
 }
 
 /** The record names a job or run that the table does not show yet: hold it, for a while. */

@@ -1,5 +1,6 @@
 import { emptyTally, type Tally } from "@sluice/records";
-import type { Entry } from "./entry.ts";
+import { KnownUrls } from "./known-urls.ts";
+import { SettledBlock } from "./settled-block.ts";
 
 export type Halt = "max_pages" | "timeout" | "cancelled" | "ended";
 
@@ -11,6 +12,8 @@ export interface StoredJobView {
   readonly wave: number;
   readonly halt: Halt | null;
   readonly recall: boolean;
+  /** Under which its URLs are stored. */
+  readonly number: number;
 }
 
 /** One job as one frontier task sees it: its URLs here and its counters. */
@@ -21,19 +24,25 @@ export class JobView {
   wave = 0;
   halt: Halt | null = null;
   recall = false;
-  readonly urls = new Map<string, Entry>();
+  /** Under which its URLs are stored; another one once they are dropped, so that what is left can go in pieces. */
+  number: number;
+  readonly known = new KnownUrls();
+  readonly settled = new SettledBlock();
   /** Domains on which the job has URLs that wait. */
   readonly hosts = new Set<string>();
   /** Released and unanswered. */
   inFlight = 0;
   /** Admitted and not released. */
   waiting = 0;
-  /** Of these, those to which a page grant was given for an earlier release. */
+  /** Of these, those that wait for their due time. */
+  delayed = 0;
+  /** Of those that wait, those to which a page grant was given for an earlier release. */
   #waitingGranted = 0;
 
-  constructor(id: string, run: number, stored?: StoredJobView) {
+  constructor(id: string, run: number, number: number, stored?: StoredJobView) {
     this.id = id;
     this.run = run;
+    this.number = number;
     this.tally = stored === undefined ? emptyTally() : { ...stored.tally };
     if (stored !== undefined) {
       this.wave = stored.wave;
@@ -67,14 +76,17 @@ export class JobView {
 
   /** Forgets every URL; the counters stay. */
   clear(): void {
-    this.urls.clear();
+    this.known.clear();
+    this.settled.clear();
     this.hosts.clear();
     this.waiting = 0;
+    this.delayed = 0;
     this.#waitingGranted = 0;
     this.inFlight = 0;
   }
 
   stored(): StoredJobView {
-    return { run: this.run, tally: this.tally, wave: this.wave, halt: this.halt, recall: this.recall };
+    const { run, tally, wave, halt, recall, number } = this;
+    return { run, tally, wave, halt, recall, number };
   }
 }

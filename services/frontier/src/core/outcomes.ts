@@ -1,9 +1,10 @@
 import type { Outcome } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
-import { saveUrl, saveView, type Effects } from "./effects.ts";
-import type { ClosedEntry, OpenEntry } from "./entry.ts";
+import { saveView, type Effects } from "./effects.ts";
+import type { OpenEntry } from "./entry.ts";
 import { forgetEnded, giveBack, skip } from "./halting.ts";
 import type { JobView } from "./job-view.ts";
+import { putToWait, settle, takeBack } from "./places.ts";
 import type { FrontierState } from "./state.ts";
 
 /** An answer to a release: the credit comes back, and the URL is settled or waits again. */
@@ -18,16 +19,12 @@ export function receiveOutcome(
   if (view === undefined || view.run !== outcome.run) return;
   // Whatever became of the release, these records were written and somebody will count them.
   view.tally.announced += outcome.linkRecords;
-  const entry = view.urls.get(outcome.urlId);
-  if (entry?.kind === "open" && entry.releaseId === outcome.releaseId) {
-    const host = state.host(entry.domain);
-    host.window.settle(outcome.releaseId);
-    entry.releaseId = null;
-    view.inFlight -= 1;
-    if (outcome.crawlDelayMs !== null) host.crawlDelayMs = outcome.crawlDelayMs;
+  const entry = state.out.get(outcome.releaseId)?.entry;
+  if (entry !== undefined) {
+    takeBack(state, outcome.releaseId, out);
+    if (outcome.crawlDelayMs !== null) state.host(entry.domain).crawlDelayMs = outcome.crawlDelayMs;
     const heldBefore = view.grantsHeld;
-    settle(state, view, entry, outcome, out, nowMs);
-    state.ready.add(entry.domain);
+    answer(state, view, entry, outcome, out, nowMs);
     giveBack(view);
     // A grant that was freed serves any domain, not only the one it was freed on.
     if (view.grantsHeld > heldBefore) state.readyAll(view);
@@ -36,7 +33,7 @@ export function receiveOutcome(
   saveView(out, view, context.task, context.partitionOf);
 }
 
-function settle(
+function answer(
   state: FrontierState,
   view: JobView,
   entry: OpenEntry,
@@ -45,40 +42,21 @@ function settle(
   nowMs: number,
 ): void {
   switch (outcome.kind) {
-    case "settled": {
-      const closed: ClosedEntry = { kind: outcome.ok ? "done" : "failed", depth: entry.depth };
-      view.urls.set(entry.urlId, closed);
+    case "settled":
       if (outcome.ok) view.tally.done += 1;
       else view.tally.failed += 1;
-      saveUrl(out, view, entry.urlId, closed);
-      return;
-    }
+      return settle(state, view, entry, outcome.ok ? "done" : "failed", out);
     case "refused":
-      return skip(view, entry.urlId, entry.depth, entry.granted, outcome.category, out);
+      return skip(state, view, entry, outcome.category, out);
     case "retry":
     case "deferred":
     case "expired":
-      if (view.halt !== null) return skip(view, entry.urlId, entry.depth, entry.granted, view.halt, out);
+      if (view.halt !== null) return skip(state, view, entry, view.halt, out);
       if (outcome.kind === "retry") entry.attempt += 1;
       entry.dueAtMs = outcome.dueAtMs ?? 0;
-      view.waits(entry);
-      saveUrl(out, view, entry.urlId, entry);
-      state.enqueue(view, entry, nowMs);
-      return;
+      entry.leaseUntilMs = 0;
+      return putToWait(state, view, entry, out, nowMs);
     default:
       outcome.kind satisfies never;
-  }
-}
-
-/** URLs whose due time has come go into their domain's queue. */
-export function wakeDelayed(state: FrontierState, nowMs: number): void {
-  for (;;) {
-    const key = state.delayed.due(nowMs);
-    if (key === null) return;
-    const bar = key.indexOf("|");
-    const view = state.views.get(key.slice(0, bar));
-    const entry = view?.urls.get(key.slice(bar + 1));
-    if (view !== undefined && entry?.kind === "open" && entry.releaseId === null)
-      state.enqueue(view, entry, nowMs);
   }
 }

@@ -2,10 +2,11 @@ import { openOf, type Counters, type CrawlEvent, type FinishReason, type Job } f
 import type { StepContext } from "@sluice/topology";
 import { canonicalize, type CanonicalUrl } from "@sluice/web";
 import { saveOwner, saveView, sendEvent, sendGrant, sendStatus, type Effects } from "./effects.ts";
-import { sendSeeds, viewOf } from "./intake.ts";
+import { sendSeeds } from "./intake.ts";
 import { jobOf } from "./jobs.ts";
 import { JobOwner } from "./job-owner.ts";
 import type { FrontierState } from "./state.ts";
+import { viewOf } from "./views.ts";
 
 const tickMs = 1000;
 const lane = (id: string): string => `job:${id}`;

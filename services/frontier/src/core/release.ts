@@ -8,12 +8,12 @@ import {
   type Job,
 } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
-import { saveUrl, saveView, sendEvent, type Effects } from "./effects.ts";
-import type { OpenEntry } from "./entry.ts";
+import { saveView, sendEvent, type Effects } from "./effects.ts";
 import { skip } from "./halting.ts";
-import type { HostQueue, Releasable } from "./host-queue.ts";
+import type { HostQueue, Queued, Releasable } from "./host-queue.ts";
 import { jobOf } from "./jobs.ts";
 import type { JobView } from "./job-view.ts";
+import { leaveQueue, readerOf, sendOut } from "./places.ts";
 import type { FrontierState } from "./state.ts";
 
 /** URLs that one domain releases before the next has its turn. */
@@ -37,6 +37,7 @@ export function release(state: FrontierState, out: Effects, nowMs: number, conte
     const host = state.hosts.get(domain);
     if (host === undefined) continue;
     const more = releaseFrom(state, host, out, nowMs, context, changed, refusals);
+    host.endTurn();
     if (more) state.ready.add(domain);
     else if (host.idle) state.hosts.delete(domain);
   }
@@ -55,20 +56,19 @@ function releaseFrom(
   refusals: { left: number },
 ): boolean {
   resize(state, host, context);
+  const read = readerOf(state);
   for (let released = 0; released < turn;) {
     if (host.window.demand() === 0) return false;
-    const next = host.next((job) => releasableOf(state, job, context, changed));
+    const next = host.next((job) => releasableOf(state, job, context, changed), read);
     if (next === null) return false;
+    const { entry, key } = next;
     const view = state.views.get(next.job);
-    if (view !== undefined && !host.has(next.job)) view.hosts.delete(host.domain);
-    const entry = view?.urls.get(next.urlId);
-    // Left over in the queue by a halt, or there twice because its depth fell.
-    if (view === undefined || entry?.kind !== "open" || entry.releaseId !== null || entry.dueAtMs > nowMs)
-      continue;
+    if (view === undefined) throw new Error(`${next.job} has URLs waiting and no view`);
+    if (!host.has(next.job)) view.hosts.delete(host.domain);
     view.waitsNoMore(entry);
     const { blocked } = policyFor(context, hostOf(entry.url));
     if (blocked !== undefined && blocked !== null) {
-      giveUp(view, entry, blocked.reason, out, nowMs);
+      giveUp(state, view, next, blocked.reason, out, nowMs);
       changed.add(view);
       released += 1;
       refusals.left -= 1;
@@ -78,19 +78,15 @@ function releaseFrom(
       view.tally.taken += 1;
       entry.granted = true;
     }
-    entry.releases += 1;
-    entry.releaseId = `${view.id}/${view.run}/${entry.urlId}/${entry.releases}`;
-    entry.leaseUntilMs = nowMs + state.options.leaseMs;
-    view.inFlight += 1;
-    host.window.release(entry.releaseId, entry.leaseUntilMs);
-    saveUrl(out, view, entry.urlId, entry);
+    const leaseUntilMs = nowMs + state.options.leaseMs;
+    const releaseId = sendOut(state, view, key, entry, leaseUntilMs, out);
     changed.add(view);
     out.push({
       kind: "send",
       topic: topics.due.name,
       key: entry.domain,
       value: {
-        releaseId: entry.releaseId,
+        releaseId,
         job: view.id,
         run: view.run,
         url: entry.url,
@@ -101,7 +97,7 @@ function releaseFrom(
         redirects: entry.redirects,
         attempt: entry.attempt,
         releasedAtMs: nowMs,
-        leaseUntilMs: entry.leaseUntilMs,
+        leaseUntilMs,
       } satisfies Due,
     });
     released += 1;
@@ -110,7 +106,14 @@ function releaseFrom(
 }
 
 /** The operator has said that the host is not to be asked: the URL ends without a fetch, with an event and a reason. */
-function giveUp(view: JobView, entry: OpenEntry, detail: string, out: Effects, nowMs: number): void {
+function giveUp(
+  state: FrontierState,
+  view: JobView,
+  { entry, key }: Queued,
+  detail: string,
+  out: Effects,
+  nowMs: number,
+): void {
   const event: CrawlEvent = {
     type: "url_failed",
     job: view.id,
@@ -125,7 +128,8 @@ function giveUp(view: JobView, entry: OpenEntry, detail: string, out: Effects, n
     final: true,
   };
   sendEvent(out, event);
-  skip(view, entry.urlId, entry.depth, entry.granted, "blocked", out);
+  leaveQueue(state, key, out);
+  skip(state, view, entry, "blocked", out);
 }
 
 const policyFor = (context: StepContext, host: string): HostPolicy =>

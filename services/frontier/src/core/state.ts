@@ -1,17 +1,11 @@
 import { DemandTotal, WakeQueue } from "@sluice/runtime";
-import type { Entry, OpenEntry, StoredEntry } from "./entry.ts";
-import { HostQueue } from "./host-queue.ts";
-import { JobView, type StoredJobView } from "./job-view.ts";
-import { JobOwner, type StoredJobOwner } from "./job-owner.ts";
-import type { FrontierOptions } from "../options.ts";
+import { MemoryEntries, Overlay, type Entries, type InputRecord } from "@sluice/topology";
 import type { Link, Seed } from "@sluice/records";
-import type { InputRecord } from "@sluice/topology";
-
-export const keys = {
-  view: (job: string) => `j|${job}`,
-  owner: (job: string) => `o|${job}`,
-  url: (job: string, urlId: string) => `u|${job}|${urlId}`,
-};
+import type { OpenEntry } from "./entry.ts";
+import { HeadBudget, HostQueue } from "./host-queue.ts";
+import type { JobView } from "./job-view.ts";
+import type { JobOwner } from "./job-owner.ts";
+import type { FrontierOptions } from "../options.ts";
 
 /** A record that names a job this instance does not know yet. */
 export interface PendingRecord {
@@ -19,43 +13,71 @@ export interface PendingRecord {
   readonly untilMs: number;
 }
 
-/** Everything one frontier task knows. Built from its durable entries; the rest is derived. */
+/** A URL that is released and not answered. */
+export interface Release {
+  readonly view: JobView;
+  readonly entry: OpenEntry;
+}
+
+/**
+ * What one frontier task has in memory: what is asked at every turn, and sums. URLs that wait are stored, and
+ * are read when their turn comes.
+ */
 export class FrontierState {
   readonly options: FrontierOptions;
   readonly views = new Map<string, JobView>();
   readonly owners = new Map<string, JobOwner>();
   readonly hosts = new Map<string, HostQueue>();
   readonly total: DemandTotal;
+  readonly heads: HeadBudget;
   /** Domains that may have something to release, in the order of their turns. */
   readonly ready = new Set<string>();
-  /** URLs that wait for their due time, as `job|urlId`. */
+  /** Jobs with URLs that wait for their due time: when the first one is due. */
   readonly delayed = new WakeQueue();
+  /** By release id; as many as the total allows. */
+  readonly out = new Map<string, Release>();
   readonly pending = new Map<string, PendingRecord[]>();
-  seq = 0;
+  /** Jobs that came to a halt and have URLs waiting. */
+  readonly halting = new Set<string>();
+  /** Numbers of views whose stored URLs are of no use any more. */
+  readonly dropping = new Set<number>();
+  /** Entries of an earlier form, until the first step has stored them anew. */
+  former: readonly (readonly [string, unknown])[] = [];
+  /** The end of every queue. */
+  places = 0;
+  /** Above those of all views, and of all that is stored of former ones. */
+  nextNumber = 1;
+  /** What is stored, with what this step has put. */
+  entries: Overlay<unknown>;
+  #stored: Entries;
 
   constructor(options: FrontierOptions) {
     this.options = options;
     this.total = new DemandTotal(options.releasedMax);
+    this.heads = new HeadBudget(options.headsMax);
+    this.#stored = new MemoryEntries<unknown>();
+    this.entries = new Overlay(this.#stored);
+  }
+
+  /** A step begins. */
+  read(stored: Entries): void {
+    if (this.#stored === stored && this.entries.changes.size === 0) return;
+    this.#stored = stored;
+    this.entries = new Overlay(stored);
   }
 
   host(domain: string): HostQueue {
     let host = this.hosts.get(domain);
     if (host === undefined) {
-      host = new HostQueue(domain, this.options.windowMax, this.total);
+      host = new HostQueue(domain, this.options.windowMax, this.total, this.heads);
       this.hosts.set(domain, host);
     }
     return host;
   }
 
-  /** Puts a waiting URL where it will be released from: its domain's queue, or behind its due time. */
-  enqueue(view: JobView, entry: OpenEntry, nowMs: number): void {
-    if (entry.dueAtMs > nowMs) {
-      this.delayed.set(`${view.id}|${entry.urlId}`, entry.dueAtMs);
-      return;
-    }
-    this.host(entry.domain).push(view.id, entry.urlId, entry.depth, entry.granted);
-    view.hosts.add(entry.domain);
-    this.ready.add(entry.domain);
+  takeNumber(): number {
+    this.nextNumber += 1;
+    return this.nextNumber - 1;
   }
 
   /** The job may release again: all domains on which it has something waiting get their turn. */
@@ -64,41 +86,6 @@ export class FrontierState {
   }
 }
 
-/** Rebuilds the state of a task. What waits for a time that has passed is found by the first wake. */
-export function loadFrontier(
-  options: FrontierOptions,
-  entries: Iterable<readonly [string, unknown]>,
-): FrontierState {
-  const state = new FrontierState(options);
-  const urls: [string, string, StoredEntry][] = [];
-  for (const [key, value] of entries) {
-    const [kind, job, urlId] = key.split("|");
-    if (job === undefined) continue;
-    if (kind === "j") {
-      const stored = value as StoredJobView;
-      state.views.set(job, new JobView(job, stored.run, stored));
-    } else if (kind === "o") {
-      state.owners.set(job, JobOwner.from(job, value as StoredJobOwner));
-    } else if (kind === "u" && urlId !== undefined) {
-      urls.push([job, urlId, value as StoredEntry]);
-    }
-  }
-  const waiting: [JobView, OpenEntry][] = [];
-  for (const [job, urlId, { run, ...entry }] of urls) {
-    const view = state.views.get(job);
-    if (view === undefined || view.run !== run) continue;
-    view.urls.set(urlId, entry as Entry);
-    if (entry.kind !== "open") continue;
-    state.seq = Math.max(state.seq, entry.seq + 1);
-    if (entry.releaseId === null) {
-      view.waits(entry);
-      waiting.push([view, entry]);
-    } else {
-      view.inFlight += 1;
-      state.host(entry.domain).window.restore(entry.releaseId, entry.leaseUntilMs);
-    }
-  }
-  waiting.sort(([, a], [, b]) => a.seq - b.seq);
-  for (const [view, entry] of waiting) state.enqueue(view, entry, 0);
-  return state;
+export function releaseIdOf(view: JobView, { urlId, releases }: OpenEntry): string {
+  return `${view.id}/${view.run}/${urlId}/${releases}`;
 }

@@ -1,5 +1,5 @@
 import type { Due } from "@sluice/records";
-import type { Effect } from "@sluice/topology";
+import type { Effect, LoadedEntries } from "@sluice/topology";
 import { newPace, type Pace } from "./pace.ts";
 
 export type Effects = Effect<never>[];
@@ -48,10 +48,10 @@ const keys = {
   due: (name: string, releaseId: string) => `w|${name}|${releaseId}`,
 };
 
-export function loadState(entries: Iterable<readonly [string, unknown]>): RateLimitState {
+export function loadState(entries: LoadedEntries): RateLimitState {
   const state = new RateLimitState();
   const waiting: [string, StoredDue][] = [];
-  for (const [key, value] of entries) {
+  for (const [key, value] of entries.all("")) {
     const [kind, name] = key.split("|");
     if (name === undefined) continue;
     if (kind === "w") {

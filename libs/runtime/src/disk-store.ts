@@ -1,0 +1,252 @@
+/** State on a disk, in SQLite: one file a task. */
+import { SluiceError, asError } from "@sluice/errors";
+import { existsSync, rmSync } from "node:fs";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { InputOffsets, TaskStore } from "./store.ts";
+
+/** Rises with every change of what lies in the file, and of what it means. */
+export const storeVersion = 1;
+
+/** Pages that one file's connection keeps in memory, in KiB. */
+const cacheKiB = 4096;
+/** Changes applied after which the file is brought up to date, so that its log stays small. */
+const changesMax = 50_000;
+/** Beyond every key that begins with a prefix: keys are printable ASCII. */
+const end = "\u007f";
+
+interface Statements {
+  readonly get: StatementSync;
+  readonly from: StatementSync;
+  readonly beyond: StatementSync;
+  readonly keys: StatementSync;
+  readonly all: StatementSync;
+  readonly insert: StatementSync;
+  readonly update: StatementSync;
+  readonly remove: StatementSync;
+  readonly mark: StatementSync;
+}
+
+/** What is known of a store's content; written in the same transaction. */
+interface Marks {
+  readonly nextOffset: number;
+  readonly inputs: InputOffsets;
+  readonly entries: number;
+  /** Null until the changelog was once read to its end. */
+  readonly asOfMs: number | null;
+}
+
+const none: Marks = { nextOffset: 0, inputs: {}, entries: 0, asOfMs: null };
+
+/** Why a file is of no use, or null. */
+export type Unfit = "unreadable" | "version" | "incomplete" | "outdated";
+
+/** Reads what a file says of itself. */
+export function marksOf(path: string): Marks | "unreadable" | "version" {
+  let db: DatabaseSync | null = null;
+  try {
+    db = new DatabaseSync(path, { readOnly: false });
+    const version = db.prepare("PRAGMA user_version").get()?.["user_version"];
+    if (version !== storeVersion) return "version";
+    return readMarks(db);
+  } catch {
+    return "unreadable";
+  } finally {
+    db?.close();
+  }
+}
+
+function readMarks(db: DatabaseSync): Marks {
+  const row = db.prepare("SELECT text FROM marks").get();
+  return row === undefined ? none : (JSON.parse(String(row["text"])) as Marks);
+}
+
+/** Why the state cannot be continued: it is not all of it, or the changelog may have forgotten what it removed. */
+export function unfitOf(
+  found: Marks | "unreadable" | "version",
+  nowMs: number,
+  keptMs: number,
+): Unfit | null {
+  if (typeof found === "string") return found;
+  if (found.asOfMs === null) return "incomplete";
+  return nowMs - found.asOfMs > keptMs ? "outdated" : null;
+}
+
+/** A file and its log; the process that has it open is the only one. */
+export function removeFile(path: string): void {
+  for (const each of [path, `${path}-wal`, `${path}-shm`, `${path}-journal`])
+    if (existsSync(each)) rmSync(each);
+}
+
+/**
+ * A table in the order of its keys. What is applied is in an open transaction, which reads of the same
+ * connection see, and which a checkpoint commits: after a kill the file is as of the last checkpoint, with the
+ * offset that goes with it.
+ */
+export class DiskStore implements TaskStore {
+  readonly path: string;
+  readonly #nowMs: () => number;
+  #db: DatabaseSync;
+  #statements: Statements;
+  #marks: Marks;
+  /** Applied and not committed. */
+  #changes = 0;
+  #checkpointAtMs: number | null = null;
+
+  constructor(path: string, nowMs: () => number) {
+    this.path = path;
+    this.#nowMs = nowMs;
+    this.#db = opened(path);
+    this.#statements = prepared(this.#db);
+    this.#marks = readMarks(this.#db);
+  }
+
+  get nextOffset(): number {
+    return this.#marks.nextOffset;
+  }
+
+  get inputs(): InputOffsets {
+    return this.#marks.inputs;
+  }
+
+  get size(): number {
+    return this.#marks.entries;
+  }
+
+  get checkpointAtMs(): number | null {
+    return this.#checkpointAtMs;
+  }
+
+  get(key: string): string | undefined {
+    return this.#guarded(() => {
+      const row = this.#statements.get.get(key) as unknown as [string] | undefined;
+      return row?.[0];
+    });
+  }
+
+  first(prefix: string, limit: number, after?: string): readonly (readonly [string, string])[] {
+    return this.#guarded(() => {
+      const { beyond, from } = this.#statements;
+      const most = Math.min(limit, Number.MAX_SAFE_INTEGER);
+      const rows =
+        after !== undefined && after >= prefix
+          ? beyond.all(after, prefix + end, most)
+          : from.all(prefix, prefix + end, most);
+      return rows as unknown as (readonly [string, string])[];
+    });
+  }
+
+  *keys(prefix: string): Generator<string, void, undefined> {
+    for (const row of this.#statements.keys.iterate(prefix, prefix + end))
+      yield (row as unknown as [string])[0];
+  }
+
+  *all(prefix: string): Generator<readonly [string, string], void, undefined> {
+    for (const row of this.#statements.all.iterate(prefix, prefix + end))
+      yield row as unknown as [string, string];
+  }
+
+  apply(
+    changes: Iterable<readonly [string, string | null]>,
+    nextOffset: number,
+    inputs?: InputOffsets,
+  ): void {
+    this.#guarded(() => {
+      const { insert, remove, update } = this.#statements;
+      if (!this.#db.isTransaction) this.#db.exec("BEGIN");
+      let { entries } = this.#marks;
+      for (const [key, value] of changes) {
+        this.#changes += 1;
+        if (value === null) entries -= Number(remove.run(key).changes);
+        else if (insert.run(key, value).changes === 0) update.run(value, key);
+        else entries += 1;
+      }
+      const known = this.#marks.inputs;
+      this.#marks = {
+        ...this.#marks,
+        nextOffset,
+        entries,
+        inputs: inputs === undefined ? known : { ...known, ...inputs },
+      };
+      if (this.#changes >= changesMax) this.#commit();
+    });
+  }
+
+  checkpoint(asOfMs: number): void {
+    this.#guarded(() => {
+      this.#marks = { ...this.#marks, asOfMs };
+      if (!this.#db.isTransaction) this.#db.exec("BEGIN");
+      this.#commit();
+      this.#checkpointAtMs = this.#nowMs();
+    });
+  }
+
+  clear(): void {
+    this.#db.close();
+    removeFile(this.path);
+    this.#db = opened(this.path);
+    this.#statements = prepared(this.#db);
+    this.#marks = none;
+    this.#changes = 0;
+  }
+
+  close(asOfMs: number | null): void {
+    if (!this.#db.isOpen) return;
+    if (asOfMs !== null) this.checkpoint(asOfMs);
+    this.#db.close();
+  }
+
+  #commit(): void {
+    this.#statements.mark.run(JSON.stringify(this.#marks));
+    this.#db.exec("COMMIT");
+    this.#changes = 0;
+  }
+
+  /** A file that turns out to be broken is of no use: it goes, and the next start rebuilds it. */
+  #guarded<T>(act: () => T): T {
+    try {
+      return act();
+    } catch (error) {
+      const { message } = asError(error);
+      const isBroken = brokenCodes.has(Number((error as { errcode?: unknown }).errcode) & 0xff);
+      if (isBroken) {
+        this.#db.close();
+        removeFile(this.path);
+      }
+      const what = isBroken ? "was broken and is thrown away; the next start rebuilds it" : "failed";
+      throw new SluiceError("SLUICE_STATE_FAILED", `${this.path} ${what}: ${message}`, { cause: error });
+    }
+  }
+}
+
+/** SQLITE_CORRUPT and SQLITE_NOTADB. */
+const brokenCodes: ReadonlySet<number> = new Set([11, 26]);
+
+function opened(path: string): DatabaseSync {
+  const db = new DatabaseSync(path, { timeout: 0 });
+  // Kept by the process: no second one can open the file. A log for writing ahead survives a kill at any point,
+  // and a power cut costs its last transactions at most.
+  db.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+    PRAGMA cache_size = -${cacheKiB}; PRAGMA user_version = ${storeVersion};
+    CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS marks (id INTEGER PRIMARY KEY CHECK (id = 1), text TEXT NOT NULL)`);
+  return db;
+}
+
+function prepared(db: DatabaseSync): Statements {
+  const rows = (sql: string): StatementSync => {
+    const statement = db.prepare(sql);
+    statement.setReturnArrays(true);
+    return statement;
+  };
+  return {
+    get: rows("SELECT value FROM entries WHERE key = ?"),
+    from: rows("SELECT key, value FROM entries WHERE key >= ? AND key < ? ORDER BY key LIMIT ?"),
+    beyond: rows("SELECT key, value FROM entries WHERE key > ? AND key < ? ORDER BY key LIMIT ?"),
+    keys: rows("SELECT key FROM entries WHERE key >= ? AND key < ? ORDER BY key"),
+    all: rows("SELECT key, value FROM entries WHERE key >= ? AND key < ? ORDER BY key"),
+    insert: db.prepare("INSERT OR IGNORE INTO entries (key, value) VALUES (?, ?)"),
+    update: db.prepare("UPDATE entries SET value = ? WHERE key = ?"),
+    remove: db.prepare("DELETE FROM entries WHERE key = ?"),
+    mark: db.prepare("INSERT OR REPLACE INTO marks (id, text) VALUES (1, ?)"),
+  };
+}

@@ -1,0 +1,85 @@
+/** Under which keys a task's durable entries lie. Their order is that in which URLs are released and woken. */
+import type { OpenEntry } from "./entry.ts";
+import { depthMax } from "./known-urls.ts";
+
+const digits = (value: number, width: number): string => value.toString(36).padStart(width, "0");
+const depthText = (depth: number): string => digits(Math.min(depth, depthMax), 3);
+/** Released before, with a page grant that is still theirs: before all others. */
+const classOf = ({ granted }: { readonly granted: boolean }): string => (granted ? "0" : "1");
+
+export const keys = {
+  view: (job: string) => `j|${job}`,
+  owner: (job: string) => `o|${job}`,
+  settled: (view: number, block: number) => `k${view.toString(36)}|${digits(block, 6)}`,
+  /** Of one job on one domain: granted ones as they came, then by depth, in order of admission within a depth. */
+  queue: (view: number, domain: string) => `q${view.toString(36)}|${domain}|`,
+  queued: (view: number, entry: OpenEntry) =>
+    entry.granted
+      ? `${keys.queue(view, entry.domain)}0000${digits(entry.place, 7)}|${idText(entry.urlId)}|${depthText(entry.depth)}`
+      : `${keys.queue(view, entry.domain)}1${depthText(entry.depth)}${digits(entry.place, 7)}|${idText(entry.urlId)}`,
+  delayed: (view: number, entry: OpenEntry) =>
+    `d${view.toString(36)}|${digits(entry.dueAtMs, 9)}|${entry.domain}|${classOf(entry)}${depthText(entry.depth)}|${idText(entry.urlId)}`,
+  out: (view: number, entry: OpenEntry) => `f${view.toString(36)}|${entry.domain}|${idText(entry.urlId)}`,
+  /** All URLs of a view that are where the letter says. */
+  all: (letter: Letter, view: number) => `${letter}${view.toString(36)}|`,
+};
+
+/** Settled, queued, delayed and released URLs. */
+export const letters = ["k", "q", "d", "f"] as const;
+export type Letter = (typeof letters)[number];
+
+/** What the key of a URL says. */
+export interface UrlKey {
+  readonly view: number;
+  readonly domain: string;
+  readonly urlId: string;
+  readonly granted: boolean;
+  readonly depth: number;
+  readonly place: number;
+  readonly dueAtMs: number;
+}
+
+/** The number of the view to which a settled block or a URL belongs. */
+export function viewOfKey(key: string): number {
+  return parseInt(key.slice(1, key.indexOf("|")), 36);
+}
+
+export function parseQueued(key: string): UrlKey {
+  const [, domain = "", order = "", id = "", depth = order.slice(1, 4)] = key.split("|");
+  return {
+    view: viewOfKey(key),
+    domain,
+    urlId: idOf(id),
+    granted: order.startsWith("0"),
+    depth: parseInt(depth, 36),
+    place: parseInt(order.slice(4), 36),
+    dueAtMs: 0,
+  };
+}
+
+export function parseDelayed(key: string): UrlKey {
+  const [, due = "", domain = "", order = "", id = ""] = key.split("|");
+  return {
+    view: viewOfKey(key),
+    domain,
+    urlId: idOf(id),
+    granted: order.startsWith("0"),
+    depth: parseInt(order.slice(1), 36),
+    place: 0,
+    dueAtMs: parseInt(due, 36),
+  };
+}
+
+export function parseOut(key: string): Pick<UrlKey, "view" | "domain" | "urlId"> {
+  const [, domain = "", id = ""] = key.split("|");
+  return { view: viewOfKey(key), domain, urlId: idOf(id) };
+}
+
+/** 22 characters for the 32 digits of a URL id. */
+export function idText(urlId: string): string {
+  return Buffer.from(urlId, "hex").toString("base64url");
+}
+
+export function idOf(text: string): string {
+  return Buffer.from(text, "base64url").toString("hex");
+}

@@ -1,0 +1,101 @@
+/** Builds what a task has in memory from its durable entries. URLs that wait stay where they are stored. */
+import type { LoadedEntries } from "@sluice/topology";
+import type { FrontierOptions } from "../options.ts";
+import { entryOf, type StoredEntry } from "./entry.ts";
+import { formerEntries } from "./former-entries.ts";
+import { JobOwner, type StoredJobOwner } from "./job-owner.ts";
+import { JobView, type StoredJobView } from "./job-view.ts";
+import { keys, letters, parseDelayed, parseOut, parseQueued, viewOfKey } from "./keys.ts";
+import { awaitNext } from "./places.ts";
+import { readBlock } from "./settled-block.ts";
+import { FrontierState, releaseIdOf } from "./state.ts";
+
+/** Rebuilds the state of a task. What waits for a time that has passed is found by the first wake. */
+export function loadFrontier(options: FrontierOptions, entries: LoadedEntries): FrontierState {
+  const state = new FrontierState(options);
+  state.read(entries);
+  const views = new Map<number, JobView>();
+  for (const [key, value] of entries.all("j|")) {
+    // A former version gave its views no numbers.
+    const stored = value as Omit<StoredJobView, "number"> & Partial<Pick<StoredJobView, "number">>;
+    const id = key.slice(2);
+    const number = stored.number ?? 0;
+    const view = new JobView(id, stored.run, number, { ...stored, number });
+    state.views.set(id, view);
+    if (number > 0) views.set(number, view);
+    state.nextNumber = Math.max(state.nextNumber, number + 1);
+  }
+  for (const [key, value] of entries.all("o|"))
+    state.owners.set(key.slice(2), JobOwner.from(key.slice(2), value as StoredJobOwner));
+  for (const letter of letters) {
+    for (const number of numbersUnder(entries, letter)) {
+      const view = views.get(number);
+      if (view !== undefined) loaders[letter](state, view, entries);
+      else state.dropping.add(number);
+      state.nextNumber = Math.max(state.nextNumber, number + 1);
+    }
+  }
+  state.former = formerEntries(entries);
+  for (const view of state.views.values()) if (view.number === 0) view.number = state.takeNumber();
+  for (const view of views.values()) {
+    if (view.halt !== null && view.waiting > 0) state.halting.add(view.id);
+    if (view.delayed > 0) awaitNext(state, view);
+  }
+  return state;
+}
+
+/** Views that have something stored under the letter: one read each, however much it is. */
+function numbersUnder(entries: LoadedEntries, letter: string): readonly number[] {
+  const numbers: number[] = [];
+  for (let after: string | undefined; ;) {
+    const [next] = entries.first(letter, 1, after);
+    if (next === undefined) return numbers;
+    const [key] = next;
+    numbers.push(viewOfKey(key));
+    // Beyond all keys of this view: they go on with a bar.
+    after = `${key.slice(0, key.indexOf("|"))}}`;
+  }
+}
+
+type LoadUrls = (state: FrontierState, view: JobView, entries: LoadedEntries) => void;
+
+const loaders: Readonly<Record<(typeof letters)[number], LoadUrls>> = {
+  k: (_, view, entries) => {
+    const prefix = keys.all("k", view.number);
+    for (const [key, value] of entries.all(prefix)) {
+      readBlock(value as string, view.known);
+      view.settled.continue(parseInt(key.slice(prefix.length), 36), value as string);
+    }
+  },
+  q: (state, view, entries) => {
+    for (const key of entries.keys(keys.all("q", view.number))) {
+      const { domain, urlId, granted, depth, place } = parseQueued(key);
+      view.known.set(urlId, granted ? "granted" : "fresh", depth, place);
+      view.waits({ granted });
+      state.places = Math.max(state.places, place + 1);
+      // Of a job that came to a halt nothing is released.
+      if (view.halt !== null) continue;
+      state.host(domain).restore(view.id, keys.queue(view.number, domain), granted);
+      view.hosts.add(domain);
+      state.ready.add(domain);
+    }
+  },
+  d: (_, view, entries) => {
+    for (const key of entries.keys(keys.all("d", view.number))) {
+      const { urlId, granted, depth, dueAtMs } = parseDelayed(key);
+      view.known.set(urlId, "delayed", depth, dueAtMs);
+      view.waits({ granted });
+      view.delayed += 1;
+    }
+  },
+  f: (state, view, entries) => {
+    for (const [key, value] of entries.all(keys.all("f", view.number))) {
+      const entry = entryOf(parseOut(key), value as StoredEntry);
+      view.known.set(entry.urlId, "out", entry.depth);
+      view.inFlight += 1;
+      const releaseId = releaseIdOf(view, entry);
+      state.out.set(releaseId, { view, entry });
+      state.host(entry.domain).window.restore(releaseId, entry.leaseUntilMs);
+    }
+  },
+};

@@ -1,0 +1,227 @@
+/** A known URL is at one place at a time: in a queue, behind its due time, released, or settled. */
+import type { Effects } from "./effects.ts";
+import { entryOf, storedEntry, type OpenEntry, type Settled, type StoredEntry } from "./entry.ts";
+import type { ReadQueue } from "./host-queue.ts";
+import type { JobView } from "./job-view.ts";
+import { keys, parseDelayed, parseQueued } from "./keys.ts";
+import type { Known } from "./known-urls.ts";
+import { releaseIdOf, type FrontierState } from "./state.ts";
+
+/** Delayed URLs that one step puts into their queues. */
+const wakesMax = 500;
+
+function put(state: FrontierState, out: Effects, key: string, value: unknown): void {
+  state.entries.put(key, value);
+  out.push({ kind: "put", key, value });
+}
+
+/** Puts a URL where it will be released from: its domain's queue, or behind its due time. */
+export function putToWait(
+  state: FrontierState,
+  view: JobView,
+  entry: OpenEntry,
+  out: Effects,
+  nowMs: number,
+): void {
+  view.waits(entry);
+  if (entry.dueAtMs > nowMs) {
+    view.delayed += 1;
+    view.known.set(entry.urlId, "delayed", entry.depth, entry.dueAtMs);
+    state.delayed.set(view.id, entry.dueAtMs);
+    put(state, out, keys.delayed(view.number, entry), storedEntry(entry));
+    return;
+  }
+  entry.dueAtMs = 0;
+  entry.place = state.places;
+  state.places += 1;
+  view.known.set(entry.urlId, entry.granted ? "granted" : "fresh", entry.depth, entry.place);
+  const key = keys.queued(view.number, entry);
+  put(state, out, key, storedEntry(entry));
+  state.host(entry.domain).push(view.id, keys.queue(view.number, entry.domain), { key, entry });
+  view.hosts.add(entry.domain);
+  state.ready.add(entry.domain);
+}
+
+/** Where a URL that waits is stored, or null where it is another URL that is known. */
+export function findWaiting(
+  state: FrontierState,
+  view: JobView,
+  url: { readonly url: string; readonly urlId: string; readonly domain: string },
+  known: Known,
+): { readonly key: string; readonly entry: OpenEntry } | null {
+  for (const granted of known.at === "delayed" ? [false, true] : [known.at === "granted"]) {
+    const at = { ...url, depth: known.depth, granted, place: known.place, dueAtMs: known.place } as OpenEntry;
+    const key = known.at === "delayed" ? keys.delayed(view.number, at) : keys.queued(view.number, at);
+    const stored = state.entries.get(key) as StoredEntry | undefined;
+    if (stored === undefined) continue;
+    const entry = entryOf({ ...url, place: known.at === "delayed" ? 0 : known.place }, stored);
+    return entry.url === url.url ? { key, entry } : null;
+  }
+  return null;
+}
+
+/** Takes a URL that waits away from where it is, to be put elsewhere. */
+export function takeAway(
+  state: FrontierState,
+  view: JobView,
+  found: { readonly key: string; readonly entry: OpenEntry },
+  out: Effects,
+): void {
+  const { key, entry } = found;
+  put(state, out, key, null);
+  view.waitsNoMore(entry);
+  if (entry.dueAtMs > 0) {
+    view.delayed -= 1;
+    return;
+  }
+  const host = state.host(entry.domain);
+  host.remove(view.id, found);
+  if (!host.has(view.id)) view.hosts.delete(entry.domain);
+}
+
+/** How a queue of the job is read. */
+export function readerOf(state: FrontierState): ReadQueue {
+  return (prefix, limit, after) =>
+    state.entries
+      .first(prefix, limit, after)
+      .map(([key, value]) => ({ key, entry: entryOf(parseQueued(key), value as StoredEntry) }));
+}
+
+/** A URL that was taken from its queue is stored there no more. */
+export function leaveQueue(state: FrontierState, key: string, out: Effects): void {
+  put(state, out, key, null);
+}
+
+/** A URL that was taken from its queue is released. */
+export function sendOut(
+  state: FrontierState,
+  view: JobView,
+  key: string,
+  entry: OpenEntry,
+  leaseUntilMs: number,
+  out: Effects,
+): string {
+  leaveQueue(state, key, out);
+  entry.releases += 1;
+  entry.leaseUntilMs = leaseUntilMs;
+  const releaseId = releaseIdOf(view, entry);
+  view.inFlight += 1;
+  view.known.set(entry.urlId, "out", entry.depth);
+  state.out.set(releaseId, { view, entry });
+  state.host(entry.domain).window.release(releaseId, leaseUntilMs);
+  put(state, out, keys.out(view.number, entry), storedEntry(entry));
+  return releaseId;
+}
+
+/** A URL that was released before the state was loaded. */
+export function restoreOut(state: FrontierState, view: JobView, entry: OpenEntry, out: Effects): void {
+  const releaseId = releaseIdOf(view, entry);
+  view.inFlight += 1;
+  view.known.set(entry.urlId, "out", entry.depth);
+  state.out.set(releaseId, { view, entry });
+  state.host(entry.domain).window.restore(releaseId, entry.leaseUntilMs);
+  put(state, out, keys.out(view.number, entry), storedEntry(entry));
+}
+
+/** A release of which more is known now than when it was sent. */
+export function updateOut(
+  state: FrontierState,
+  view: JobView,
+  urlId: string,
+  depth: number,
+  out: Effects,
+): void {
+  for (const { view: owner, entry } of state.out.values()) {
+    if (owner !== view || entry.urlId !== urlId) continue;
+    entry.depth = depth;
+    view.known.set(urlId, "out", depth);
+    put(state, out, keys.out(view.number, entry), storedEntry(entry));
+    return;
+  }
+}
+
+/** A release was answered. */
+export function takeBack(state: FrontierState, releaseId: string, out: Effects): void {
+  const release = state.out.get(releaseId);
+  if (release === undefined) return;
+  const { view, entry } = release;
+  state.out.delete(releaseId);
+  view.inFlight -= 1;
+  state.host(entry.domain).window.settle(releaseId);
+  state.ready.add(entry.domain);
+  put(state, out, keys.out(view.number, entry), null);
+}
+
+/** A URL that waits no more and is not out comes to its end. */
+export function settle(
+  state: FrontierState,
+  view: JobView,
+  entry: Pick<OpenEntry, "urlId" | "depth">,
+  how: Settled,
+  out: Effects,
+): void {
+  view.known.set(entry.urlId, "settled", entry.depth);
+  view.settled.add(entry.urlId, how, entry.depth);
+  put(state, out, keys.settled(view.number, view.settled.index), view.settled.text);
+}
+
+/** URLs whose due time has come go into their domain's queue, some at a time. */
+export function wakeDelayed(state: FrontierState, out: Effects, nowMs: number): void {
+  for (let left = wakesMax; left > 0;) {
+    const job = state.delayed.due(nowMs);
+    if (job === null) return;
+    const view = state.views.get(job);
+    if (view === undefined || view.halt !== null) continue;
+    const prefix = keys.all("d", view.number);
+    const found = state.entries.first(prefix, left);
+    for (const [key, value] of found) {
+      const parsed = parseDelayed(key);
+      if (parsed.dueAtMs > nowMs) break;
+      left -= 1;
+      const entry = entryOf(parsed, value as StoredEntry);
+      takeAway(state, view, { key, entry }, out);
+      putToWait(state, view, entry, out, nowMs);
+    }
+    awaitNext(state, view);
+  }
+}
+
+/** Notes when the first of a job's delayed URLs is due. */
+export function awaitNext(state: FrontierState, view: JobView): void {
+  const [next] = state.entries.first(keys.all("d", view.number), 1);
+  if (next !== undefined) state.delayed.set(view.id, parseDelayed(next[0]).dueAtMs);
+}
+
+/** Takes URLs of the view that wait, at most `limit`, from wherever they are stored. */
+export function takeWaiting(
+  state: FrontierState,
+  view: JobView,
+  limit: number,
+  out: Effects,
+): readonly OpenEntry[] {
+  const taken: OpenEntry[] = [];
+  for (const letter of ["q", "d"] as const) {
+    for (const [key, value] of state.entries.first(keys.all(letter, view.number), limit - taken.length)) {
+      const entry = entryOf(letter === "q" ? parseQueued(key) : parseDelayed(key), value as StoredEntry);
+      put(state, out, key, null);
+      view.waitsNoMore(entry);
+      if (letter === "d") view.delayed -= 1;
+      taken.push(entry);
+    }
+    if (taken.length >= limit) break;
+  }
+  return taken;
+}
+
+/** Removes what is stored of a former view, at most `limit` entries; true where nothing is left. */
+export function removeStored(state: FrontierState, number: number, limit: number, out: Effects): boolean {
+  let left = limit;
+  for (const letter of ["q", "d", "f", "k"] as const) {
+    if (left === 0) return false;
+    for (const [key] of state.entries.first(keys.all(letter, number), left)) {
+      put(state, out, key, null);
+      left -= 1;
+    }
+  }
+  return left > 0;
+}

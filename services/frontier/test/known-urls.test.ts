@@ -1,0 +1,76 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { urlIdOf } from "@sluice/web";
+import { depthMax, KnownUrls, type Whereabouts } from "../src/core/known-urls.ts";
+import { readBlock, SettledBlock } from "../src/core/settled-block.ts";
+
+const places: readonly Whereabouts[] = ["settled", "fresh", "granted", "delayed", "out"];
+const id = (index: number): string => urlIdOf(`https://h.example/${index}`);
+
+describe("known URLs", () => {
+  test("are found again as they were set last, however many there are, and no other is", () => {
+    fc.assert(
+      fc.property(fc.nat(), fc.constantFrom(50, 5000, 30_000), (seed, count) => {
+        const known = new KnownUrls();
+        const model = new Map<string, { at: Whereabouts; depth: number; place: number }>();
+        for (let step = 0; step < count; step += 1) {
+          const urlId = id((step * 7919 + seed) % Math.ceil(count / 1.5));
+          const at = places[(step + seed) % places.length] ?? "fresh";
+          const depth = (step * 31) % 200;
+          const place = at === "settled" ? 0 : (step * 1_000_003 * (seed + 1)) % 2 ** 48;
+          known.set(urlId, at, depth, place);
+          model.set(urlId, { at, depth, place });
+        }
+        expect(known.size).toBe(model.size);
+        for (const [urlId, expected] of model) expect(known.get(urlId)).toEqual(expected);
+        for (let index = 0; index < 1000; index += 1) expect(known.get(id(count + index))).toBeNull();
+        known.clear();
+        expect([known.size, known.get(id(0))]).toEqual([0, null]);
+      }),
+      { numRuns: 8 },
+    );
+  });
+
+  test("take up to 25 bytes each beyond the first few thousand", () => {
+    const known = new KnownUrls();
+    for (let index = 0; index < 200_000; index += 1) known.set(id(index), "settled", 1);
+    expect(known.bytes / known.size).toBeGreaterThan(19);
+    expect(known.bytes / known.size).toBeLessThan(26);
+  });
+
+  test("tell settled URLs apart that share half of their ids", () => {
+    const known = new KnownUrls();
+    const [one, two] = ["0123456789abcdef1111111111111111", "0123456789abcdef2222222222222222"];
+    known.set(one, "settled", 1);
+    expect(known.get(two)).toBeNull();
+    known.set(two, "settled", 2);
+    expect([known.size, known.get(one)?.depth, known.get(two)?.depth]).toEqual([2, 1, 2]);
+  });
+
+  test("tell depths apart up to a limit, which stands for all beyond", () => {
+    const known = new KnownUrls();
+    known.set(id(1), "fresh", 1_000_000, 5);
+    expect(known.get(id(1))).toEqual({ at: "fresh", depth: depthMax, place: 5 });
+  });
+});
+
+describe("blocks of settled URLs", () => {
+  test("make known what was added to them, in the fewest keys", () => {
+    const stored = new Map<number, string>();
+    const block = new SettledBlock();
+    for (let index = 0; index < 100; index += 1) {
+      block.add(id(index), index % 2 === 0 ? "done" : "skipped", index);
+      stored.set(block.index, block.text);
+    }
+    expect([...stored.keys()]).toEqual([0, 1, 2, 3]);
+    const known = new KnownUrls();
+    for (const text of stored.values()) readBlock(text, known);
+    expect(known.size).toBe(100);
+    for (let index = 0; index < 100; index += 1)
+      expect(known.get(id(index))).toEqual({ at: "settled", depth: index, place: 0 });
+    const again = new SettledBlock();
+    again.continue(block.index, block.text);
+    again.add(id(100), "failed", 0);
+    expect([again.index, again.text.length - block.text.length]).toEqual([3, 24]);
+  });
+});
