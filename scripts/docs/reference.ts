@@ -5,6 +5,7 @@ import { errorsPage } from "./errors-page.ts";
 import { eventsPage } from "./events-page.ts";
 import { metricsPage } from "./metrics-page.ts";
 import { runsPage } from "./runs-page.ts";
+import { retriesPage } from "./retries-page.ts";
 import { schemaFiles } from "./schema-files.ts";
 import { topicsPage } from "./topics-page.ts";
 
@@ -19,6 +20,7 @@ export function referencePages(): ReadonlyMap<string, string> {
     [`${referenceFolder}/errors.md`, errorsPage()],
     [`${referenceFolder}/events.md`, eventsPage()],
     [`${referenceFolder}/reliability-runs.md`, runsPage()],
+    [`${referenceFolder}/retries.md`, retriesPage()],
   ]);
   for (const [name, text] of schemaFiles()) pages.set(`${referenceFolder}/schemas/${name}`, text);
   return pages;
