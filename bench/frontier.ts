@@ -5,6 +5,7 @@
  * work on the machine does not count; seconds of the wall clock are beside them.
  */
 import { fork } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -31,6 +32,16 @@ const linksMax = 60;
 const domainOf = (index: number): string => `host-${index % hosts}.example`;
 const urlOf = (index: number): string =>
   `https://${domainOf(index)}/articles/2026/${index}-a-page-like-others`;
+
+/** URLs that are asked for; of the others only the ids are needed, and those of random URLs are random. */
+const real = Math.min(known, 300_000);
+let random = Buffer.alloc(0);
+function someId(): string {
+  if (random.length === 0) random = randomBytes(65_536);
+  const id = random.toString("hex", 0, 16);
+  random = random.subarray(16);
+  return id;
+}
 
 interface Spent {
   readonly seconds: number;
@@ -67,7 +78,7 @@ function* changelog(): Generator<Change, { readonly text: number }, undefined> {
   const block = new SettledBlock();
   for (let index = 0; index < known - waiting; index += 1) {
     const { index: before, text } = block;
-    block.add(urlIdOf(urlOf(index)), "done", 3);
+    block.add(index < real ? urlIdOf(urlOf(index)) : someId(), "done", 3);
     if (block.index !== before) yield change(keys.settled(1, before), text);
   }
   yield change(keys.settled(1, block.index), block.text);
@@ -193,9 +204,9 @@ function resume(dir: string): object {
     changes = new OrderedMap();
   };
   const pages = 8000;
-  const span = Math.max(1, Math.floor(known / hosts / linksMax));
+  const span = Math.max(1, Math.floor((real * (1 - waitingShare)) / hosts / linksMax));
   const firstOf = (page: number): number =>
-    (page * 7919) % Math.max(1, known - span * hosts * (linksMax - 1));
+    (page * 7919) % Math.max(1, Math.floor(real * (1 - waitingShare)) - span * hosts * (linksMax - 1));
   for (let page = 0; page < pages; page += 1) check(firstOf(page), span);
   const checked = spent(() => {
     for (let page = 0; page < pages; page += 1) check(firstOf(page * 13), span);
