@@ -37,6 +37,14 @@ export default defineConfig({
       },
       {
         test: {
+          name: "hostile",
+          include: ["tests/hostile/**/*.test.ts"],
+          testTimeout,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
           name: "docker",
           include: ["tests/docker/**/*.test.ts"],
           testTimeout,

@@ -221,6 +221,33 @@ export const politenessDashboard: Dashboard = {
           ],
         ),
         graph(
+          "Connections",
+          "short",
+          { description: "To hosts and proxies: with a request, or kept for the next one." },
+          ["busy", sum(["job"], gauge("sluice_fetcher_busy_connections"))],
+          ["idle", sum(["job"], gauge("sluice_fetcher_idle_connections"))],
+        ),
+        graph(
+          "Connections, names and bodies kept",
+          "percentunit",
+          {
+            description:
+              "Of the most that are kept, in the fullest fetcher: idle connections, names with their addresses, and memory of bodies that are coming.",
+          },
+          [
+            "connections {{instance}}",
+            `${sum(["instance"], gauge("sluice_fetcher_idle_connections"))} / ${sum(["instance"], gauge("sluice_fetcher_idle_connections_limit"))}`,
+          ],
+          [
+            "bodies {{instance}}",
+            `${sum(["instance"], gauge("sluice_fetcher_body_memory_bytes"))} / ${sum(["instance"], gauge("sluice_fetcher_body_memory_bytes_limit"))}`,
+          ],
+          [
+            "names {{instance}}",
+            `${sum(["instance"], gauge("sluice_fetcher_dns_entries"))} / ${sum(["instance"], gauge("sluice_fetcher_dns_entries_limit"))}`,
+          ],
+        ),
+        graph(
           "Deferred",
           "reqps",
           { description: "URLs sent back with a due time, by reason.", stacked: true },

@@ -129,6 +129,15 @@ export const runtimeDashboard: Dashboard = {
           { description: "Requests of a fetcher, writes of a sink; at 1 further ones wait for a slot." },
           fill("sluice_runtime_running_calls", "sluice_runtime_running_calls_limit"),
         ),
+        graph(
+          "Slow calls",
+          "percentunit",
+          {
+            description:
+              "Under way for longer than a second, without a slot, of the most that may be: hosts that answer late.",
+          },
+          fill("sluice_runtime_slow_calls", "sluice_runtime_slow_calls_limit"),
+        ),
         graph("Calls waiting for a slot", "short", { description: "They have what they need but a slot." }, [
           byProcess,
           each(gauge("sluice_runtime_waiting_calls")),

@@ -8,6 +8,7 @@ import { type Clock, Service, type ServiceOptions, silentProbe, type StateStores
 import type { InputRecord, Step } from "@sluice/topology";
 import { performFetches } from "../../services/fetcher/src/perform.ts";
 import { inlineReader } from "../../services/fetcher/src/reading/reader.ts";
+import { plainRequests } from "../../services/fetcher/test/plain-requests.ts";
 import { fetcherInputs, fetcherStep, fetcherTables } from "../../services/fetcher/src/step.ts";
 import { frontierInputs, frontierStep, frontierTables } from "../../services/frontier/src/step.ts";
 import { rateLimitInputs, rateLimitStep, rateLimitTables } from "../../services/rate-limit/src/step.ts";
@@ -195,7 +196,12 @@ export class Life implements LifeName {
           resetTimeoutMs: 2000,
           probeWaitMs: 300,
         });
-        const perform = performFetches(breakers, inlineReader(this.#clock.nowMs), this.#clock.nowMs);
+        const perform = performFetches(
+          breakers,
+          plainRequests(),
+          inlineReader(this.#clock.nowMs),
+          this.#clock.nowMs,
+        );
         return this.#build({
           step: fetcherStep(settings.fetcher),
           inputs: fetcherInputs,

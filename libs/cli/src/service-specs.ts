@@ -79,7 +79,11 @@ function ownEnv(service: string, index: number, options: CrawlOptions): Record<s
   return {
     ...(maxConcurrency === null
       ? {}
-      : { SLUICE_FETCHER_CONCURRENCY: String(shareOf(maxConcurrency, fetchers, index)) }),
+      : {
+          SLUICE_FETCHER_CONCURRENCY: String(shareOf(maxConcurrency, fetchers, index)),
+          // Who names a number of requests means all of them, slow ones too.
+          SLUICE_FETCHER_SLOW_MAX: "0",
+        }),
     ...(userAgent === null ? {} : { SLUICE_FETCHER_USER_AGENT: userAgent }),
     ...(contact === null ? {} : { SLUICE_FETCHER_CONTACT: contact }),
     ...(allowPrivate.length === 0 ? {} : { SLUICE_FETCHER_ALLOW_PRIVATE: allowPrivate.join(",") }),

@@ -50,6 +50,15 @@ function isFixedAddress(text: string): boolean {
   return Number(port) <= 65_535 && isIP(address) !== 0;
 }
 
+/** A user and a password may be in it; nothing but the origin besides. */
+function isProxy(text: string): boolean {
+  const url = URL.parse(text);
+  return (
+    text === "" ||
+    (url !== null && /^https?:$/.test(url.protocol) && url.pathname + url.search + url.hash === "/")
+  );
+}
+
 const flag = z.enum(["true", "false", "1", "0"]).transform((text) => text === "true" || text === "1");
 const setting = <Schema extends z.ZodType>(definition: Setting<Schema>): Setting<Schema> => definition;
 
@@ -240,7 +249,13 @@ export const fetcherSettings = {
   concurrency: setting({
     env: "SLUICE_FETCHER_CONCURRENCY",
     schema: integer(1, 10_000).default(64),
-    about: "Most requests at once in this process.",
+    about: "Most requests at once in this process, those to slow hosts beside it.",
+  }),
+  slowMax: setting({
+    env: "SLUICE_FETCHER_SLOW_MAX",
+    schema: integer(0, 100_000).default(2000),
+    about:
+      "Requests that have run for a second and so need no slot of SLUICE_FETCHER_CONCURRENCY; beyond so many they keep theirs, and wait in the way of others.",
   }),
   userAgent: setting({
     env: "SLUICE_FETCHER_USER_AGENT",
@@ -273,6 +288,39 @@ export const fetcherSettings = {
     schema: flag.default(false),
     about:
       "Log a line for each request as it begins: host, URL, the wait applied and its source, requests in the last minute. docs/politeness.md has the check of it.",
+  }),
+  localAddress: setting({
+    env: "SLUICE_FETCHER_LOCAL_ADDRESS",
+    schema: z
+      .string()
+      .refine((text) => text === "" || isIP(text) !== 0, "an IP address")
+      .default(""),
+    about: "Address of this machine that requests leave from; unset: the system chooses.",
+  }),
+  proxy: setting({
+    env: "SLUICE_FETCHER_PROXY",
+    schema: z
+      .string()
+      .refine(isProxy, "`http://host:port` or `https://host:port`, without a path")
+      .default(""),
+    about:
+      "Proxy that requests leave through, `http://user:password@host:port`; it may have a private address. Names are resolved there. Unset: none.",
+    secret: true,
+  }),
+  trustedProxies: setting({
+    env: "SLUICE_FETCHER_TRUSTED_PROXIES",
+    schema: listOf(
+      (text) => URL.parse(text)?.origin === text && /^https?:/.test(text),
+      "scheme://host:port",
+    ).default([]),
+    about:
+      "Proxies that policies may name although their addresses are private, `http://host:port`, separated by commas.",
+  }),
+  secretsDir: setting({
+    env: "SLUICE_FETCHER_SECRETS_DIR",
+    schema: z.string().default(""),
+    about:
+      "Folder with a file for each secret that jobs and policies may name, beside the variables SLUICE_SECRET_<NAME>. Unset: none.",
   }),
   robotsRetryMs: setting({
     env: "SLUICE_FETCHER_ROBOTS_RETRY_MS",

@@ -25,6 +25,11 @@ export class BodyBuffer {
     return this.#length;
   }
 
+  /** Bytes of memory. */
+  get capacity(): number {
+    return this.#bytes.length;
+  }
+
   /** Takes what fits; false where not all of it did. */
   push(chunk: Uint8Array): boolean {
     const fits = chunk.length <= this.#bytesMax - this.#length;

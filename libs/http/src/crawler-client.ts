@@ -4,6 +4,7 @@ import { classifyAddress, parseCidr, type AddressDecision, type Cidr } from "@sl
 import packageJson from "../package.json" with { type: "json" };
 import type { FetchRequest } from "./fetch-answer.ts";
 import { createHttpClient, type HttpClient } from "./fetch-page.ts";
+import { routeOf } from "./route.ts";
 
 export interface CrawlerClientSettings {
   /** Unset: `Sluice/<version> (+contact)`. */
@@ -13,6 +14,10 @@ export interface CrawlerClientSettings {
   readonly allowPrivate: readonly string[];
   /** Fixed addresses, `host:port:address`. */
   readonly resolve: readonly string[];
+  /** Unset: the system chooses. */
+  readonly localAddress?: string;
+  /** Unset: none. */
+  readonly proxy?: string;
 }
 
 /** Told of every address that a name or URL led to, before anything is sent there. */
@@ -29,6 +34,7 @@ export function createCrawlerClient(settings: CrawlerClientSettings, onAddress?:
       return decision;
     },
     resolve: resolveOverrides(settings.resolve),
+    route: routeOf({ localAddress: settings.localAddress ?? "", proxy: settings.proxy ?? "" }),
   });
 }
 

@@ -1,6 +1,7 @@
 /** One request on one connection, from its first byte to the decoded body. */
 import type { FetchFailure } from "@sluice/records";
 import type { Dispatcher } from "undici";
+import type { BodyBudget } from "./body-budget.ts";
 import { BodyBuffer } from "./body-buffer.ts";
 import { BodyDecoder, parseCodings } from "./body-decoder.ts";
 import { failureOf } from "./failure-category.ts";
@@ -16,6 +17,10 @@ const reasonLengthMax = 1_024;
 /** A header's 16 KiB and one read of the socket, which may hold body already. */
 const headBytesMax = 16_384 + 65_536;
 const timerMaxMs = 2_147_483_647;
+/** What frames a body may be this many times the body: chunks of one byte are six bytes long (RFC 9112 §7.1). */
+const framingFactor = 8;
+/** How often what came over the socket is compared with what came of the body. */
+const framingEveryMs = 500;
 
 export interface ExchangeOptions {
   readonly request: FetchRequest;
@@ -25,6 +30,7 @@ export interface ExchangeOptions {
   readonly connection: Connection;
   readonly monotonicMs: () => number;
   readonly startedAtMs: number;
+  readonly budget: BodyBudget;
   readonly giveBack: (connection: Connection) => void;
   readonly settle: (answer: FetchAnswer) => void;
 }
@@ -34,6 +40,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #options: ExchangeOptions;
   readonly #connectTimer: NodeJS.Timeout;
   readonly #totalTimer: NodeJS.Timeout;
+  #framingTimer: NodeJS.Timeout | undefined;
   readonly #onAbort = (): void => this.#fail("cancelled", "ABORT_ERR", "the caller aborted the fetch");
   /** Until it is given back or destroyed. */
   #connection: Connection | undefined;
@@ -45,6 +52,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #body: BodyBuffer | undefined;
   #decoder: BodyDecoder | undefined;
   #wireBytes = 0;
+  #accountedBytes = 0;
   #remoteAddress = "";
 
   constructor(options: ExchangeOptions) {
@@ -110,6 +118,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       );
     }
     if (status < 200) return; // RFC 9110 §15.2: interim, the real one follows.
+    this.#framingTimer = setInterval(() => this.#checkFraming(), framingEveryMs);
     const { request } = this.#options;
     const header = parseResponseHeader(status, fields);
     this.#header = header;
@@ -146,6 +155,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     if (this.#settled) return;
+    clearInterval(this.#framingTimer);
     // Decoding may go on for a while; the host's part is done and the connection free.
     this.#release();
     if (this.#decoder !== undefined && this.#wireBytes > 0) this.#decoder.end();
@@ -158,8 +168,28 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#fail(category, code, message);
   }
 
+  /** Extensions of a chunk and the like have no limit and give no data: only the socket's count shows them. */
+  #checkFraming(): void {
+    const { bodyBytesMax } = this.#options.request;
+    const came = this.#options.connection.bytesRead - this.#bytesReadBefore;
+    if (came > headBytesMax + framingFactor * (bodyBytesMax + codingOverheadBytes))
+      this.#fail("protocol", "FRAMING_TOO_LARGE", "what frames the body is far larger than the body may be");
+  }
+
   #keep(chunk: Uint8Array): void {
-    if (!this.#settled && this.#body?.push(chunk) === false) this.#overflow();
+    const body = this.#body;
+    if (this.#settled || body === undefined) return;
+    const whole = body.push(chunk);
+    this.#account(body.capacity);
+    if (!whole) this.#overflow();
+    else if (this.#options.budget.isShortFor(this.#durationMs()))
+      this.#fail("timeout_body", "MEMORY_SHORT", "the body came too slowly for the memory that is left");
+  }
+
+  /** What the body holds of the memory that all share. */
+  #account(bytes: number): void {
+    this.#options.budget.take(bytes - this.#accountedBytes);
+    this.#accountedBytes = bytes;
   }
 
   #overflow(): void {
@@ -206,8 +236,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   #settle(answer: FetchAnswer): void {
     this.#settled = true;
+    this.#account(0);
     clearTimeout(this.#connectTimer);
     clearTimeout(this.#totalTimer);
+    clearInterval(this.#framingTimer);
     this.#options.signal.removeEventListener("abort", this.#onAbort);
     this.#decoder?.destroy();
     // Still ours: the response was not read to its end, so nothing else can be said on this connection.

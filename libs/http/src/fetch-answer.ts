@@ -1,12 +1,18 @@
 /** What one fetch is asked to do, and everything it can answer. */
 import type { FetchFailure } from "@sluice/records";
+import type { Credential } from "./request-header.ts";
+import type { Route } from "./route.ts";
 
 /** One GET. All times in milliseconds and above zero, all sizes in bytes. */
 export interface FetchRequest {
   /** Absolute, `http:` or `https:`; user name and password in it are never sent. */
   readonly url: string;
-  /** Added to, or in place of, the client's own; those that frame the message (`host`, `connection`, …) are left out. */
+  /** Added to, or in place of, the client's own; those that frame the message or carry credentials are left out. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Each is sent only where the URL has its origin. */
+  readonly credentials?: readonly Credential[];
+  /** By which way; by default the client's own. */
+  readonly route?: Route;
   /** For name resolution, TCP and TLS together. */
   readonly connectTimeoutMs: number;
   /** From the request sent to the end of the response's header. */

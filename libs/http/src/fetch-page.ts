@@ -1,13 +1,21 @@
 /** The HTTP client of the crawler: every outbound request goes through `fetch` here. */
 import type { FetchFailure } from "@sluice/records";
+import { BodyBudget } from "./body-budget.ts";
 import { Exchange } from "./exchange.ts";
 import type { FetchAnswer, FetchRequest } from "./fetch-answer.ts";
 import { GuardedDispatcher } from "./guarded-dispatcher.ts";
 import type { GuardedDispatcherOptions } from "./guarded-dispatcher.ts";
 import { requestHeader } from "./request-header.ts";
 import type { RequestHeaderOptions } from "./request-header.ts";
+import { directRoute } from "./route.ts";
+import type { Route } from "./route.ts";
 
-export interface HttpClientOptions extends GuardedDispatcherOptions, RequestHeaderOptions {}
+export interface HttpClientOptions extends GuardedDispatcherOptions, RequestHeaderOptions {
+  /** The way of requests that name none. */
+  readonly route?: Route;
+  /** Memory of all bodies under way; above it those that come slowly are given up. */
+  readonly bodiesBytesMax?: number;
+}
 
 export interface HttpClient extends AsyncDisposable {
   /**
@@ -21,11 +29,16 @@ export interface HttpClient extends AsyncDisposable {
   /** Ends requests under way as `cancelled`, closes every socket. */
   destroy(): Promise<void>;
   /** For gauges: connections in use, and kept alive for the next request. */
-  readonly connections: { readonly busy: number; readonly idle: number };
+  readonly connections: { readonly busy: number; readonly idle: number; readonly idleMax: number };
+  /** For gauges: memory of bodies under way. */
+  readonly bodies: { readonly bytes: number; readonly bytesMax: number };
+  /** For gauges: names whose addresses are remembered. */
+  readonly dns: { readonly entries: number; readonly entriesMax: number };
 }
 
 export function createHttpClient(options: HttpClientOptions): HttpClient {
   const dispatcher = new GuardedDispatcher(options);
+  const budget = new BodyBudget(options.bodiesBytesMax ?? 268_435_456);
   const monotonicMs = options.monotonicMs ?? (() => performance.now());
   const plainHeader = requestHeader(options);
 
@@ -44,9 +57,13 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       if (signal.aborted)
         return refuse("cancelled", "ABORT_ERR", "the caller aborted before the fetch began");
       if (dispatcher.closed) return refuse("cancelled", "UND_ERR_CLOSED", "the client is closed");
-      const header = request.headers === undefined ? plainHeader : requestHeader(options, request.headers);
+      const { headers, credentials, route = options.route ?? directRoute } = request;
+      const header =
+        headers === undefined && credentials === undefined
+          ? plainHeader
+          : requestHeader(options, headers, url.origin, credentials);
       return new Promise((settle) => {
-        const connection = dispatcher.take(url);
+        const connection = dispatcher.take(url, route);
         const giveBack = dispatcher.give.bind(dispatcher);
         new Exchange({
           request,
@@ -56,6 +73,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
           connection,
           monotonicMs,
           startedAtMs,
+          budget,
           giveBack,
           settle,
         }).start();
@@ -64,7 +82,13 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     close: () => dispatcher.close(),
     destroy: () => dispatcher.destroy(),
     get connections() {
-      return { busy: dispatcher.busyCount, idle: dispatcher.idleCount };
+      return { busy: dispatcher.busyCount, idle: dispatcher.idleCount, idleMax: dispatcher.idleLimit };
+    },
+    get bodies() {
+      return { bytes: budget.bytes, bytesMax: budget.bytesMax };
+    },
+    get dns() {
+      return dispatcher.dns;
     },
     [Symbol.asyncDispose]: () => dispatcher.destroy(),
   };

@@ -1,10 +1,11 @@
 /** Connections to crawled hosts: opened through the guard, kept alive a few seconds, bounded in number. */
 import type { Socket } from "node:net";
-import { isIP } from "node:net";
 import { Client } from "undici";
 import type { Dispatcher } from "undici";
-import { GuardedConnector } from "./guarded-connect.ts";
-import type { ConnectPhase, ConnectTarget, GuardOptions } from "./guarded-connect.ts";
+import { GuardedConnector, targetOf } from "./guarded-connect.ts";
+import type { ConnectPhase, GuardOptions } from "./guarded-connect.ts";
+import { routeKey } from "./route.ts";
+import type { Route } from "./route.ts";
 
 export interface GuardedDispatcherOptions extends GuardOptions {
   /** How long an unused connection stays open; a server's `Keep-Alive` hint can only shorten it. */
@@ -51,11 +52,21 @@ export class GuardedDispatcher {
     return this.#busy.size;
   }
 
+  /** Most of them. */
+  get idleLimit(): number {
+    return this.#idleSocketsMax;
+  }
+
+  get dns(): { readonly entries: number; readonly entriesMax: number } {
+    return this.#connector.dns;
+  }
+
   /** The caller owns the connection until it gives it back or destroys it. */
-  take(url: URL): Connection {
-    const connection = this.#idle.get(url.origin)?.at(-1);
+  take(url: URL, route: Route): Connection {
+    const key = poolKey(url, route);
+    const connection = this.#idle.get(key)?.at(-1);
     if (connection !== undefined) this.#forgetIdle(connection);
-    const taken = connection ?? this.#create(url);
+    const taken = connection ?? this.#create(url, route, key);
     this.#busy.add(taken);
     return taken;
   }
@@ -65,9 +76,9 @@ export class GuardedDispatcher {
     if (!this.#busy.delete(connection)) return;
     if (this.#closed || !connection.reusable) void connection.destroy();
     else {
-      const ofOrigin = this.#idle.get(connection.origin);
-      if (ofOrigin === undefined) this.#idle.set(connection.origin, [connection]);
-      else ofOrigin.push(connection);
+      const ofKey = this.#idle.get(connection.key);
+      if (ofKey === undefined) this.#idle.set(connection.key, [connection]);
+      else ofKey.push(connection);
       this.#idleOrder.add(connection);
       if (this.#idleOrder.size > this.#idleSocketsMax) {
         for (const oldest of this.#idleOrder) {
@@ -93,19 +104,27 @@ export class GuardedDispatcher {
     await Promise.all([...this.#idleOrder, ...this.#busy].map((connection) => connection.destroy()));
   }
 
-  #create(url: URL): Connection {
-    return new Connection(url, this.#connector, this.#keepAliveMs, (connection, destroyed) => {
+  #create(url: URL, route: Route, key: string): Connection {
+    const onLost = (connection: Connection, destroyed: boolean): void => {
       this.#forgetIdle(connection);
       if (destroyed) this.#busy.delete(connection);
       this.#settleClose();
+    };
+    return new Connection({
+      url,
+      route,
+      key,
+      connector: this.#connector,
+      keepAliveMs: this.#keepAliveMs,
+      onLost,
     });
   }
 
   #forgetIdle(connection: Connection): void {
     if (!this.#idleOrder.delete(connection)) return;
-    const left = (this.#idle.get(connection.origin) ?? []).filter((other) => other !== connection);
-    if (left.length === 0) this.#idle.delete(connection.origin);
-    else this.#idle.set(connection.origin, left);
+    const left = (this.#idle.get(connection.key) ?? []).filter((other) => other !== connection);
+    if (left.length === 0) this.#idle.delete(connection.key);
+    else this.#idle.set(connection.key, left);
   }
 
   #settleClose(): void {
@@ -113,24 +132,38 @@ export class GuardedDispatcher {
   }
 }
 
-/** One socket to one origin (opened on the first request, again if it was lost while unused). */
+const poolKey = (url: URL, route: Route): string => `${url.origin}\n${routeKey(route)}`;
+
+interface ConnectionOptions {
+  readonly url: URL;
+  readonly route: Route;
+  /** Requests of the same key may use it. */
+  readonly key: string;
+  readonly connector: GuardedConnector;
+  readonly keepAliveMs: number;
+  readonly onLost: (connection: Connection, destroyed: boolean) => void;
+}
+
+/** One socket to one origin by one way (opened on the first request, again if it was lost while unused). */
 export class Connection {
-  readonly origin: string;
+  readonly key: string;
   readonly #client: Client;
+  /** The proxy takes requests for plain `http:` as they are, with the whole URL (RFC 9112 §3.2.2). */
+  readonly #forwarding: { readonly origin: string; readonly authorization: string | undefined } | null;
   readonly #abort = new AbortController();
   readonly #onLost: (connection: Connection, destroyed: boolean) => void;
   #phase: ConnectPhase = "dns";
   #socket: Socket | undefined;
   #destroyed: Promise<void> | undefined;
 
-  constructor(
-    url: URL,
-    connector: GuardedConnector,
-    keepAliveMs: number,
-    onLost: (connection: Connection, destroyed: boolean) => void,
-  ) {
-    this.origin = url.origin;
+  constructor({ url, route, key, connector, keepAliveMs, onLost }: ConnectionOptions) {
+    this.key = key;
     this.#onLost = onLost;
+    const { proxy } = route;
+    this.#forwarding =
+      proxy === undefined || url.protocol !== "http:"
+        ? null
+        : { origin: url.origin, authorization: proxy.authorization };
     const target = targetOf(url);
     this.#client = new Client(url.origin, {
       connect: (_options, callback) => {
@@ -138,7 +171,7 @@ export class Connection {
         const opened = (socket: Socket): void => callback(null, (this.#socket = socket));
         const failed = (error: unknown): void =>
           callback(error instanceof Error ? error : new Error(String(error)), null);
-        connector.connect(target, this.#abort.signal, onPhase).then(opened, failed);
+        connector.connect(target, route, this.#abort.signal, onPhase).then(opened, failed);
       },
       allowH2: false,
       pipelining: 1,
@@ -170,7 +203,21 @@ export class Connection {
   }
 
   dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
-    this.#client.dispatch(options, handler);
+    if (this.#forwarding === null) {
+      this.#client.dispatch(options, handler);
+      return;
+    }
+    const { origin, authorization } = this.#forwarding;
+    const headers = options.headers as readonly string[];
+    this.#client.dispatch(
+      {
+        ...options,
+        path: origin + options.path,
+        headers:
+          authorization === undefined ? [...headers] : [...headers, "proxy-authorization", authorization],
+      },
+      handler,
+    );
   }
 
   /** Closes the socket, or ends the attempt to open one, at once. Idempotent. */
@@ -182,11 +229,4 @@ export class Connection {
     }
     return this.#destroyed;
   }
-}
-
-function targetOf(url: URL): ConnectTarget {
-  const secure = url.protocol === "https:";
-  const bare = url.hostname.replace(/^\[(.*)\]$/, "$1");
-  const port = url.port === "" ? (secure ? 443 : 80) : Number(url.port);
-  return { hostname: isIP(bare) === 0 ? url.hostname : bare, port, secure };
 }

@@ -9,6 +9,8 @@ export interface HostResolverOptions {
   readonly hostsText?: string;
   readonly queryTimeoutMs?: number;
   readonly queryTries?: number;
+  /** `address:port` of the name servers; by default those of the machine. */
+  readonly servers?: readonly string[];
 }
 
 /**
@@ -21,17 +23,25 @@ export function hostResolver(options: HostResolverOptions = {}): ResolveHost {
     timeout: options.queryTimeoutMs ?? 3_000,
     tries: options.queryTries ?? 2,
   });
+  if (options.servers !== undefined) resolver.setServers([...options.servers]);
   const hosts = parseHosts(options.hostsText ?? machineHosts());
   return async (hostname) => {
     const fixed = hosts.get(hostname);
-    if (fixed !== undefined) return fixed;
+    if (fixed !== undefined) return { addresses: fixed, ttlMs: null };
     if (!hostname.includes(".") || hostname.endsWith(".localhost")) {
-      return (await dns.lookup(hostname, { all: true })).map((found) => found.address);
+      const found = await dns.lookup(hostname, { all: true });
+      return { addresses: found.map(({ address }) => address), ttlMs: null };
     }
-    const [four, six] = await Promise.allSettled([resolver.resolve4(hostname), resolver.resolve6(hostname)]);
-    const addresses = [four, six].flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));
-    if (addresses.length === 0 && four.status === "rejected") throw four.reason;
-    return addresses;
+    const [four, six] = await Promise.allSettled([
+      resolver.resolve4(hostname, { ttl: true }),
+      resolver.resolve6(hostname, { ttl: true }),
+    ]);
+    const records = [four, six].flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));
+    if (records.length === 0 && four.status === "rejected") throw four.reason;
+    return {
+      addresses: records.map(({ address }) => address),
+      ttlMs: records.length === 0 ? null : 1000 * Math.min(...records.map(({ ttl }) => ttl)),
+    };
   };
 }
 

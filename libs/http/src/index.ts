@@ -7,6 +7,8 @@ export type { ResolveHost } from "./dns-cache.ts";
 export { hostResolver } from "./host-resolver.ts";
 export type { HostResolverOptions } from "./host-resolver.ts";
 export type { IsAllowed } from "./guarded-connect.ts";
+export type { Credential } from "./request-header.ts";
+export { basicValue, directRoute, routeOf, type Proxy, type Route } from "./route.ts";
 export {
   attemptsMaxDefault,
   categoryOf,

@@ -17,7 +17,7 @@ test("with the real classification no private, local or metadata address is aske
   let asked = "";
   await using client = clientFor({
     isAllowed: (ip) => classifyAddress(ip, []),
-    resolveHost: () => Promise.resolve([asked]),
+    resolveHost: () => Promise.resolve({ addresses: [asked], ttlMs: null }),
     resolve: new Map([[`override.test:${site.port}`, "127.0.0.1"]]),
   });
   for (const [index, address] of [...inner, ...six].entries()) {

@@ -1,14 +1,15 @@
 import { expect, test } from "vitest";
-import { DnsCache } from "../src/dns-cache.ts";
+import { DnsCache, type HostAddresses } from "../src/dns-cache.ts";
 import { hostResolver, parseHosts } from "../src/host-resolver.ts";
+import { nameServer } from "./name-server.ts";
 
-function cacheOf(answers: Record<string, () => Promise<readonly string[]>>, entriesMax = 10) {
+function cacheOf(answers: Record<string, () => Promise<HostAddresses>>, entriesMax = 10) {
   const asked: string[] = [];
   const clock = { nowMs: 0 };
   const cache = new DnsCache({
     resolveHost: (hostname) => {
       asked.push(hostname);
-      return answers[hostname]?.() ?? Promise.resolve(["192.0.2.1"]);
+      return answers[hostname]?.() ?? Promise.resolve({ addresses: ["192.0.2.1"], ttlMs: null });
     },
     monotonicMs: () => clock.nowMs,
     entriesMax,
@@ -70,5 +71,40 @@ test("reads a hosts file and answers from it without asking anyone", async () =>
     "site.test": ["127.0.0.5", "::5"],
     "www.site.test": ["127.0.0.5"],
   });
-  expect(await hostResolver({ hostsText: text })("site.test")).toEqual(["127.0.0.5", "::5"]);
+  expect(await hostResolver({ hostsText: text })("site.test")).toEqual({
+    addresses: ["127.0.0.5", "::5"],
+    ttlMs: null,
+  });
+});
+
+test("keeps an answer for as long as its name server says, within bounds", async () => {
+  for (const [ttlMs, keptMs] of [
+    [0, 5_000],
+    [30_000, 30_000],
+    [86_400_000, 600_000],
+  ] as const) {
+    const { cache, asked, clock } = cacheOf({
+      "d.test": () => Promise.resolve({ addresses: ["192.0.2.4"], ttlMs }),
+    });
+    await cache.addresses("d.test");
+    clock.nowMs = keptMs - 1;
+    await cache.addresses("d.test");
+    expect(asked.length).toBe(1);
+    clock.nowMs = keptMs;
+    await cache.addresses("d.test");
+    expect(asked.length).toBe(2);
+  }
+});
+
+test("of a name with thousands of addresses it gives no more than any site has", async () => {
+  const addresses = Array.from({ length: 5_000 }, (_, n) => `192.0.${n >> 8}.${n & 255}`);
+  const { cache } = cacheOf({ "e.test": () => Promise.resolve({ addresses, ttlMs: null }) });
+  expect(await cache.addresses("e.test")).toEqual(addresses.slice(0, 32));
+});
+
+test("reads the TTL of a real answer", async () => {
+  await using server = await nameServer(() => ({ address: "192.0.2.7", ttlSeconds: 42 }));
+  const resolve = hostResolver({ hostsText: "", servers: [server.address] });
+  expect(await resolve("site.test")).toEqual({ addresses: ["192.0.2.7"], ttlMs: 42_000 });
+  expect(server.asked).toContain("site.test");
 });

@@ -1,5 +1,5 @@
 import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { expect, test } from "vitest";
 import type { FetchRequest } from "../src/index.ts";
 import { clientFor, failed, fetchOf, rawServer, responded, response, server200, textOf } from "./loopback.ts";
@@ -136,14 +136,14 @@ test("a port that nobody listens on is a failure of kind connect", async () => {
   await using client = clientFor();
   const answer = failed(await fetchOf(client, `http://127.0.0.1:${port}/`));
   expect([answer.category, answer.code, answer.requestSent]).toEqual(["connect", "ECONNREFUSED", false]);
-  expect(client.connections).toEqual({ busy: 0, idle: 0 });
+  expect(client.connections).toMatchObject({ busy: 0, idle: 0 });
 });
 
 test("a name that does not resolve, or resolves to nothing, is a failure of kind dns with the resolver's code", async () => {
   await using client = clientFor();
   const answer = failed(await fetchOf(client, "http://nowhere.test/"));
   expect([answer.category, answer.code, answer.requestSent]).toEqual(["dns", "ENOTFOUND", false]);
-  await using empty = clientFor({ resolveHost: () => Promise.resolve([]) });
+  await using empty = clientFor({ resolveHost: () => Promise.resolve({ addresses: [], ttlMs: null }) });
   expect(failed(await fetchOf(empty, "http://nowhere.test/"))).toMatchObject({
     category: "dns",
     code: "ENODATA",
@@ -258,7 +258,7 @@ test.each<[string, string]>([
   expect([answer.category, answer.requestSent]).toEqual(["protocol", true]);
   expect(answer.code).not.toBe("");
   await site.closed(1);
-  expect(client.connections).toEqual({ busy: 0, idle: 0 });
+  expect(client.connections).toMatchObject({ busy: 0, idle: 0 });
 });
 
 test("an endless body is cut at the limit and its connection closed", async () => {
@@ -371,5 +371,28 @@ test("a header that can't be sent is a failure, not a rejection, and injects not
     false,
   ]);
   expect(site.requests).toEqual([]);
-  expect(client.connections).toEqual({ busy: 0, idle: 0 });
+  expect(client.connections).toMatchObject({ busy: 0, idle: 0 });
+});
+
+test("where memory of bodies is short, those that come slowly are given up and quick ones are not", async () => {
+  const open: Socket[] = [];
+  await using site = await rawServer((socket, head) => {
+    if (head.includes("/quick")) return void socket.write(response("q".repeat(50_000)));
+    open.push(socket);
+    return void socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 40001\r\n\r\n${"s".repeat(40_000)}`);
+  });
+  let nowMs = 0;
+  await using client = clientFor({ bodiesBytesMax: 60_000, monotonicMs: () => nowMs });
+  const slow = [1, 2].map((n) => fetchOf(client, `${site.origin}/slow/${n}`));
+  await expect.poll(() => client.bodies.bytes, { timeout: 30_000 }).toBe(80_002);
+  nowMs = 2_001;
+  expect(textOf(await fetchOf(client, `${site.origin}/quick`)).length).toBe(50_000);
+  open[0]?.write("s");
+  const given = failed(await Promise.race(slow));
+  expect([given.category, given.code]).toEqual(["timeout_body", "MEMORY_SHORT"]);
+  // There is room again: the other one may go on.
+  open[1]?.write("s");
+  const [first, second] = await Promise.all(slow);
+  expect([first, second].filter((answer) => answer?.kind === "response").length).toBe(1);
+  expect(client.bodies).toEqual({ bytes: 0, bytesMax: 60_000 });
 });

@@ -76,7 +76,8 @@ test("a name server that changes its answer to a private address never gets a co
   await using client = clientFor({
     isAllowed: refuseOne,
     monotonicMs: () => nowMs,
-    resolveHost: () => Promise.resolve((asked += 1) === 1 ? ["127.0.0.2"] : ["127.0.0.1"]),
+    resolveHost: () =>
+      Promise.resolve({ addresses: (asked += 1) === 1 ? ["127.0.0.2"] : ["127.0.0.1"], ttlMs: 60_000 }),
   });
   const url = `http://rebind.test:${publicSite.port}/`;
   // The second one still has the first answer: what was vetted and what is connected to are one.
@@ -94,7 +95,8 @@ test("of several addresses only the vetted ones are connected to", async () => {
   await using good = await rawServer((socket) => socket.write(response("good")), "127.0.0.2");
   await using client = clientFor({
     isAllowed: refuseOne,
-    resolveHost: () => Promise.resolve(["127.0.0.1", "::1", "127.0.0.2", "not an address"]),
+    resolveHost: () =>
+      Promise.resolve({ addresses: ["127.0.0.1", "::1", "127.0.0.2", "not an address"], ttlMs: null }),
   });
   const answer = responded(await fetchOf(client, `http://mixed.test:${good.port}/`));
   expect(answer.remoteAddress).toBe("127.0.0.2");
@@ -102,7 +104,9 @@ test("of several addresses only the vetted ones are connected to", async () => {
 
 test("tries the next vetted address where the first does not answer", async () => {
   await using good = await rawServer((socket) => socket.write(response("good")), "127.0.0.2");
-  await using client = clientFor({ resolveHost: () => Promise.resolve(["127.0.0.9", "127.0.0.2"]) });
+  await using client = clientFor({
+    resolveHost: () => Promise.resolve({ addresses: ["127.0.0.9", "127.0.0.2"], ttlMs: null }),
+  });
   expect(responded(await fetchOf(client, `http://two.test:${good.port}/`)).remoteAddress).toBe("127.0.0.2");
 });
 
@@ -112,7 +116,7 @@ test("connects from the local address that is configured", async () => {
     peer = socket.remoteAddress;
     socket.write(response("ok"));
   });
-  await using client = clientFor({ localAddress: "127.0.0.42" });
+  await using client = clientFor({ route: { localAddress: "127.0.0.42" } });
   responded(await fetchOf(client, `${site.origin}/`));
   expect(peer).toBe("127.0.0.42");
 });
@@ -123,7 +127,7 @@ test("reuses the connection for the next request to an origin", async () => {
   for (let times = 0; times < 5; times += 1)
     expect(textOf(await fetchOf(client, `${site.origin}/${times}`))).toBe("kept");
   expect([site.accepted, site.requests.length]).toEqual([1, 5]);
-  expect(client.connections).toEqual({ busy: 0, idle: 1 });
+  expect(client.connections).toMatchObject({ busy: 0, idle: 1 });
 });
 
 test("opens one connection for each request that runs at the same time, never sends two on one", async () => {

@@ -12,6 +12,7 @@ export interface Gauged<State> {
     readonly heldRecords: number;
     readonly heldBytes: number;
     readonly calls: number;
+    readonly callsSlow: number;
     readonly callsWaiting: number;
     readonly unpersisted: number;
     readonly paused: ReadonlyMap<string, number>;
@@ -70,8 +71,10 @@ export class Gathering<State> {
       { metric: "sluice_runtime_oldest_unfinished_seconds", value: ageMs / 1000 },
       { metric: "sluice_runtime_span_offsets", value: Math.max(0, ...spans) },
       { metric: "sluice_runtime_span_offsets_limit", value: limits.spanMax },
-      { metric: "sluice_runtime_running_calls", value: held.calls },
+      { metric: "sluice_runtime_running_calls", value: held.calls - held.callsSlow },
       { metric: "sluice_runtime_running_calls_limit", value: limits.callsMax },
+      { metric: "sluice_runtime_slow_calls", value: held.callsSlow },
+      { metric: "sluice_runtime_slow_calls_limit", value: limits.slowCallsMax },
       { metric: "sluice_runtime_waiting_calls", value: held.callsWaiting },
       { metric: "sluice_runtime_unpersisted_records", value: held.unpersisted },
       { metric: "sluice_runtime_unpersisted_records_limit", value: limits.outputRecordsMax * tasks.all },

@@ -41,6 +41,7 @@ function gathered(gauges?: () => readonly Measurement[]) {
       heldRecords: 10,
       heldBytes: 20,
       calls: 1,
+      callsSlow: 1,
       callsWaiting: 2,
       unpersisted: 3,
       paused: shown.paused,

@@ -50,7 +50,9 @@ export {
   type Policy,
   type SecretRef,
 } from "./policy.ts";
+export { fieldRefusal, requestFieldsSchema, secretNameSchema } from "./request-fields.ts";
 export { resultSchema, type Result } from "./result.ts";
+export { boundSecretSchema, fieldValueSchema } from "./secret.ts";
 export { seedSchema, type Seed } from "./seed.ts";
 export { waitSources, type WaitSource } from "./wait-source.ts";
 export { hostOf } from "./url-host.ts";

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { requestFieldsSchema, secretNameSchema } from "./request-fields.ts";
 
 const milliseconds = z.int().nonnegative();
 
@@ -49,6 +50,15 @@ export const politenessSchema = z.object({
     ),
 });
 
+/** A media type, `type/*`, or all of a list of them: `text/html`, `text/*`. */
+const mediaRangeSchema = z
+  .string()
+  .max(100)
+  .regex(
+    /^[a-z0-9!#$&^_.+-]+\/(\*|[a-z0-9!#$&^_.+-]+)$/,
+    "a media type in lower case, `type/subtype` or `type/*`",
+  );
+
 export const fetchPolicySchema = z.object({
   totalTimeoutMs: milliseconds.min(1).max(600_000).default(30_000).describe("Deadline of one request."),
   bodyBytesMax: z.int().positive().max(1_073_741_824).default(10_485_760).describe("Longest body, decoded."),
@@ -57,6 +67,27 @@ export const fetchPolicySchema = z.object({
     .default("obey")
     .describe("Whether texts of pages that ask for noindex or noarchive are left out of results."),
   attemptsMax: z.int().min(1).max(10).default(3).describe("Tries of one URL before it counts as failed."),
+  onTooLarge: z
+    .enum(["truncate", "refuse"])
+    .default("truncate")
+    .describe("A longer body is cut and marked, or the fetch fails as too_large."),
+  contentTypes: z
+    .array(mediaRangeSchema)
+    .max(50)
+    .default([])
+    .describe("Media types whose bodies are read, such as `text/html` or `text/*`; empty: all."),
+  headers: requestFieldsSchema
+    .default({})
+    .describe(
+      "Header fields sent with every request for a page. None that frame the message or carry credentials: those are secrets.",
+    ),
+  secrets: z
+    .array(secretNameSchema)
+    .max(16)
+    .default([])
+    .describe(
+      "Names of secrets that the fetchers hold: each is sent to the origins that it is bound to, and to no other.",
+    ),
 });
 
 /** What is read off each page beside its links. */

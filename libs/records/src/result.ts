@@ -25,6 +25,10 @@ export const resultSchema = z.object({
   body_bytes: z.int().nonnegative().describe("Length of the body, content coding removed."),
   wire_bytes: z.int().nonnegative().describe("Length of the body on the wire."),
   truncated: z.boolean(),
+  body_skipped: z
+    .boolean()
+    .default(false)
+    .describe("The body was not read, because the job does not want its content type."),
   body_sha256: z.string().nullable(),
   title: z.string().nullable(),
   description: z.string().nullable(),
@@ -49,7 +53,12 @@ export const resultSchema = z.object({
   links_truncated: z.boolean().default(false).describe("The page has more links than are read off one page."),
   etag: z.string().nullable(),
   last_modified: z.string().nullable(),
-  remote_address: z.string().nullable(),
+  remote_address: z.string().nullable().describe("Whom the connection led to: the host, or the proxy."),
+  egress: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("Where the request left from: a local address, or `proxy` with its origin; null: by default."),
   robots_rule: z.string().nullable().describe("The line of robots.txt that allowed it."),
   robots_line: z.int().nullable(),
   robots_status: z.string().nullable().describe("parsed, allow_all (4xx), …"),

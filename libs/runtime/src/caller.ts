@@ -16,7 +16,7 @@ export class Caller<State, Rec extends InputRecord, Call, Outcome> {
 
   /** No request starts when we may have lost the domain: Kafka's fencing can't stop one. */
   begin(): void {
-    const { closing, calls, heartbeats, options, probe, loop } = this.#kernel;
+    const { closing, calls, clock, heartbeats, options, probe, loop } = this.#kernel;
     if (closing || calls.waiting === 0) return;
     if (!heartbeats.lately) {
       // Told once, not each turn.
@@ -25,8 +25,9 @@ export class Caller<State, Rec extends InputRecord, Call, Outcome> {
       return;
     }
     this.#withheld = false;
+    const nowMs = clock.nowMs();
     for (;;) {
-      const call = calls.begin();
+      const call = calls.begin(nowMs);
       if (call === null) return;
       const task = this.#kernel.taskOf(call.task, call.epoch);
       if (task === null) {

@@ -95,7 +95,10 @@ export class Kernel<State, Rec extends InputRecord, Call, Outcome> {
     this.group = this.prefix + options.step.name;
     this.heartbeats = new Heartbeats(this.clock, this.limits.sessionTimeoutMs);
     this.budget = new PartitionBudget(options.limits.partition, this.clock.monotonicMs);
-    this.calls = new CallQueue(options.limits.callsMax);
+    this.calls = new CallQueue(options.limits.callsMax, {
+      afterMs: options.limits.slowCallsAfterMs,
+      max: options.limits.slowCallsMax,
+    });
     this.loop = loop;
     this.consumer = options.broker.groupConsumer({
       group: this.group,

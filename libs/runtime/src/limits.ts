@@ -8,6 +8,10 @@ export interface RuntimeLimits {
   readonly spanMax: number;
   /** Calls at once in this process: further ones wait. */
   readonly callsMax: number;
+  /** Calls that have run for this long give their slots back: they do little but wait. */
+  readonly slowCallsAfterMs: number;
+  /** So many may have done so at once: further ones keep their slots. */
+  readonly slowCallsMax: number;
   /** Output gathered and not committed, per task: a commit begins at once. */
   readonly outputRecordsMax: number;
   /** Bytes of it: further records wait in their lanes. */
@@ -35,6 +39,8 @@ export const defaultLimits: RuntimeLimits = {
   partition: { recordsHigh: 2000, recordsLow: 1000, bytesHigh: 33_554_432, bytesLow: 16_777_216 },
   spanMax: 50_000,
   callsMax: 64,
+  slowCallsAfterMs: 1000,
+  slowCallsMax: 0,
   outputRecordsMax: 500,
   outputBytesMax: 4_194_304,
   commitIntervalMs: 1000,

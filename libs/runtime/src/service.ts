@@ -98,6 +98,7 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
     heldRecords: number;
     heldBytes: number;
     calls: number;
+    callsSlow: number;
     callsWaiting: number;
     unpersisted: number;
     paused: ReadonlyMap<string, number>;
@@ -109,6 +110,7 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
       heldRecords: budget.heldRecords,
       heldBytes: budget.heldBytes,
       calls: calls.running,
+      callsSlow: calls.slow,
       callsWaiting: calls.waiting,
       unpersisted,
       paused: budget.pausedByReason(),
@@ -325,9 +327,9 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
     if (resume.length > 0) consumer.resume(resume);
   }
 
-  /** One timer for everything that is due later: wakes of lanes, and commits that wait for their interval. */
+  /** One timer for everything that is due later: wakes of lanes, commits that wait, slots that are given back. */
   #setWakeTimer(): void {
-    const { clock, closing, dead, tasks } = this.#kernel;
+    const { calls, clock, closing, dead, tasks } = this.#kernel;
     if (dead) return;
     const nowMs = clock.nowMs();
     let delayMs = Infinity;
@@ -337,6 +339,8 @@ export class Service<State, Rec extends InputRecord, Call, Outcome> {
       if (wakeAtMs !== null) delayMs = Math.min(delayMs, wakeAtMs - nowMs);
       delayMs = Math.min(delayMs, this.#committer.delayMs(task) ?? Infinity);
     }
+    const freeAtMs = closing ? null : calls.freeAtMs;
+    if (freeAtMs !== null) delayMs = Math.min(delayMs, freeAtMs - nowMs);
     if (delayMs === Infinity) return;
     const atMs = nowMs + Math.max(0, delayMs);
     if (this.#wakeTimer !== null && this.#wakeTimerAtMs <= atMs) return;

@@ -36,7 +36,7 @@ describe("the queue of calls", () => {
               waiting.push(pushed);
             } else if (each.kind === "begin") {
               const expected = running.length < slots ? (waiting.shift() ?? null) : null;
-              expect(queue.begin()).toBe(expected);
+              expect(queue.begin(0)).toBe(expected);
               if (expected !== null) running.push(expected);
             } else if (each.kind === "end") {
               const [ended] = running.splice(each.at % Math.max(1, running.length), 1);
@@ -65,7 +65,7 @@ describe("the queue of calls", () => {
     const queue = new CallQueue<string>(10);
     const [old, fresh] = [call("c", 0, 1), call("c", 0, 2)];
     for (const each of [old, fresh]) queue.push(each);
-    for (let each = 0; each < 2; each += 1) queue.begin();
+    for (let each = 0; each < 2; each += 1) queue.begin(0);
     queue.abortTask(0, 1);
     expect([old, fresh].map(({ controller }) => controller.signal.aborted)).toEqual([true, false]);
     queue.end(old);
@@ -76,10 +76,32 @@ describe("the queue of calls", () => {
     const queue = new CallQueue<string>(1);
     for (let each = 0; each < 100_000; each += 1) queue.push(call(String(each)));
     for (let each = 0; each < 100_000; each += 1) {
-      const begun = queue.begin();
+      const begun = queue.begin(0);
       expect(begun?.callId).toBe(String(each));
       if (begun !== null) queue.end(begun);
     }
     expect(queue.waiting).toBe(0);
+  });
+
+  test("a call that has run for long gives its slot back, up to so many, and says when it will", () => {
+    const queue = new CallQueue<string>(2, { afterMs: 1000, max: 3 });
+    const begun = (nowMs: number): (string | undefined)[] => {
+      const ids: (string | undefined)[] = [];
+      for (let next = queue.begin(nowMs); next !== null; next = queue.begin(nowMs)) ids.push(next.callId);
+      return ids;
+    };
+    const calls = Array.from({ length: 9 }, (_, n) => call(`c${n}`));
+    for (const each of calls) queue.push(each);
+    expect(begun(0)).toEqual(["c0", "c1"]);
+    expect([queue.freeAtMs, begun(999)]).toEqual([1000, []]);
+    expect(begun(1000)).toEqual(["c2", "c3"]);
+    expect([queue.running, queue.slow, queue.freeAtMs]).toEqual([4, 2, 2000]);
+    // One more gives its slot back; then as many have done so as may.
+    expect(begun(2000)).toEqual(["c4"]);
+    expect([queue.running, queue.slow, queue.freeAtMs, begun(9000)]).toEqual([5, 3, null, []]);
+    if (calls[0] !== undefined) queue.end(calls[0]);
+    expect([queue.running, queue.slow]).toEqual([4, 2]);
+    expect(begun(9000)).toEqual(["c5"]);
+    expect(queue.abortTask(0, 1)).toBe(5);
   });
 });

@@ -80,8 +80,8 @@ describe("submitting a job", () => {
     ["no seeds at all", { seeds: [] }, ["seeds"]],
     [
       "seeds that are no URLs",
-      { seeds: [seedUrl, "nowhere", "ftp://site.example/"] },
-      ["seeds.1", "seeds.2"],
+      { seeds: [seedUrl, "nowhere", "ftp://site.example/", "https://user:word@site.example/"] },
+      ["seeds.1", "seeds.2", "seeds.3"],
     ],
     ["an id that topics can't have", { id: "Not Good" }, ["id"]],
     ["the id of seeds without a job", { id: "default" }, ["id"]],

@@ -1,5 +1,5 @@
 import type { FetchAnswer } from "@sluice/http";
-import type { WaitSource } from "@sluice/records";
+import type { HostPolicy, Job, WaitSource } from "@sluice/records";
 import type { PageFacts } from "@sluice/web";
 
 /** What the fetcher's step asks of the world. */
@@ -32,13 +32,18 @@ type AnyFetchCall =
       readonly domain: string;
       readonly url: string;
       readonly totalTimeoutMs: number;
+      /** Names of secrets of the job that wants to know. */
+      readonly secrets: readonly string[];
+      readonly policy: HostPolicy;
     }
   | {
       readonly kind: "page";
       readonly domain: string;
       readonly url: string;
-      readonly totalTimeoutMs: number;
-      readonly bodyBytesMax: number;
+      /** As the job has it. */
+      readonly fetch: Job["fetch"];
+      /** What the operator says of the URL's host. */
+      readonly policy: HostPolicy;
       /** Names with CSS selectors, where the job wants texts of the page. */
       readonly selectors?: Readonly<Record<string, string>>;
     };
@@ -83,6 +88,8 @@ export type FetchOutcome =
         | Headed
         | Extract<FetchAnswer, { kind: "failed" }>
         | { readonly kind: "breaker_open"; readonly retryAtMs: number };
+      /** Where the request left from; null: by default. */
+      readonly egress: string | null;
       /** With a 2xx response. */
       readonly content: PageContent | null;
       readonly retryAfterMs: number | null;

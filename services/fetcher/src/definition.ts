@@ -1,6 +1,6 @@
 /** What fetcher is made of, for a process of its own and for one that runs it inside itself. */
 import { fetcherSettings } from "@sluice/config";
-import { Breakers, createCrawlerClient } from "@sluice/http";
+import { Breakers, createCrawlerClient, routeOf } from "@sluice/http";
 import { hostable } from "@sluice/process";
 import { gaugeFetcher } from "./gauges.ts";
 import { measureFetcher, measureRequest } from "./measure.ts";
@@ -8,11 +8,23 @@ import { defaultFetcherOptions } from "./options.ts";
 import { performFetches } from "./perform.ts";
 import { bodyReader } from "./reading/reader.ts";
 import { RequestAudit } from "./request-audit.ts";
+import { RequestMaker } from "./request-maker.ts";
+import { SecretStore } from "./secrets.ts";
 import { fetcherInputs, fetcherStep, fetcherTables } from "./step.ts";
 
 export const fetcherService = hostable("fetcher", fetcherSettings, ({ clock, config, log }) => {
   const client = createCrawlerClient(config);
   const reader = bodyReader();
+  const secrets = new SecretStore({
+    env: process.env,
+    dir: config.secretsDir === "" ? null : config.secretsDir,
+    monotonicMs: () => clock.monotonicMs(),
+  });
+  const requests = new RequestMaker({
+    secrets,
+    route: routeOf(config),
+    trustedProxies: config.trustedProxies,
+  });
   const audit = config.audit ? new RequestAudit((line) => log.info(line, "request")) : null;
   const breakers = new Breakers(audit === null ? client : audit.around(client), { nowMs: clock.nowMs });
   return {
@@ -20,11 +32,11 @@ export const fetcherService = hostable("fetcher", fetcherSettings, ({ clock, con
     inputs: fetcherInputs,
     tables: fetcherTables,
     changelog: null,
-    perform: performFetches(breakers, reader, clock.nowMs, audit),
+    perform: performFetches(breakers, requests, reader, clock.nowMs, audit),
     measure: measureFetcher,
     measureCall: measureRequest,
-    gauges: gaugeFetcher(breakers, reader),
-    limits: { callsMax: config.concurrency },
+    gauges: gaugeFetcher(breakers, client, reader),
+    limits: { callsMax: config.concurrency, slowCallsMax: config.slowMax },
     close: async () => {
       await Promise.all([client.destroy(), reader.close()]);
     },

@@ -1,4 +1,5 @@
 import type { Gauges, Measurement } from "@sluice/process";
+import type { HttpClient } from "@sluice/http";
 import { topics } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
 import type { Host } from "./core/host.ts";
@@ -20,9 +21,12 @@ interface CountedBreakers {
   counts(): Readonly<Record<BreakerState, number>>;
 }
 
+type CountedClient = Pick<HttpClient, "bodies" | "connections" | "dns">;
+
 /** What the fetcher's tasks hold. Costs as much as there are hosts. */
 export function gaugeFetcher(
   breakers: CountedBreakers,
+  client: CountedClient,
   reader: { readonly load: { readonly reading: number; readonly waiting: number } },
   options: FetcherOptions = defaultFetcherOptions,
 ): Gauges<FetcherState> {
@@ -54,6 +58,7 @@ export function gaugeFetcher(
     ];
     for (const state of ["reading", "waiting"] as const)
       found.push({ metric: "sluice_fetcher_reader_calls", value: reader.load[state], labels: { state } });
+    found.push(...gaugeClient(client));
     for (const kind of ["page", "robots"] as const)
       found.push({ metric: "sluice_fetcher_running_requests", value: running[kind], labels: { kind } });
     for (const [state, value] of Object.entries(breakers.counts()))
@@ -62,6 +67,19 @@ export function gaugeFetcher(
       found.push({ metric: "sluice_fetcher_held_permits", value: held[reason], labels: { reason } });
     return found;
   };
+}
+
+/** Connections and names of the process's HTTP client. */
+function gaugeClient({ bodies, connections, dns }: CountedClient): Measurement[] {
+  return [
+    { metric: "sluice_fetcher_busy_connections", value: connections.busy },
+    { metric: "sluice_fetcher_idle_connections", value: connections.idle },
+    { metric: "sluice_fetcher_idle_connections_limit", value: connections.idleMax },
+    { metric: "sluice_fetcher_body_memory_bytes", value: bodies.bytes },
+    { metric: "sluice_fetcher_body_memory_bytes_limit", value: bodies.bytesMax },
+    { metric: "sluice_fetcher_dns_entries", value: dns.entries },
+    { metric: "sluice_fetcher_dns_entries_limit", value: dns.entriesMax },
+  ];
 }
 
 /** What holds the first permits of a host, and how many it holds; those behind them wait for the host. */

@@ -1,30 +1,31 @@
-import { crawlRequest, type Breakers, type FetchResponse } from "@sluice/http";
+import type { Breakers, FetchAnswer, FetchResponse } from "@sluice/http";
 import type { PerformCall } from "@sluice/runtime";
-import { retryAfterMs, robotsBytesMax } from "@sluice/web";
+import { retryAfterMs } from "@sluice/web";
 import type { FetchCall, FetchOutcome } from "./calls.ts";
 import type { ReadJob } from "./reading/read-job.ts";
 import type { BodyReader } from "./reading/reader.ts";
 import type { RequestAudit } from "./request-audit.ts";
+import type { RequestMaker } from "./request-maker.ts";
 
 const empty = new Uint8Array();
 
 /** Makes the fetcher's requests: through the breaker of the domain, the guard of addresses, and the limits. */
 export function performFetches(
   breakers: Breakers,
+  requests: RequestMaker,
   reader: BodyReader,
   nowMs: () => number,
   audit: RequestAudit | null = null,
 ): PerformCall<FetchCall, FetchOutcome> {
   return async (call, signal) => {
-    const bodyBytesMax = call.kind === "robots" ? robotsBytesMax : call.bodyBytesMax;
-    const request = crawlRequest(call.url, call.totalTimeoutMs, bodyBytesMax);
-    audit?.expect(request, call);
-    const { answer, breaker } = await breakers.fetch(
-      call.domain,
-      request,
-      signal,
-      call.forgetFailuresBeforeMs,
-    );
+    const made = requests.make(call);
+    if (made.kind === "request") audit?.expect(made.request, call);
+    // Without what the request needs none is made: nobody would want to know what the host says to a stranger.
+    const { answer, breaker } =
+      made.kind === "refused"
+        ? { answer: unmade(made.reason), breaker: breakers.state(call.domain) }
+        : await breakers.fetch(call.domain, made.request, signal, call.forgetFailuresBeforeMs);
+    const egress = made.kind === "refused" ? null : made.egress;
     const asked = answer.kind === "response" && (answer.status === 429 || answer.status === 503);
     const wait = asked ? retryAfterMs(answer.headers["retry-after"], nowMs()) : null;
     if (call.kind === "robots") {
@@ -44,11 +45,13 @@ export function performFetches(
       };
     }
     if (answer.kind !== "response")
-      return { kind: "page", answer, content: null, retryAfterMs: null, breaker };
+      return { kind: "page", answer, egress, content: null, retryAfterMs: null, breaker };
     const { body: _read, ...headed } = answer;
     const isPage = answer.status >= 200 && answer.status < 300;
-    const content = isPage ? await reader.page(pageJob(call, answer)) : null;
-    return { kind: "page", answer: headed, content, retryAfterMs: wait, breaker };
+    const read = isPage ? await reader.page(pageJob(call, answer)) : null;
+    // The hash of a body that was left unread would say that the page is empty.
+    const content = read !== null && answer.bodySkipped ? { ...read, bodySha256: null } : read;
+    return { kind: "page", answer: headed, egress, content, retryAfterMs: wait, breaker };
   };
 }
 
@@ -67,3 +70,12 @@ function pageJob(
     ...(selectors === undefined ? {} : { selectors }),
   };
 }
+
+const unmade = (reason: string): Extract<FetchAnswer, { kind: "failed" }> => ({
+  kind: "failed",
+  category: "unknown",
+  code: "SECRET_UNUSABLE",
+  message: reason,
+  requestSent: false,
+  durationMs: 0,
+});

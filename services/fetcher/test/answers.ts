@@ -109,7 +109,7 @@ export function robotsAnswer(
 
 export function pageAnswer(nowMs: number, status: string, fields: Fields): PageOutcome {
   const breaker = breakerOf(nowMs, fields);
-  const none = { content: null, retryAfterMs: null };
+  const none = { egress: null, content: null, retryAfterMs: null };
   if (status === "open")
     return {
       kind: "page",
@@ -157,6 +157,7 @@ export function pageAnswer(nowMs: number, status: string, fields: Fields): PageO
   return {
     kind: "page",
     answer,
+    egress: null,
     content: answer.status < 300 ? content : null,
     retryAfterMs: fields["retryAfter"] === undefined ? null : Number(fields["retryAfter"]) * 1000,
     breaker,

@@ -7,6 +7,7 @@ import { performFetches } from "../src/perform.ts";
 import { inlineReader } from "../src/reading/reader.ts";
 import { RequestAudit, type AuditLine } from "../src/request-audit.ts";
 import { noWait } from "./answers.ts";
+import { plainRequests } from "./plain-requests.ts";
 
 interface Fields {
   readonly host?: string;
@@ -87,6 +88,8 @@ describe("the audit", () => {
     domain: "a.example",
     url: "http://a.example:8080/robots.txt",
     totalTimeoutMs: 1000,
+    secrets: [],
+    policy: {},
     ...noWait,
   };
   const failed: FetchAnswer = {
@@ -111,6 +114,7 @@ describe("the audit", () => {
     };
     const perform = performFetches(
       new Breakers(audit.around(client), { nowMs: () => 0, failuresMin: 2 }),
+      plainRequests(),
       inlineReader(() => 0),
       () => 0,
       audit,

@@ -2,13 +2,14 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createRequire } from "node:module";
 import { Breakers, createHttpClient, type HttpClient } from "@sluice/http";
-import { jobSchema } from "@sluice/records";
+import { defaultJob, jobSchema } from "@sluice/records";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { FetchOutcome } from "../src/calls.ts";
 import { extractedBytesMax, extractFrom } from "../src/extraction.ts";
 import { noWait } from "./answers.ts";
 import { performFetches } from "../src/perform.ts";
 import { bodyReader } from "../src/reading/reader.ts";
+import { plainRequests } from "./plain-requests.ts";
 
 const installed = isInstalled();
 if (!installed) process.stderr.write("cheerio is not installed: what needs it is skipped\n");
@@ -145,6 +146,7 @@ describe("a page call", () => {
   const call = (path: string, selectors?: Readonly<Record<string, string>>): Promise<FetchOutcome> =>
     performFetches(
       new Breakers(client, { nowMs: Date.now }),
+      plainRequests(),
       reader,
       Date.now,
     )(
@@ -152,8 +154,8 @@ describe("a page call", () => {
         kind: "page",
         domain: "127.0.0.1",
         url: `${origin}${path}`,
-        totalTimeoutMs: 5000,
-        bodyBytesMax: 100_000,
+        fetch: defaultJob().fetch,
+        policy: {},
         ...noWait,
         ...(selectors === undefined ? {} : { selectors }),
       },

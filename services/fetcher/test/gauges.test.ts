@@ -1,4 +1,4 @@
-import { topics } from "@sluice/records";
+import { defaultJob, topics } from "@sluice/records";
 import { StepDriver } from "@sluice/topology/testing";
 import { describe, expect, test } from "vitest";
 import type { FetchCall, FetchOutcome } from "../src/calls.ts";
@@ -7,6 +7,12 @@ import { measureFetcher, measureRequest } from "../src/measure.ts";
 import type { FetcherState } from "../src/core/hosts.ts";
 import { fetcherStep, type PermitRecord } from "../src/step.ts";
 import { noWait, jobOf, pageAnswer, permitOf, robotsAnswer } from "./answers.ts";
+
+const client = {
+  bodies: { bytes: 7, bytesMax: 8 },
+  connections: { busy: 2, idle: 3, idleMax: 4 },
+  dns: { entries: 5, entriesMax: 6 },
+};
 
 /** One task, and what its gauges say. */
 class Bench {
@@ -41,7 +47,10 @@ class Bench {
     const { state, context, nowMs } = this.driver;
     const breakers = { limit: 10, counts: () => ({ closed: 3, open: 1, half_open: 0 }) };
     return new Map(
-      gaugeFetcher(breakers, { load: { reading: 0, waiting: 0 } })([{ task: 0, state, context }], nowMs)
+      gaugeFetcher(breakers, client, { load: { reading: 0, waiting: 0 } })(
+        [{ task: 0, state, context }],
+        nowMs,
+      )
         .filter(({ value }) => value !== 0)
         .map(({ metric, value, labels }) => [
           [metric.replace(/^sluice_(fetcher_)?/, ""), ...Object.values(labels ?? {})].join(" "),
@@ -58,6 +67,18 @@ class Bench {
 }
 
 describe("gauges of the fetcher", () => {
+  test("tell connections and names of its client, with their limits", () => {
+    expect(new Bench().about("busy_connections", "idle", "dns", "body_memory")).toEqual({
+      busy_connections: 2,
+      idle_connections: 3,
+      idle_connections_limit: 4,
+      body_memory_bytes: 7,
+      body_memory_bytes_limit: 8,
+      dns_entries: 5,
+      dns_entries_limit: 6,
+    });
+  });
+
   test("tell what runs, what is held and why, and what of it is lag by politeness", () => {
     const bench = new Bench();
     for (const path of ["1", "2", "3"]) bench.permit(`http://a.example/${path}`);
@@ -153,8 +174,8 @@ describe("what the fetcher counts", () => {
       kind: "page",
       domain: "a.example",
       url: "http://a.example/",
-      totalTimeoutMs: 1000,
-      bodyBytesMax: 1000,
+      fetch: defaultJob().fetch,
+      policy: {},
       ...noWait,
     };
     const counted = (outcome: FetchOutcome): readonly string[] =>
@@ -167,6 +188,7 @@ describe("what the fetcher counts", () => {
     const open: FetchOutcome = {
       kind: "page",
       answer: { kind: "breaker_open", retryAtMs: 5 },
+      egress: null,
       content: null,
       retryAfterMs: null,
       breaker: { state: "open", retryAtMs: 5 },

@@ -17,7 +17,7 @@ export function addressAnswers(allow: readonly Cidr[]): (question: Question) => 
     const host = url.domain.replace(/^\[(.*)\]$/, "$1");
     let found: readonly string[];
     try {
-      found = isIP(host) === 0 ? await resolveHost(host) : [host];
+      found = isIP(host) === 0 ? (await resolveHost(host)).addresses : [host];
     } catch (error) {
       return { allowed: false, reason: `dns: ${codeOf(error)}`, addresses: [] };
     }

@@ -56,5 +56,7 @@ function settingsOf(options: ProbeOptions, env: NodeJS.ProcessEnv) {
     contact: options.contact ?? config.contact,
     allowPrivate: options.allowPrivate.length > 0 ? options.allowPrivate : config.allowPrivate,
     resolve: options.resolve.length > 0 ? options.resolve : config.resolve,
+    localAddress: config.localAddress,
+    proxy: config.proxy,
   };
 }

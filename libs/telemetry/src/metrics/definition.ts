@@ -10,6 +10,7 @@ export const onRuntime = ["frontier", "rate-limit", "fetcher", "result-sink"] as
 export const units = [
   "batches",
   "breakers",
+  "connections",
   "bytes",
   "calls",
   "entries",

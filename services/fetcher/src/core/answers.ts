@@ -87,6 +87,7 @@ export interface Settled {
   readonly content: PageContent | null;
   /** False: the page asks that its texts be not kept. */
   readonly contentKept: boolean;
+  readonly egress: string | null;
   readonly redirectTo: string | null;
   readonly linksAdmitted: number;
   readonly robots: RobotsDecision | null;
@@ -128,6 +129,7 @@ export function sendResult(
     body_bytes: response?.bodyBytes ?? 0,
     wire_bytes: response?.wireBytes ?? 0,
     truncated: response?.truncated ?? false,
+    body_skipped: response?.bodySkipped ?? false,
     body_sha256: content?.bodySha256 ?? null,
     title: content?.title ?? null,
     description: settled.contentKept ? (content?.description ?? null) : null,
@@ -144,6 +146,7 @@ export function sendResult(
     etag: response?.headers["etag"]?.slice(0, 300) ?? null,
     last_modified: response?.headers["last-modified"]?.slice(0, 100) ?? null,
     remote_address: response?.remoteAddress ?? null,
+    egress: settled.egress,
     robots_rule: settled.robots?.rule ?? null,
     robots_line: settled.robots?.line ?? null,
     robots_status: settled.robotsStatus,

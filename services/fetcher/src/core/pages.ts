@@ -77,6 +77,7 @@ export function settlePage(
       response,
       content: outcome.content,
       contentKept: isKept(outcome.content, job),
+      egress: outcome.egress,
       redirectTo: sent.redirectTo,
       linksAdmitted: sent.links,
       ...robotsOf(host, running.origin, permit, nowMs),

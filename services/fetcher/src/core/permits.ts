@@ -70,7 +70,14 @@ export function pump(turn: Turn): void {
         turn,
         start,
         head,
-        { kind: "robots", domain: hostOf(url), url, totalTimeoutMs: options.robotsTimeoutMs },
+        {
+          kind: "robots",
+          domain: hostOf(url),
+          url,
+          totalTimeoutMs: options.robotsTimeoutMs,
+          secrets: job.fetch.secrets,
+          policy: policyFor(turn.context, url),
+        },
         { kind: "robots", origin, job: permit.job, queued: null, askedAtMs: nowMs },
       );
       return;
@@ -84,8 +91,8 @@ export function pump(turn: Turn): void {
         kind: "page",
         domain: hostOf(permit.url),
         url: permit.url,
-        totalTimeoutMs: job.fetch.totalTimeoutMs,
-        bodyBytesMax: job.fetch.bodyBytesMax,
+        fetch: job.fetch,
+        policy: policyFor(turn.context, permit.url),
         ...(job.extract === undefined ? {} : { selectors: job.extract.selectors }),
       },
       { kind: "page", origin, job: permit.job, queued: head, askedAtMs: nowMs },

@@ -137,6 +137,7 @@ export function robotsFailed(
       response: null,
       content: null,
       contentKept: true,
+      egress: null,
       redirectTo: null,
       linksAdmitted: 0,
       robots: null,

@@ -1,4 +1,4 @@
-import type { Outcome } from "@sluice/records";
+import { unreachedFailures, type Outcome } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
 import { saveView, type Effects } from "./effects.ts";
 import type { OpenEntry } from "./entry.ts";
@@ -6,6 +6,8 @@ import { forgetEnded, giveBack, skip } from "./halting.ts";
 import type { JobView } from "./job-view.ts";
 import { putToWait, settle, takeBack } from "./places.ts";
 import type { FrontierState } from "./state.ts";
+
+const unreached: ReadonlySet<string> = new Set(unreachedFailures);
 
 /** An answer to a release: the credit comes back, and the URL is settled or waits again. */
 export function receiveOutcome(
@@ -22,7 +24,10 @@ export function receiveOutcome(
   const entry = state.out.get(outcome.releaseId)?.entry;
   if (entry !== undefined) {
     takeBack(state, outcome.releaseId, out);
-    if (outcome.crawlDelayMs !== null) state.host(entry.domain).crawlDelayMs = outcome.crawlDelayMs;
+    const host = state.host(entry.domain);
+    if (outcome.kind === "settled" || outcome.kind === "retry")
+      host.answers = !unreached.has(outcome.category);
+    if (outcome.crawlDelayMs !== null) host.crawlDelayMs = outcome.crawlDelayMs;
     const heldBefore = view.grantsHeld;
     answer(state, view, entry, outcome, out, nowMs);
     giveBack(view);

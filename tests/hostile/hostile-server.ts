@@ -1,0 +1,65 @@
+/** A server that is whichever hostile host it is asked as, and counts who comes. */
+import { createServer, type AddressInfo, type Socket } from "node:net";
+import { bodyThreats } from "./body-threats.ts";
+import { contentThreats } from "./content-threats.ts";
+import { protocolThreats } from "./protocol-threats.ts";
+import { page, type Threat } from "./threat.ts";
+
+export const threats: readonly Threat[] = [...bodyThreats, ...protocolThreats, ...contentThreats];
+
+export const hostOf = (threat: Pick<Threat, "name">): string => `${threat.name}.hostile.test`;
+
+/** Answers like any good site. */
+export const goodHost = "good.hostile.test";
+
+export class HostileServer implements AsyncDisposable {
+  readonly port: number;
+  readonly #close: () => Promise<void>;
+  readonly #requests: Map<string, number>;
+
+  private constructor(port: number, requests: Map<string, number>, close: () => Promise<void>) {
+    this.port = port;
+    this.#requests = requests;
+    this.#close = close;
+  }
+
+  static async start(address = "127.0.0.1"): Promise<HostileServer> {
+    const byHost = new Map(threats.map((threat) => [hostOf(threat), threat.respond]));
+    byHost.set(goodHost, (socket) => void socket.write(page("<title>good</title><a href=/next>next</a>")));
+    const sockets = new Set<Socket>();
+    const requests = new Map<string, number>();
+    const server = createServer((socket) => {
+      sockets.add(socket);
+      socket.on("error", () => socket.destroy()).on("close", () => sockets.delete(socket));
+      let text = "";
+      socket.on("data", (chunk) => {
+        // What is no request, such as the beginning of TLS, is kept waiting.
+        text = (text + chunk.toString("latin1")).slice(-20_000);
+        for (let end = text.indexOf("\r\n\r\n"); end >= 0; end = text.indexOf("\r\n\r\n")) {
+          const host = /^host: ([^:\r]+)/im.exec(text.slice(0, end))?.[1] ?? "";
+          text = text.slice(end + 4);
+          requests.set(host, (requests.get(host) ?? 0) + 1);
+          byHost.get(host)?.(socket);
+        }
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, address, resolve));
+    return new HostileServer((server.address() as AddressInfo).port, requests, async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    });
+  }
+
+  /** Requests that came for a host. */
+  requests(host: string): number {
+    return this.#requests.get(host) ?? 0;
+  }
+
+  url(threat: Threat): string {
+    return `${threat.scheme ?? "http"}://${hostOf(threat)}:${this.port}${threat.path ?? "/"}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#close();
+  }
+}
