@@ -73,25 +73,6 @@ describe("frontier", () => {
     checkTask(bench.driver.state);
   });
 
-  test("a hundred hosts that never answer do not hold what those that answer need", () => {
-    const bench = new Bench([openJob("j")], { ...defaultFrontierOptions, releasedMax: 400 });
-    const pages = (host: string): string[] =>
-      Array.from({ length: 50 }, (_, index) => `https://${host}.example/${index}`);
-    for (let host = 0; host < 100; host += 1) bench.links("j", pages(`dead${host}`));
-    for (let host = 0; host < 5; host += 1) bench.links("j", pages(`good${host}`));
-    const isGood = ({ url }: Due): boolean => url.includes("good");
-    let out = [...bench.released()];
-    let settled = 0;
-    while (out.some(isGood)) {
-      for (const due of out.filter(isGood)) bench.settle(due);
-      settled += out.filter(isGood).length;
-      out = [...bench.released()];
-    }
-    expect(settled).toBe(250);
-    expect(bench.driver.state.total.outstanding).toBeLessThanOrEqual(400);
-    checkTask(bench.driver.state);
-  });
-
   test("takes turns between jobs on one host, and goes through a host by depth", () => {
     const bench = new Bench([openJob("a", 15_000), openJob("b", 15_000)]);
     bench.driver.table("flow", "release", {});

@@ -128,8 +128,6 @@ export class HostQueue {
   readonly #jobs = new Map<string, JobQueue>();
   /** Crawl-delay of robots.txt, as the last outcome told it; null where none did. */
   crawlDelayMs: number | null = null;
-  /** The host answered the last request that is known of; false where it did not, and where none is known. */
-  answers = false;
   #windowHigh: number;
 
   constructor(domain: string, windowHigh: number, total: DemandTotal, heads: HeadBudget) {

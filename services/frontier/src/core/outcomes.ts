@@ -1,4 +1,4 @@
-import { unreachedFailures, type Outcome } from "@sluice/records";
+import type { Outcome } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
 import { saveView, type Effects } from "./effects.ts";
 import type { OpenEntry } from "./entry.ts";
@@ -6,8 +6,6 @@ import { forgetEnded, giveBack, skip } from "./halting.ts";
 import type { JobView } from "./job-view.ts";
 import { putToWait, settle, takeBack } from "./places.ts";
 import type { FrontierState } from "./state.ts";
-
-const unreached: ReadonlySet<string> = new Set(unreachedFailures);
 
 /** An answer to a release: the credit comes back, and the URL is settled or waits again. */
 export function receiveOutcome(
@@ -24,10 +22,7 @@ export function receiveOutcome(
   const entry = state.out.get(outcome.releaseId)?.entry;
   if (entry !== undefined) {
     takeBack(state, outcome.releaseId, out);
-    const host = state.host(entry.domain);
-    if (outcome.kind === "settled" || outcome.kind === "retry")
-      host.answers = !unreached.has(outcome.category);
-    if (outcome.crawlDelayMs !== null) host.crawlDelayMs = outcome.crawlDelayMs;
+    if (outcome.crawlDelayMs !== null) state.host(entry.domain).crawlDelayMs = outcome.crawlDelayMs;
     const heldBefore = view.grantsHeld;
     answer(state, view, entry, outcome, out, nowMs);
     giveBack(view);

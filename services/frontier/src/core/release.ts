@@ -20,8 +20,6 @@ import type { FrontierState } from "./state.ts";
 const turn = 8;
 /** URLs of blocked hosts that are given up in one step: a host may have millions, and a step has to be short. */
 const refusalsMax = 200;
-/** URLs that one domain has out at most when credits are scarce, as long as it has not answered. */
-const unprovenMax = 2;
 
 /**
  * Releases as much as is asked for and not one more: each domain up to its window, all together up to the
@@ -60,7 +58,7 @@ function releaseFrom(
   resize(state, host, context);
   const read = readerOf(state);
   for (let released = 0; released < turn;) {
-    if (host.window.demand() === 0 || isHeldBack(state, host)) return false;
+    if (host.window.demand() === 0) return false;
     const next = host.next((job) => releasableOf(state, job, context, changed), read);
     if (next === null) return false;
     const { entry, key } = next;
@@ -136,18 +134,6 @@ function giveUp(
 
 const policyFor = (context: StepContext, host: string): HostPolicy =>
   policyOf(host, context.tables[topics.policies.name]);
-
-/**
- * Once half of what may be out is out, a domain that does not answer gets no more than its first URLs: a thousand
- * hosts that keep every request waiting would otherwise hold all of it, and with it every host that answers.
- */
-function isHeldBack(state: FrontierState, host: HostQueue): boolean {
-  return (
-    !host.answers &&
-    host.window.outstanding >= unprovenMax &&
-    state.total.outstanding * 2 >= state.options.releasedMax
-  );
-}
 
 /** A job may release while it runs and, where its pages are limited, as far as it has grants in hand. */
 function releasableOf(
