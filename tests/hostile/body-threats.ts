@@ -2,7 +2,7 @@
 import { brotliCompressSync, constants, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { drips, floods, head, impatient, page, says, saysAndEnds, type Threat } from "./threat.ts";
 
-const zeros = Buffer.alloc(64_000_000);
+const zeros = Buffer.alloc(256_000_000);
 const html = "Content-Type: text/html";
 const megabyte = Buffer.alloc(1_000_000, "x");
 
