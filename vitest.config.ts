@@ -64,9 +64,20 @@ export default defineConfig({
         test: {
           name: "kafka",
           include: ["tests/{kafka,downstream}/**/*.test.ts"],
+          exclude: ["tests/kafka/chaos.test.ts"],
           globalSetup: ["tests/kafka/broker-setup.ts"],
           testTimeout: 600_000,
           hookTimeout: 300_000,
+          // They wait more than they work; each file has topics and hosts of its own.
+          maxWorkers: 2,
+        },
+      },
+      {
+        test: {
+          // By itself: what it does to processes and to the broker is hard enough on a machine.
+          name: "chaos",
+          include: ["tests/kafka/chaos.test.ts"],
+          testTimeout: 600_000,
           fileParallelism: false,
         },
       },
