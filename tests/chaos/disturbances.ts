@@ -145,21 +145,40 @@ export function full(world: World, disk: SmallDisk): Hold {
   };
 }
 
+const stillLookMs = 100;
+const stillMaxMs = 300_000;
+
+/**
+ * Waits until no result has come for so long, and tells after how long the last one came; null where they go on and
+ * on. How long what was released takes to come through depends on the machine, that it ends does not.
+ */
+async function untilStill(world: World, quietMs: number): Promise<number | null> {
+  const beganAtMs = performance.now();
+  let [had, hadAtMs] = [world.results, beganAtMs];
+  while (performance.now() - hadAtMs < quietMs) {
+    if (performance.now() - beganAtMs > quietMs + stillMaxMs) return null;
+    await sleep(stillLookMs);
+    if (world.results > had) [had, hadAtMs] = [world.results, performance.now()];
+  }
+  return Math.round(hadAtMs - beganAtMs);
+}
+
 /** The sink is held in a crawl without delay: fetching has to stop by itself, without growing. */
 export async function holdSink(world: World, hold: Hold, forMs: number): Promise<Findings> {
   await world.untilShare(0.2);
   const deathsBefore = world.fleet.graveyard.length;
   world.options.log(`${hold.what}, for ${forMs} ms`);
   hold.begin();
-  const half = forMs / 2;
-  await sleep(half);
+  const stoppedAfterMs = await untilStill(world, forMs / 2);
   const [resultsAtHalf, before] = [world.results, world.rssMb()];
-  await sleep(half);
+  await sleep(forMs / 2);
   const [resultsAtEnd, after] = [world.results, world.rssMb()];
   hold.end();
   const wrong: string[] = [];
+  if (stoppedAfterMs === null) wrong.push("fetching did not stop");
+  else if (resultsAtEnd > resultsAtHalf)
+    wrong.push(`${resultsAtEnd - resultsAtHalf} more results while held`);
   if (resultsAtHalf >= world.expected) wrong.push("the crawl was over before it could be held");
-  if (resultsAtEnd > resultsAtHalf) wrong.push(`${resultsAtEnd - resultsAtHalf} more results while held`);
   if (world.fleet.graveyard.length > deathsBefore) wrong.push("a process exited while the sink was held");
   const doubt = hold.doubt();
   if (doubt !== null) wrong.push(doubt);
@@ -168,6 +187,7 @@ export async function holdSink(world: World, hold: Hold, forMs: number): Promise
     figures: {
       held: hold.what,
       held_ms: forMs,
+      stopped_after_ms: stoppedAfterMs,
       results_at_half: resultsAtHalf,
       results_at_end: resultsAtEnd,
       rss_mb_before: before,
