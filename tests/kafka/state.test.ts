@@ -92,14 +92,13 @@ describe("the frontier's state on its disk", () => {
 
     await share(0.8);
     begun = running().length;
-    const died = fleet.deaths("frontier", 0);
-    fleet.kill("frontier", 0, "SIGKILL");
-    await observer.until("it is dead", () => fleet.deaths("frontier", 0) > died);
+    await fleet.retire("frontier", 0);
     const [spoiled] = stateFiles(state).filter((path) => path.includes("frontier"));
-    // Before its next life opens it: a version that this one does not know.
+    // While nobody has it open: a version that its next owner does not know.
     const db = new DatabaseSync(spoiled ?? "");
     db.exec("PRAGMA user_version = 99");
     db.close();
+    fleet.start("frontier");
     const afterSpoil = await lifeAfter(begun);
     expect(afterSpoil.filter((line) => line["readFrom"] === 0)).toHaveLength(1);
     expect(JSON.stringify(fleet.log("frontier", 0))).toContain("state_discarded");
