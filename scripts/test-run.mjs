@@ -5,7 +5,17 @@ import path from "node:path";
 import { runChild } from "./child.mjs";
 
 /** One after the other: the Kafka tests start a broker, which the others should not wait for or share cores with. */
-const projects = ["unit", "architecture", "kubernetes", "pipeline", "hostile", "docker", "page", "kafka", "chaos"];
+const projects = [
+  "unit",
+  "architecture",
+  "kubernetes",
+  "pipeline",
+  "hostile",
+  "docker",
+  "page",
+  "kafka",
+  "chaos",
+];
 
 /**
  * Totals of one JSON report. A file that could not be loaded has no tests and still counts as a failure;
