@@ -47,6 +47,7 @@ describe("back-pressure of the runtime", () => {
       heldRecords: 0,
       heldBytes: 0,
       calls: 0,
+      callsSlow: 0,
       callsWaiting: 0,
       paused: new Map(),
     });
@@ -174,6 +175,7 @@ describe("at scale", () => {
       heldRecords: 0,
       heldBytes: 0,
       calls: 0,
+      callsSlow: 0,
       callsWaiting: 0,
       unpersisted: 0,
       paused: new Map(),

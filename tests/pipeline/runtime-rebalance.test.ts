@@ -230,7 +230,8 @@ describe("a rebalance", () => {
     await bench.clock.settle(first.service.stop());
     const second = await bench.begin("b", { step });
     await bench.seeds(["drop/0"]);
-    await bench.pass(3 * 3_600_000);
+    // More than a state is kept for.
+    await bench.pass(13 * 3_600_000);
     await bench.clock.settle(second.service.stop());
     bench.cluster.compact(topics.frontierState.name, { dropTombstones: true });
     const third = await bench.begin("a", { step, stores });
