@@ -68,8 +68,7 @@ export default defineConfig({
           globalSetup: ["tests/kafka/broker-setup.ts"],
           testTimeout: 600_000,
           hookTimeout: 300_000,
-          // They wait more than they work; each file has topics and hosts of its own.
-          maxWorkers: 2,
+          fileParallelism: false,
         },
       },
       {

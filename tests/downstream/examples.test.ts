@@ -154,6 +154,12 @@ describe.skipIf(missing.length > 0)("the README's examples on a live crawl", { t
   });
 
   it("every record of a public topic is valid by its committed schema, for a validator that is not ours", async () => {
+    const policy = await fetch(`http://${api}/v1/policies/unasked.example`, {
+      method: "PUT",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ blocked: { reason: "asked by mail" }, delayMs: 5000 }),
+    });
+    expect(policy.status).toBe(201);
     const tests = join(root, "tests/downstream");
     await shell(`.venv/bin/pip install -q -r ${tests}/requirements.txt`, { cwd: dir });
     const schemas = join(root, "docs/reference/schemas");

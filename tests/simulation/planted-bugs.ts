@@ -39,7 +39,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: `${runtime}/membership.ts`,
     find: "const comesBack = join.memberId === this.#memberId && generations >= 0 && generations <= 1;",
     replace: "const comesBack = generations >= 0;",
-    seed: 911,
+    seed: 271,
   },
   {
     name: "reads offsets without fencing",
@@ -67,7 +67,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: `${runtime}/heartbeats.ts`,
     find: "return this.ageMs < this.#sessionTimeoutMs / 2;",
     replace: "return true;",
-    seed: 14,
+    seed: 3,
   },
   {
     name: "takes a batch that does not continue its position",
@@ -149,7 +149,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "issues one permit more than a host has connections",
-    file: `${pace}/permits.ts`,
+    file: `${pace}/check-rate.ts`,
     find: "politeness.concurrencyPerHost + aheadOf(",
     replace: "politeness.concurrencyPerHost + 1 + aheadOf(",
     seed: 2,
@@ -171,9 +171,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "asks a host at once that it has just taken over",
     file: `${fetcher}/politeness.ts`,
-    find: "const lastMs = host.lastEndMs ?? context.assignedAtMs;",
-    replace: "const lastMs = host.lastEndMs ?? 0;",
-    seed: 88,
+    find: "atMs: (lastMs ?? context.assignedAtMs) + delayMs",
+    replace: "atMs: (lastMs ?? 0) + delayMs",
+    seed: 149,
   },
   {
     name: "never asks for robots.txt again",
@@ -195,13 +195,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: "if (host.holdUntilMs <= nowMs) return;",
     replace: "if (host.holdUntilMs > 0) return;",
     seed: 160,
-  },
-  {
-    name: "writes a result again that is in the file",
-    file: `${sink}/jsonl-file.ts`,
-    find: "if (offset < (grown.get(key) ?? 0)) continue;",
-    replace: "",
-    seed: 44,
   },
   {
     name: "appends behind what a failed write has left",
@@ -243,7 +236,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: `${runtime}/table.ts`,
     find: "if (state.next <= from) return null;",
     replace: "return null;",
-    seed: 37,
+    seed: 288,
   },
   {
     name: "goes on with its own time of day",

@@ -95,7 +95,7 @@ export async function assembleService<State, Rec extends InputRecord, Call, Outc
       gathering.gather();
       const differenceMs = options.clockDifferenceMs?.() ?? null;
       if (differenceMs !== null)
-        metrics.setAll([{ metric: "sluice_runtime_clock_difference_seconds", value: differenceMs / 1000 }]);
+        metrics.record({ metric: "sluice_runtime_clock_difference_seconds", value: differenceMs / 1000 });
       return metrics.text();
     },
   };
