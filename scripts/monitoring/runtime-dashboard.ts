@@ -60,7 +60,7 @@ export const runtimeDashboard: Dashboard = {
           { description: "By what was met: records may be lost, or done again.", redFrom: 1 },
           [
             "{{service}} {{event}}",
-            `${sum(["service", "event"], rate("sluice_runtime_position_loss_events_total"))} > 0`,
+            sum(["service", "event"], rate("sluice_runtime_position_loss_events_total")),
           ],
         ),
         graph(
