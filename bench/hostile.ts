@@ -4,22 +4,17 @@
  * time on fresh hosts: alone, and beside a crawl of as many hosts that accept a connection and never say a word.
  * Prints one line of JSON; the ratio is the throughput beside them to that alone.
  */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { resolveKafka } from "@sluice/local-kafka";
-import { Fleet, type ServiceName } from "../tests/fleet/fleet.ts";
 import { loopback } from "../tests/fleet/graph.ts";
-import { Observer } from "../tests/fleet/observer.ts";
 import { htmlPage, Origin, type Page } from "../tests/fleet/origin.ts";
+import { openCrawlWorld, services } from "./crawl-world.ts";
 
 const hosts = Number(process.argv[2] ?? 1_000);
 const tarpits = Number(process.argv[3] ?? 1_000);
 const delayMs = Number(process.argv[4] ?? 10_000);
 const pagesPerHost = 4;
 const urlsPerTarpit = 10;
-const services: readonly ServiceName[] = ["frontier", "rate-limit", "fetcher", "result-sink"];
 
 /** A chain of pages, so that a host's pace is its delay from the first to the last. */
 function page(path: string): Page {
@@ -57,12 +52,7 @@ async function silentHosts(addresses: readonly string[]) {
 const peakMb = (pid: number): number =>
   Math.round(Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024);
 
-const dir = mkdtempSync(join(tmpdir(), "sluice-hostile-"));
-const kafka = await resolveKafka({
-  dataDir: join(dir, "kafka"),
-  env: process.env,
-  log: (line) => process.stderr.write(`${line}\n`),
-});
+const { fleet, observer, close } = await openCrawlWorld("hostile");
 const first = loopback(70, hosts);
 const second = loopback(80, hosts);
 const origin = await Origin.start(
@@ -71,14 +61,6 @@ const origin = await Origin.start(
   () => undefined,
 );
 const silent = await silentHosts(loopback(90, tarpits));
-const prefix = `hostile-${process.pid}.`;
-const observer = await Observer.open(kafka.brokers, prefix, 12);
-const fleet = new Fleet(dir, {
-  KAFKA_BROKERS: kafka.brokers.join(","),
-  SLUICE_PREFIX: prefix,
-  SLUICE_FETCHER_ALLOW_PRIVATE: "127.0.0.0/8",
-  SLUICE_SINK_DIR: join(dir, "results"),
-});
 
 /** Pages a second of a crawl of these hosts. */
 async function throughput(id: string, addresses: readonly string[]): Promise<number> {
@@ -130,10 +112,7 @@ try {
     })}\n`,
   );
 } finally {
-  await fleet.stop();
-  await observer.close();
+  await close();
   await origin.close();
   await silent.close();
-  await kafka.stop();
-  rmSync(dir, { recursive: true, force: true });
 }

@@ -3,7 +3,7 @@
  * series they show: `npm run -s bench:latency -- [hosts] [pages]`. Prints one line of JSON. Seeds are written one
  * at a time; the origin, the reader of results and the client of events run in this process, by one clock.
  */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "@sluice/local-kafka";
@@ -13,6 +13,7 @@ import { Fleet, type ServiceName } from "../tests/fleet/fleet.ts";
 import { loopback } from "../tests/fleet/graph.ts";
 import { Observer } from "../tests/fleet/observer.ts";
 import { htmlPage, Origin } from "../tests/fleet/origin.ts";
+import { rssMbOf } from "../tests/fleet/process-usage.ts";
 
 const hosts = Number(process.argv[2] ?? 60);
 const pages = Number(process.argv[3] ?? 100);
@@ -41,9 +42,7 @@ function latencies(values: readonly number[]): Latencies {
 
 const rest = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** The kernel's own figure of resident memory (proc(5), statm, in pages of 4 KiB). */
-const rssMb = (pid: number | undefined): number =>
-  Math.round((Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]) * 4096) / 1_048_576);
+const rssMb = (service: ServiceName): number => Math.round(rssMbOf(fleet.pid(service, 0) ?? 0));
 
 async function untilReady(port: number): Promise<void> {
   const limitMs = performance.now() + 60_000;
@@ -146,7 +145,7 @@ try {
       seed_to_result: { fresh_hosts: freshHosts, one_host: oneHost },
       answer_to_event: latencies(told),
       events_missing: told.filter(Number.isNaN).length,
-      rss_mb: Object.fromEntries(services.map((service) => [service, rssMb(fleet.pid(service, 0))])),
+      rss_mb: Object.fromEntries(services.map((service) => [service, rssMb(service)])),
       series,
     })}\n`,
   );

@@ -3,6 +3,7 @@ import { appendFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "@sluice/local-kafka";
+import { cpuSecondsOf } from "../fleet/process-usage.ts";
 import type { Findings } from "./disturbances.ts";
 import { floorSlope, longestPause, metricValue, type Reading, type Span } from "./steadiness.ts";
 import type { World } from "./world.ts";
@@ -21,8 +22,6 @@ const loopWindowMs = 600_000;
 const limits = { slopeMbPerHour: 1, loopDelayMs: 50, pauseMs: 30_000 } as const;
 /** Of the time of a process. Where it waits longer for a core, its event loop is late by the machine's fault. */
 const waitedShareMax = 0.05;
-/** Ticks of the kernel's CPU accounting in a second (USER_HZ). */
-const ticksPerSecond = 100;
 
 type Figures = Readonly<Record<string, number>>;
 
@@ -139,13 +138,9 @@ export class Soak {
     }
   }
 
-  /** CPU used by each process so far, by the kernel's accounting: fields 14 and 15 of /proc/PID/stat. */
+  /** CPU used by each process so far. */
   #cpuSeconds(): Figures {
-    return this.#ofEach((pid) => {
-      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
-    });
+    return this.#ofEach(cpuSecondsOf);
   }
 
   /** How long the main thread of each could have run and had no core, so far: /proc/PID/schedstat. */

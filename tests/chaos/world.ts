@@ -1,5 +1,5 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
@@ -9,6 +9,7 @@ import { topics } from "@sluice/records";
 import { Fleet, type ServiceName } from "../fleet/fleet.ts";
 import { draw, Graph, loopback } from "../fleet/graph.ts";
 import { Observer } from "../fleet/observer.ts";
+import { rssMbOf } from "../fleet/process-usage.ts";
 import type { OriginProcessOptions } from "./origin-process.ts";
 import { Proxy } from "./proxy.ts";
 
@@ -211,8 +212,7 @@ export class World {
     const sizes: Record<string, number> = {};
     for (const { service, index, pid } of this.fleet.members) {
       try {
-        const pages = Number(readFileSync(`/proc/${pid ?? 0}/statm`, "utf8").split(" ")[1]);
-        sizes[`${service}-${index}`] = Number(((pages * 4096) / 1_048_576).toFixed(1));
+        sizes[`${service}-${index}`] = Number(rssMbOf(pid ?? 0).toFixed(1));
       } catch {
         // Between two lives.
       }

@@ -29,9 +29,8 @@ export class Handovers {
     });
   }
 
-  /** The next ones, at most so many; all that was taken before counts as dealt with. */
+  /** The next ones, at most so many. What was taken before has to be acknowledged. */
   take(max: number): readonly Result[] {
-    this.acknowledge();
     this.#taken = this.#waiting.splice(0, max);
     return this.#taken.map(({ result }) => result);
   }

@@ -13,7 +13,9 @@ import {
 } from "@sluice/records";
 import type { Broker, OutRecord, TransactionalProducer } from "@sluice/runtime";
 import { Metrics } from "@sluice/telemetry";
+import { expect } from "vitest";
 import { openApi, type Api, type ApiOptions } from "../src/api.ts";
+import { problemSchema } from "../src/problem.ts";
 import { submissionSchema } from "../src/submission.ts";
 
 export const layout = { ...defaultLayout, prefix: "test.", partitions: 3 };
@@ -83,6 +85,40 @@ export async function apiWorld(seed = 1): Promise<ApiWorld> {
 export const seedUrl = "https://site.example/docs/";
 export const submission = (fields: object = {}): object => ({ seeds: [seedUrl], ...fields });
 export const parsedSubmission = (fields: object = {}) => submissionSchema.parse(submission(fields));
+
+export interface Answer {
+  readonly status: number;
+  /** Without fields where there was none. */
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** Asks a replica. What it answers is JSON, or nothing at all; a refusal is a problem with the status of the answer. */
+export async function ask(
+  api: Api,
+  method: "GET" | "POST" | "PUT" | "DELETE",
+  url: string,
+  payload?: object,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
+  const answer = await api.app.inject({
+    method,
+    url,
+    headers,
+    ...(payload === undefined ? {} : { payload }),
+  });
+  const { statusCode: status } = answer;
+  if (answer.payload === "") return { status, body: {} };
+  const isProblem = status >= 400;
+  expect(answer.headers["content-type"]).toContain(
+    isProblem ? "application/problem+json" : "application/json",
+  );
+  if (isProblem) expect(problemSchema.parse(answer.json()).status).toBe(status);
+  return { status, body: answer.json<Answer["body"]>() };
+}
+
+/** The fields that a refusal names. */
+export const fieldsOf = ({ body }: Answer): readonly string[] =>
+  problemSchema.parse(body).errors.map(({ field }) => field);
 
 export function statusRecord(job: string, run: number, fields: Partial<JobStatus> = {}): OutRecord {
   const status = jobStatusSchema.parse({

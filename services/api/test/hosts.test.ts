@@ -1,7 +1,7 @@
 import { hostSchema, policySchema, topics } from "@sluice/records";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Api } from "../src/api.ts";
-import { apiWorld, keyed, texts, type ApiWorld } from "./api-world.ts";
+import { apiWorld, ask as answerOf, keyed, texts, type Answer, type ApiWorld } from "./api-world.ts";
 
 let world: ApiWorld;
 let api: Api;
@@ -26,10 +26,8 @@ const told = hostSchema.parse({
   updatedAtMs: 2000,
 });
 
-const ask = async (method: "GET" | "POST" | "PUT", url: string, payload?: object) => {
-  const answer = await api.app.inject({ method, url, ...(payload === undefined ? {} : { payload }) });
-  return { status: answer.statusCode, body: answer.json() as Record<string, unknown> };
-};
+const ask = (method: "GET" | "POST" | "PUT", url: string, payload?: object): Promise<Answer> =>
+  answerOf(api, method, url, payload);
 
 describe("a host", () => {
   it("is shown with its pace, breaker and robots.txt as they were told last, and with all that is said of it", async () => {

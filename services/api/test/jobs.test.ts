@@ -3,7 +3,18 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Api } from "../src/api.ts";
 import { jobListSchema, jobViewSchema, submittedSchema } from "../src/job-view.ts";
 import { problemSchema } from "../src/problem.ts";
-import { apiWorld, keyed, seedUrl, statusRecord, submission, texts, type ApiWorld } from "./api-world.ts";
+import {
+  apiWorld,
+  ask as answerOf,
+  fieldsOf,
+  keyed,
+  seedUrl,
+  statusRecord,
+  submission,
+  texts,
+  type Answer,
+  type ApiWorld,
+} from "./api-world.ts";
 
 let world: ApiWorld;
 let api: Api;
@@ -14,29 +25,16 @@ beforeEach(async () => {
 });
 afterEach(() => world.close());
 
-interface Answer {
-  readonly status: number;
-  readonly body: unknown;
-}
-
-async function ask(
+const ask = (
   method: "GET" | "POST",
   url: string,
   payload?: object,
-  headers: Record<string, string> = {},
+  headers: Readonly<Record<string, string>> = {},
   to = api,
-): Promise<Answer> {
-  const answer = await to.app.inject({ method, url, headers, ...(payload === undefined ? {} : { payload }) });
-  const problem = answer.statusCode >= 400;
-  expect(answer.headers["content-type"]).toContain(problem ? "application/problem+json" : "application/json");
-  if (problem) expect(problemSchema.parse(answer.json()).status).toBe(answer.statusCode);
-  return { status: answer.statusCode, body: answer.json() };
-}
+): Promise<Answer> => answerOf(to, method, url, payload, headers);
 
 const submit = (fields: object = {}, headers: Record<string, string> = {}): Promise<Answer> =>
   ask("POST", "/v1/jobs", submission(fields), headers);
-const fieldsOf = ({ body }: Answer): readonly string[] =>
-  problemSchema.parse(body).errors.map(({ field }) => field);
 const jobsWritten = () =>
   texts(world.cluster, topics.jobs.name).map((text) => jobSchema.parse(JSON.parse(text)));
 const ended = (job: string, run = 1) =>

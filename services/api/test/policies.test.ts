@@ -1,8 +1,15 @@
 import { policySchema, topics } from "@sluice/records";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Api } from "../src/api.ts";
-import { problemSchema } from "../src/problem.ts";
-import { apiWorld, keyed, texts, type ApiWorld } from "./api-world.ts";
+import {
+  apiWorld,
+  ask as answerOf,
+  fieldsOf,
+  keyed,
+  texts,
+  type Answer,
+  type ApiWorld,
+} from "./api-world.ts";
 
 let world: ApiWorld;
 let api: Api;
@@ -13,28 +20,8 @@ beforeEach(async () => {
 });
 afterEach(() => world.close());
 
-interface Answer {
-  readonly status: number;
-  readonly body: Readonly<Record<string, unknown>>;
-}
-
-async function ask(
-  method: "GET" | "PUT" | "DELETE",
-  path: string,
-  payload?: object,
-  to = api,
-): Promise<Answer> {
-  const answer = await to.app.inject({
-    method,
-    url: `/v1/policies${path}`,
-    ...(payload === undefined ? {} : { payload }),
-  });
-  if (answer.statusCode >= 400) expect(problemSchema.parse(answer.json()).status).toBe(answer.statusCode);
-  return { status: answer.statusCode, body: answer.payload === "" ? {} : answer.json() };
-}
-
-const fieldsOf = ({ body }: Answer): readonly string[] =>
-  problemSchema.parse(body).errors.map(({ field }) => field);
+const ask = (method: "GET" | "PUT" | "DELETE", path: string, payload?: object, to = api): Promise<Answer> =>
+  answerOf(to, method, `/v1/policies${path}`, payload);
 const written = () => texts(world.cluster, topics.policies.name).filter((text) => text !== "");
 
 describe("policies of hosts", () => {

@@ -1,4 +1,4 @@
-import { jobSchema, topics, type Due, type Outcome, type Permit } from "@sluice/records";
+import { jobSchema, topics, type Outcome, type Permit } from "@sluice/records";
 import { Random, StepDriver } from "@sluice/topology/testing";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -6,6 +6,7 @@ import { gaugeRateLimit } from "../src/gauges.ts";
 import { measureRateLimit } from "../src/measure.ts";
 import type { RateLimitState } from "../src/core/domains.ts";
 import { rateLimitStep, type RateLimitRecord } from "../src/step.ts";
+import { dueOf } from "./records.ts";
 
 /** One task with a job, and what its gauges say. */
 class Bench {
@@ -25,20 +26,10 @@ class Bench {
   due(host: string, count = 1): void {
     for (let left = count; left > 0; left -= 1) {
       const releaseId = `r${this.#releases++}`;
-      const value: Due = {
-        releaseId,
+      const value = dueOf(host, releaseId, this.driver.nowMs, {
         job: "j",
-        run: 1,
         url: `http://${host}/${releaseId}`,
-        urlId: releaseId,
-        depth: 0,
-        root: null,
-        parent: null,
-        redirects: 0,
-        attempt: 1,
-        releasedAtMs: this.driver.nowMs,
-        leaseUntilMs: this.driver.nowMs + 600_000,
-      };
+      });
       this.driver.feed(topics.due.name, host, value);
     }
     this.take();

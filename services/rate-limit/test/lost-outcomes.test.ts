@@ -1,10 +1,11 @@
-import { topics, type Due, type Permit } from "@sluice/records";
+import { topics, type Permit } from "@sluice/records";
 import { MemoryEntries } from "@sluice/topology";
 import { StepDriver } from "@sluice/topology/testing";
 import { describe, expect, test } from "vitest";
 import { expireOut, loadState, type RateLimitState } from "../src/core/domains.ts";
 import { defaultPaceOptions as options } from "../src/options.ts";
 import { rateLimitStep, type RateLimitRecord } from "../src/step.ts";
+import { dueOf } from "./records.ts";
 
 const domain = "a.example";
 const leaseMs = 60_000;
@@ -14,20 +15,7 @@ function driverAt(nowMs: number): StepDriver<RateLimitState, RateLimitRecord> {
 }
 
 function due(driver: StepDriver<RateLimitState, RateLimitRecord>, id: string, forMs = leaseMs): void {
-  const value: Due = {
-    releaseId: id,
-    job: "default",
-    run: 1,
-    url: `https://${domain}/${id}`,
-    urlId: id,
-    depth: 0,
-    root: null,
-    parent: null,
-    redirects: 0,
-    attempt: 1,
-    releasedAtMs: driver.nowMs,
-    leaseUntilMs: driver.nowMs + forMs,
-  };
+  const value = dueOf(domain, id, driver.nowMs, { leaseUntilMs: driver.nowMs + forMs });
   driver.feed(topics.due.name, domain, value);
 }
 

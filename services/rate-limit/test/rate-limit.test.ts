@@ -6,6 +6,7 @@ import { defaultPaceOptions as options, type PaceOptions } from "../src/options.
 import { aheadOf, backOffMs, newPace, type Pace, type Politeness } from "../src/core/pace.ts";
 import type { RateLimitState } from "../src/core/domains.ts";
 import { rateLimitStep, type RateLimitRecord } from "../src/step.ts";
+import { dueOf } from "./records.ts";
 
 const runs = Number(process.env["SLUICE_TEST_RUNS"] ?? 300);
 
@@ -101,20 +102,13 @@ class World {
   #ask(): void {
     const number = this.#asks++;
     const domain = `d${this.#random.below(2)}.example`;
-    const due: Due = {
-      releaseId: `r${number}`,
+    const { nowMs } = this.driver;
+    const due = dueOf(domain, `r${number}`, nowMs, {
       job: "j",
-      run: 1,
       url: `https://${domain}/${number}`,
       urlId: `u${number}`,
-      depth: 0,
-      root: null,
-      parent: null,
-      redirects: 0,
-      attempt: 1,
-      releasedAtMs: this.driver.nowMs,
-      leaseUntilMs: this.driver.nowMs + this.#random.pick([10_000, 600_000]),
-    };
+      leaseUntilMs: nowMs + this.#random.pick([10_000, 600_000]),
+    });
     this.asked.set(due.releaseId, { due, answer: null });
     this.driver.feed(topics.due.name, domain, due);
   }

@@ -3,7 +3,6 @@ import {
   policySchema,
   topics,
   type CrawlEvent,
-  type Due,
   type Host,
   type Job,
   type Outcome,
@@ -14,6 +13,7 @@ import { StepDriver, type SentRecord, type TraceCommand } from "@sluice/topology
 import { defaultPaceOptions } from "../src/options.ts";
 import type { RateLimitState } from "../src/core/domains.ts";
 import { rateLimitStep, type RateLimitRecord } from "../src/step.ts";
+import { dueOf } from "./records.ts";
 
 const startMs = 1_000_000_000_000;
 
@@ -83,20 +83,11 @@ export class RateLimitTrace {
   };
 
   #due(domain: string, id: string, fields: Readonly<Record<string, string>>): void {
-    const due: Due = {
-      releaseId: id,
+    const { nowMs } = this.#driver;
+    const due = dueOf(domain, id, nowMs, {
       job: fields["job"] ?? "default",
-      run: 1,
-      url: `https://${domain}/${id}`,
-      urlId: id,
-      depth: 0,
-      root: null,
-      parent: null,
-      redirects: 0,
-      attempt: 1,
-      releasedAtMs: this.#driver.nowMs,
-      leaseUntilMs: this.#driver.nowMs + Number(fields["lease"] ?? 600) * 1000,
-    };
+      leaseUntilMs: nowMs + Number(fields["lease"] ?? 600) * 1000,
+    });
     this.#driver.feed(topics.due.name, domain, due);
   }
 
