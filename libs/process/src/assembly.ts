@@ -29,7 +29,7 @@ export interface AssemblyOptions {
   readonly broker: Broker;
   readonly clock: Clock;
   /** What the broker's time of day is ahead of the clock; null where it is not known. */
-  readonly clockDifferenceMs?: () => number | null;
+  readonly clockDifferenceMs?: (() => number | null) | undefined;
   readonly instance: string;
   readonly log: Log;
   readonly onFatal: (error: Error) => void;
@@ -88,14 +88,12 @@ export async function assembleService<State, Rec extends InputRecord, Call, Outc
   });
   const lag = new InputLag(broker.admin, layout.prefix);
   const { gauges } = definition;
-  const gathering = new Gathering({ service, metrics, clock, limits, lag, gauges });
+  const { clockDifferenceMs } = options;
+  const gathering = new Gathering({ service, metrics, clock, limits, lag, gauges, clockDifferenceMs });
   return {
     service,
     metrics: async () => {
       gathering.gather();
-      const differenceMs = options.clockDifferenceMs?.() ?? null;
-      if (differenceMs !== null)
-        metrics.record({ metric: "sluice_runtime_clock_difference_seconds", value: differenceMs / 1000 });
       return metrics.text();
     },
   };

@@ -29,6 +29,8 @@ export interface GatheringOptions<State> {
   readonly limits: RuntimeLimits;
   readonly lag: InputLag;
   readonly gauges?: Gauges<State> | undefined;
+  /** What the broker's time of day is ahead of the clock; null where it is not known. */
+  readonly clockDifferenceMs?: (() => number | null) | undefined;
 }
 
 /** Sets the gauges of a service when somebody asks for its metrics. */
@@ -57,7 +59,7 @@ export class Gathering<State> {
   }
 
   #runtime(figures: Figures): readonly Measurement[] {
-    const { clock, limits, service } = this.#options;
+    const { clock, clockDifferenceMs, limits, service } = this.#options;
     const held = service.gauges();
     const { inputs, oldestUnfinishedMs, tasks, restore, heartbeatAgeMs } = figures;
     const ageMs = oldestUnfinishedMs === null ? 0 : Math.max(0, clock.nowMs() - oldestUnfinishedMs);
@@ -86,6 +88,7 @@ export class Gathering<State> {
       { metric: "sluice_runtime_restore_target_records", value: restore.target },
       { metric: "sluice_runtime_heartbeat_age_seconds", value: (heartbeatAgeMs ?? 0) / 1000 },
       { metric: "sluice_runtime_heartbeat_age_seconds_limit", value: limits.sessionTimeoutMs / 2000 },
+      { metric: "sluice_runtime_clock_difference_seconds", value: (clockDifferenceMs?.() ?? 0) / 1000 },
       ...byLabel("sluice_runtime_paused_partitions", "reason", held.paused),
       ...byLabel("sluice_runtime_tasks", "phase", service.phases()),
     ];

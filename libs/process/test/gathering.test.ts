@@ -35,7 +35,7 @@ function gathered(gauges?: () => readonly Measurement[]) {
   const clock = new FakeClock();
   const cluster = memoryBroker({ clock, seed: 1 });
   const client = cluster.connect("test");
-  const shown = { figures, paused: new Map<string, number>(), looks: 0 };
+  const shown = { figures, paused: new Map<string, number>(), looks: 0, clockDifferenceMs: 0 };
   const service = {
     gauges: () => ({
       heldRecords: 10,
@@ -61,6 +61,7 @@ function gathered(gauges?: () => readonly Measurement[]) {
     limits: defaultLimits,
     lag: new InputLag(client.admin, ""),
     gauges,
+    clockDifferenceMs: () => shown.clockDifferenceMs,
   });
   const value = async (start: string, labels = ""): Promise<number> => {
     gathering.gather();
@@ -81,6 +82,13 @@ describe("the gauges of a service", () => {
     expect(await value("oldest_unfinished_seconds")).toBe(4);
     expect(await value("heartbeat_age_seconds")).toBe(1.5);
     expect(await value("heartbeat_age_seconds_limit")).toBe(defaultLimits.sessionTimeoutMs / 2000);
+  });
+
+  test("tell what the broker's clock is ahead, and lose no other by it", async () => {
+    const { shown, value } = gathered();
+    shown.clockDifferenceMs = 1500;
+    expect(await value("clock_difference_seconds")).toBe(1.5);
+    expect(await value("held_records_limit")).toBe(2000);
   });
 
   test("split the lag into what is held on purpose and what is ready", async () => {
