@@ -1,7 +1,17 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readinessChecks } from "@sluice/process";
 import { topics } from "@sluice/records";
-import { memoryStores, type GroupHandlers, type MemberClaim } from "@sluice/runtime";
+import {
+  diskStores,
+  memoryStores,
+  type GroupHandlers,
+  type MemberClaim,
+  type StateStores,
+} from "@sluice/runtime";
 import type { MemoryClient } from "@sluice/broker/memory";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { asking, Bench, benchStep, numbered, type Life } from "./bench.ts";
 
 const taskOf = (id: string): number => Number(id.split("/")[1]);
@@ -10,6 +20,9 @@ const tasksOf = (life: Life): number[] =>
     .states()
     .map(({ task }) => task)
     .sort();
+
+/** Records counted in all. */
+const total = (bench: Bench): number => bench.outputs().length;
 
 /** Holds back what the client tells the service, to make several things happen within one turn. */
 function handlersOf(client: MemoryClient, taken: (handlers: GroupHandlers) => void): MemoryClient {
@@ -208,6 +221,57 @@ describe("a rebalance", () => {
         .filter((count) => count > 10),
     ).toEqual([11, 12, 13, 14, 15]);
     expect(bench.outputs<number>(topics.frontierState.name, moved).at(-1)).toBe(15);
+  });
+
+  it("brings tasks back to the instance that has their state, which reads only what came since and tells how far it is", async () => {
+    const bench = await Bench.open({ partitions: 4, latency: { minMs: 5, maxMs: 20 } });
+    const root = mkdtempSync(join(tmpdir(), "sluice-rebalance-"));
+    onTestFinished(() => rmSync(root, { recursive: true, force: true }));
+    const storesOf = (instance: string): StateStores =>
+      diskStores({ dir: root, instance, nowMs: () => bench.clock.nowMs(), onEvent: () => undefined });
+    const limits = { partitionBytesMax: 100 };
+    const first = await bench.begin("b", { stores: storesOf("b"), limits });
+    for (const partition of [0, 1, 2, 3]) await bench.seeds(numbered("a", 20), partition);
+    await bench.until(() => total(bench) === 80, "all are counted");
+    // b keeps the first two tasks. Whoever has all and knows of no state elsewhere would keep these, too.
+    const other = await bench.begin("a", { stores: storesOf("a"), limits });
+    await bench.until(() => tasksOf(first).length === 2 && tasksOf(other).length === 2, "each has two");
+    const had = tasksOf(first);
+    await bench.clock.settle(first.service.stop());
+    for (const task of tasksOf(other)) rmSync(join(root, "b", `task-${task}.db`));
+    await bench.until(() => tasksOf(other).length === 4, "the other has all");
+    const whole = Object.fromEntries(
+      other.named("task_running").map(({ task, readFrom, readTo }) => [task, [readFrom, readTo]]),
+    );
+    for (const task of had) expect(whole[task]).toEqual([0, expect.any(Number)]);
+    for (const partition of [0, 1, 2, 3]) await bench.seeds(numbered("b", 20), partition);
+    await bench.until(() => total(bench) === 160, "all are counted");
+    await bench.pass(2000);
+
+    const again = bench.life("b", { stores: storesOf("b"), limits });
+    await bench.clock.settle(again.service.start());
+    const told = new Set<string>();
+    await bench.until(() => {
+      const { restore } = again.service.figures();
+      if (restore.target > 0) {
+        told.add(`${restore.read} of ${restore.target}`);
+        expect(readinessChecks(again.service)["tasks"]).toMatchObject({
+          ok: false,
+          detail: expect.stringContaining(`changelog ${restore.read} of ${restore.target}`) as string,
+        });
+      }
+      return again.service.ready && tasksOf(again).length === 2;
+    }, "it runs again");
+    expect(tasksOf(again)).toEqual(had);
+    expect(told.size).toBeGreaterThan(3);
+    for (const { task, readFrom, readTo } of again.named("task_running")) {
+      const [, stood] = whole[Number(task)] ?? [];
+      // The one that took over has left a marker when it fenced.
+      expect(Number(readFrom)).toBe(Number(stood) - 1);
+      expect(Number(readTo)).toBeGreaterThan(Number(stood));
+    }
+    expect(readinessChecks(again.service)["tasks"]?.ok).toBe(true);
+    expect(again.service.states().map(({ state }) => state.get("count"))).toEqual([40, 40]);
   });
 
   it("that brings a task back hours later does not trust a state older than the tombstones", async () => {

@@ -7,7 +7,7 @@ export { kafkaRefusal } from "./kafka-refusal.ts";
 export { kafkaSecurity } from "./kafka-security.ts";
 export { LagWatch } from "./lag-watch.ts";
 export type { Gauges, ServiceMeasurements } from "./measurements.ts";
-export type { Check } from "./readiness.ts";
+export { readinessChecks, type Check } from "./readiness.ts";
 export { runProcess, type ProcessContext, type ServiceDefinition } from "./run.ts";
 export { prepareTopics, topicSpecs } from "./topic-setup.ts";
 export { topicsCommand } from "./topics-command.ts";

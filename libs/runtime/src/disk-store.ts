@@ -112,6 +112,11 @@ export class DiskStore implements TaskStore {
     return this.#marks.entries;
   }
 
+  /** The changelog was once read to its end. */
+  get isWhole(): boolean {
+    return this.#marks.asOfMs !== null;
+  }
+
   get checkpointAtMs(): number | null {
     return this.#checkpointAtMs;
   }

@@ -46,7 +46,8 @@ export function diskStores(options: DiskStoresOptions): StateStores {
       open.set(task, store);
       return store;
     },
-    held: () => [...held],
+    // Not one that was never read to its end: it would be begun anew.
+    held: () => [...held].filter((task) => open.get(task)?.isWhole !== false),
     close: () => {
       for (const store of open.values()) store.close(null);
       lock.close();

@@ -32,6 +32,21 @@ function killed(stores: StateStores): void {
 }
 
 describe("stores on a disk", () => {
+  test("are held once the changelog was read to its end, in this process and in the next", () => {
+    const dir = newDir();
+    const stores = storesIn(dir);
+    stores.open(1, 1_000_000).apply(Object.entries({ a: "1" }), 5);
+    const whole = stores.open(2, 1_000_000);
+    whole.apply(Object.entries({ b: "2" }), 5);
+    expect(stores.held()).toEqual([]);
+    whole.checkpoint(1_000_000);
+    expect(stores.held()).toEqual([2]);
+    killed(stores);
+    const again = storesIn(dir);
+    expect(again.held()).toEqual([2]);
+    killed(again);
+  });
+
   test("show at once what was applied, and after a kill what was applied up to the last checkpoint", () => {
     const dir = newDir();
     const stores = storesIn(dir);

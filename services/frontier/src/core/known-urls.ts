@@ -27,6 +27,8 @@ const singleMax = 4096;
 const tablesMany = 256;
 const fillMax = 0.8;
 const growth = 1.25;
+/** Above the mean, in standard deviations of what one of many tables gets by chance. */
+const spread = 3;
 const word = 2 ** 32;
 
 class Table {
@@ -119,6 +121,14 @@ export class KnownUrls {
     slots[slot + 1] = low;
     slots[slot + 2] = ((code << 29) | (Math.min(depth, depthMax) << 16) | Math.floor(number / word)) >>> 0;
     slots[slot + 3] = number >>> 0;
+  }
+
+  /** Room for so many at once, before the first is set: tables that grow on the way there are copied again and again. */
+  reserve(count: number): void {
+    if (this.#size > 0 || count < singleMax) return;
+    const mean = count / tablesMany;
+    const capacity = Math.ceil((mean + spread * Math.sqrt(mean)) / fillMax);
+    this.#tables = Array.from({ length: tablesMany }, () => new Table(capacity));
   }
 
   clear(): void {

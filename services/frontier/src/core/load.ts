@@ -30,8 +30,11 @@ export function loadFrontier(options: FrontierOptions, entries: LoadedEntries): 
   for (const letter of letters) {
     for (const number of numbersUnder(entries, letter)) {
       const view = views.get(number);
-      if (view !== undefined) loaders[letter](state, view, entries);
-      else state.dropping.add(number);
+      if (view !== undefined) {
+        // A run forgets its URLs all at once, so what it has admitted is what is stored.
+        view.known.reserve(view.tally.admitted);
+        loaders[letter](state, view, entries);
+      } else state.dropping.add(number);
       state.nextNumber = Math.max(state.nextNumber, number + 1);
     }
   }
