@@ -127,7 +127,8 @@ export class GeneratedBroker implements Broker {
       },
       seek: (at, offset) => {
         const { read } = this.#log(at);
-        if (offset !== read) throw new Error(`${at.topic}/${at.partition}: ${offset} is sought, ${read} is next`);
+        if (offset !== read)
+          throw new Error(`${at.topic}/${at.partition}: ${offset} is sought, ${read} is next`);
       },
       pause: (partitions) => setPaused(partitions, true),
       resume: (partitions) => setPaused(partitions, false),

@@ -181,8 +181,7 @@ interface Moment {
 function moment(): Moment {
   const { user, system } = process.cpuUsage();
   let known = 0;
-  for (const { state } of service.states())
-    for (const view of state.views.values()) known += view.known.size;
+  for (const { state } of service.states()) for (const view of state.views.values()) known += view.known.size;
   return { known, pages, cpuMs: (user + system) / 1000, generatedMs: broker.cpuMs };
 }
 

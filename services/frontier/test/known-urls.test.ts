@@ -31,6 +31,29 @@ describe("known URLs", () => {
     );
   });
 
+  test("are the same by their bytes, and where room was made for them before", () => {
+    for (const reserved of [0, 4096, 6000]) {
+      const known = new KnownUrls();
+      known.reserve(reserved);
+      for (let index = 0; index < 6000; index += 1) {
+        const at = places[index % places.length] ?? "fresh";
+        known.add(Buffer.from(`00${id(index)}`, "hex"), 1, at, index % 200, at === "settled" ? 0 : index);
+      }
+      expect(known.size).toBe(6000);
+      let wrong = 0;
+      for (let index = 0; index < 6000; index += 1) {
+        const found = known.get(id(index));
+        const at = places[index % places.length];
+        const place = at === "settled" ? 0 : index;
+        if (found?.at !== at || found?.depth !== index % 200 || found.place !== place) wrong += 1;
+      }
+      expect(wrong).toBe(0);
+      known.reserve(1_000_000);
+      expect(known.get(id(7))).not.toBeNull();
+      expect(known.bytes).toBeLessThan(500_000);
+    }
+  });
+
   test("take up to 25 bytes each beyond the first few thousand", () => {
     const known = new KnownUrls();
     for (let index = 0; index < 200_000; index += 1) known.set(id(index), "settled", 1);

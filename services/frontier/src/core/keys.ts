@@ -57,6 +57,26 @@ export function parseQueued(key: string): UrlKey {
   };
 }
 
+/** What one of a queue's keys says beyond the queue: where it is, and as what. Reads no more than it must. */
+export function placeInQueue(
+  key: string,
+  queue: string,
+): Omit<UrlKey, "view" | "domain" | "dueAtMs" | "urlId"> & {
+  /** As `idText` has it. */
+  readonly id: string;
+} {
+  const from = queue.length;
+  const bar = key.indexOf("|", from);
+  const granted = key.startsWith("0", from);
+  const end = bar + 1 + idChars;
+  return {
+    granted,
+    place: parseInt(key.slice(from + 4, bar), 36),
+    id: key.slice(bar + 1, end),
+    depth: parseInt(granted ? key.slice(end + 1) : key.slice(from + 1, from + 4), 36),
+  };
+}
+
 export function parseDelayed(key: string): UrlKey {
   const [, due = "", domain = "", order = "", id = ""] = key.split("|");
   return {
@@ -74,6 +94,9 @@ export function parseOut(key: string): Pick<UrlKey, "view" | "domain" | "urlId">
   const [, domain = "", id = ""] = key.split("|");
   return { view: viewOfKey(key), domain, urlId: idOf(id) };
 }
+
+/** Characters of a URL id in a key. */
+const idChars = 22;
 
 /** 22 characters for the 32 digits of a URL id. */
 export function idText(urlId: string): string {

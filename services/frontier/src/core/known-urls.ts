@@ -97,10 +97,10 @@ export class KnownUrls {
     this.#put(high, low, restOf(urlId), codes.indexOf(at), depth, place);
   }
 
-  /** A settled URL, by the 16 bytes of its id. */
-  addSettled(bytes: Buffer, at: number, depth: number): void {
-    const rest = bytes.readUIntBE(at + 8, 6);
-    this.#put(bytes.readUInt32BE(at), bytes.readUInt32BE(at + 4), rest, settledCode, depth, 0);
+  /** The same by the 16 bytes of its id. */
+  add(bytes: Buffer, from: number, at: Whereabouts, depth: number, place = 0): void {
+    const rest = bytes.readUIntBE(from + 8, 6);
+    this.#put(bytes.readUInt32BE(from), bytes.readUInt32BE(from + 4), rest, codes.indexOf(at), depth, place);
   }
 
   #put(high: number, low: number, rest: number, code: number, depth: number, place: number): void {

@@ -5,7 +5,8 @@ import { entryOf, type StoredEntry } from "./entry.ts";
 import { formerEntries } from "./former-entries.ts";
 import { JobOwner, type StoredJobOwner } from "./job-owner.ts";
 import { JobView, type StoredJobView } from "./job-view.ts";
-import { keys, letters, parseDelayed, parseOut, parseQueued, viewOfKey } from "./keys.ts";
+import type { HostQueue } from "./host-queue.ts";
+import { keys, letters, parseDelayed, parseOut, placeInQueue, viewOfKey } from "./keys.ts";
 import { awaitNext } from "./places.ts";
 import { readBlock } from "./settled-block.ts";
 import { FrontierState, releaseIdOf } from "./state.ts";
@@ -71,16 +72,28 @@ const loaders: Readonly<Record<(typeof letters)[number], LoadUrls>> = {
     }
   },
   q: (state, view, entries) => {
-    for (const key of entries.keys(keys.all("q", view.number))) {
-      const { domain, urlId, granted, depth, place } = parseQueued(key);
-      view.known.set(urlId, granted ? "granted" : "fresh", depth, place);
-      view.waits({ granted });
-      state.places = Math.max(state.places, place + 1);
-      // Of a job that came to a halt nothing is released.
-      if (view.halt !== null) continue;
-      state.host(domain).restore(view.id, keys.queue(view.number, domain), granted);
-      view.hosts.add(domain);
-      state.ready.add(domain);
+    const prefix = keys.all("q", view.number);
+    const id = Buffer.alloc(16);
+    // The URLs of a domain lie one after another, and there may be a million of them.
+    let queue: string | null = null;
+    let host: HostQueue | null = null;
+    for (const key of entries.keys(prefix)) {
+      if (queue === null || !key.startsWith(queue)) {
+        const domain = key.slice(prefix.length, key.indexOf("|", prefix.length));
+        queue = keys.queue(view.number, domain);
+        // Of a job that came to a halt nothing is released.
+        host = view.halt === null ? state.host(domain) : null;
+        if (host !== null) {
+          view.hosts.add(domain);
+          state.ready.add(domain);
+        }
+      }
+      const at = placeInQueue(key, queue);
+      id.write(at.id, "base64url");
+      view.known.add(id, 0, at.granted ? "granted" : "fresh", at.depth, at.place);
+      view.waits(at);
+      state.places = Math.max(state.places, at.place + 1);
+      host?.restore(view.id, queue, at.granted);
     }
   },
   d: (_, view, entries) => {

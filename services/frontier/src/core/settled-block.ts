@@ -46,5 +46,5 @@ export class SettledBlock {
 export function readBlock(text: string, known: KnownUrls): void {
   const bytes = Buffer.from(text, "base64url");
   for (let at = 0; at + 18 <= bytes.length; at += 18)
-    known.addSettled(bytes, at, bytes.readUInt16BE(at + 16) & 0x3fff);
+    known.add(bytes, at, "settled", bytes.readUInt16BE(at + 16) & 0x3fff);
 }
