@@ -30,6 +30,8 @@ export interface ExchangeOptions {
   readonly connection: Connection;
   readonly monotonicMs: () => number;
   readonly startedAtMs: number;
+  /** How late this process's own event loop has been so far. */
+  readonly lateMs: () => number;
   readonly budget: BodyBudget;
   readonly giveBack: (connection: Connection) => void;
   readonly settle: (answer: FetchAnswer) => void;
@@ -47,6 +49,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #settled = false;
   #sentAtMs: number | undefined;
   #firstByteAtMs: number | undefined;
+  #lateBeforeMs = 0;
+  #lateMs = 0;
   #bytesReadBefore = 0;
   #header: ResponseHeader | undefined;
   #body: BodyBuffer | undefined;
@@ -96,10 +100,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onRequestSent(): void {
     this.#sentAtMs = this.#options.monotonicMs();
+    this.#lateBeforeMs = this.#options.lateMs();
   }
 
   onResponseStarted(): void {
-    this.#firstByteAtMs ??= this.#options.monotonicMs();
+    if (this.#firstByteAtMs !== undefined) return;
+    this.#firstByteAtMs = this.#options.monotonicMs();
+    this.#lateMs = this.#options.lateMs() - this.#lateBeforeMs;
   }
 
   onResponseStart(
@@ -227,7 +234,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       bodyBytes: body.length,
       wireBytes: this.#wireBytes,
       remoteAddress: this.#remoteAddress,
-      ttfbMs: (this.#firstByteAtMs ?? 0) - (this.#sentAtMs ?? this.#firstByteAtMs ?? 0),
+      ttfbMs: this.#ttfbMs(),
       durationMs: this.#durationMs(),
       location: header.location,
       httpVersion: "1.1",
@@ -252,6 +259,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const connection = this.#connection;
     this.#connection = undefined;
     if (connection !== undefined) this.#options.giveBack(connection);
+  }
+
+  #ttfbMs(): number {
+    if (this.#firstByteAtMs === undefined || this.#sentAtMs === undefined) return 0;
+    return Math.max(0, this.#firstByteAtMs - this.#sentAtMs - this.#lateMs);
   }
 
   #durationMs(): number {

@@ -47,7 +47,7 @@ export interface FetchResponse {
   /** Bytes of the body as they came, transfer coding removed, content codings not. */
   readonly wireBytes: number;
   readonly remoteAddress: string;
-  /** From the request sent to the first byte of the answer: the host's own latency. */
+  /** From the request sent to the first byte of the answer: the host's own latency, without that of this process. */
   readonly ttfbMs: number;
   /** From the call to this answer. */
   readonly durationMs: number;

@@ -5,6 +5,7 @@ import { Exchange } from "./exchange.ts";
 import type { FetchAnswer, FetchRequest } from "./fetch-answer.ts";
 import { GuardedDispatcher } from "./guarded-dispatcher.ts";
 import type { GuardedDispatcherOptions } from "./guarded-dispatcher.ts";
+import { OwnLateness } from "./own-lateness.ts";
 import { requestHeader } from "./request-header.ts";
 import type { RequestHeaderOptions } from "./request-header.ts";
 import { directRoute } from "./route.ts";
@@ -40,7 +41,13 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   const dispatcher = new GuardedDispatcher(options);
   const budget = new BodyBudget(options.bodiesBytesMax ?? 268_435_456);
   const monotonicMs = options.monotonicMs ?? (() => performance.now());
+  const lateness = new OwnLateness(monotonicMs);
   const plainHeader = requestHeader(options);
+
+  const destroy = (): Promise<void> => {
+    lateness.close();
+    return dispatcher.destroy();
+  };
 
   return {
     fetch(request, signal) {
@@ -73,14 +80,18 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
           connection,
           monotonicMs,
           startedAtMs,
+          lateMs: () => lateness.totalMs,
           budget,
           giveBack,
           settle,
         }).start();
       });
     },
-    close: () => dispatcher.close(),
-    destroy: () => dispatcher.destroy(),
+    close() {
+      lateness.close();
+      return dispatcher.close();
+    },
+    destroy,
     get connections() {
       return { busy: dispatcher.busyCount, idle: dispatcher.idleCount, idleMax: dispatcher.idleLimit };
     },
@@ -90,6 +101,6 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     get dns() {
       return dispatcher.dns;
     },
-    [Symbol.asyncDispose]: () => dispatcher.destroy(),
+    [Symbol.asyncDispose]: destroy,
   };
 }
