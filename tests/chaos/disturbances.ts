@@ -59,13 +59,14 @@ export async function scaleAll(world: World, events: number): Promise<Findings> 
     const atMs = Date.now();
     world.events.push({ what: `scale ${service} from ${now.length} to ${wanted}`, atMs });
     world.options.log(`scale ${service} from ${now.length} to ${wanted}`);
-    const retired: Promise<void>[] = [];
+    const changes: Promise<void>[] = [];
     for (let index = 0; index < wanted; index += 1) {
       if (now.includes(index)) continue;
       world.start(service, index);
+      changes.push(world.fleet.joined(service, index));
     }
-    for (const index of now) if (index >= wanted) retired.push(world.fleet.retire(service, index));
-    await Promise.all(retired);
+    for (const index of now) if (index >= wanted) changes.push(world.fleet.retire(service, index));
+    await Promise.all(changes);
     // A task that moves takes what its fetcher had under way with it: it is asked for again.
     const untilMs = Date.now() + settledMs;
     const fetchers = Math.max(fetchersBefore, instancesOf(world, "fetcher").length);

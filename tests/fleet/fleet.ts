@@ -19,6 +19,7 @@ export interface Death {
 interface Member {
   readonly service: ServiceName;
   readonly index: number;
+  readonly startedAtMs: number;
   process: ChildProcess | null;
   /** Environment of each of its lives. */
   readonly always: Readonly<Record<string, string>>;
@@ -52,7 +53,8 @@ export class Fleet {
     once: Readonly<Record<string, string>> = {},
     always: Readonly<Record<string, string>> = {},
   ): void {
-    const member: Member = { service, index, process: null, always, once, deaths: 0, log: null };
+    const startedAtMs = Date.now();
+    const member: Member = { service, index, startedAtMs, process: null, always, once, deaths: 0, log: null };
     this.#members.push(member);
     this.#spawn(member);
   }
@@ -104,10 +106,13 @@ export class Fleet {
       .map((line) => JSON.parse(line) as Record<string, unknown>);
   }
 
-  /** Resolves when the member has joined its group for the first time. */
+  /** Resolves when the member has joined its group since it was started. */
   async joined(service: ServiceName, index: number, withinMs = 60_000): Promise<void> {
     const untilMs = performance.now() + withinMs;
-    while (!this.log(service, index).some((line) => line["event"] === "joined")) {
+    const { startedAtMs } = this.#member(service, index);
+    const isOwn = ({ time }: Readonly<Record<string, unknown>>): boolean =>
+      Date.parse(String(time)) >= startedAtMs;
+    while (!this.log(service, index).some((line) => line["event"] === "joined" && isOwn(line))) {
       if (performance.now() > untilMs) throw new Error(`${service}-${index} has not joined its group`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
