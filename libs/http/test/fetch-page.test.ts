@@ -396,19 +396,3 @@ test("where memory of bodies is short, those that come slowly are given up and q
   expect([first, second].filter((answer) => answer?.kind === "response").length).toBe(1);
   expect(client.bodies).toEqual({ bytes: 0, bytesMax: 60_000 });
 });
-
-test("a host is not taken for slow where this process itself was late to look", async () => {
-  let asked = 0;
-  await using site = await rawServer((socket) => {
-    asked += 1;
-    socket.write(response("hi", [], "200 OK"));
-    if (asked > 1) return;
-    // The answer has been sent, and nobody of this process comes to read it.
-    const untilMs = performance.now() + 400;
-    while (performance.now() < untilMs) void untilMs;
-  });
-  await using client = clientFor();
-  const late = responded(await fetchOf(client, `${site.origin}/late`));
-  expect(late.durationMs).toBeGreaterThanOrEqual(400);
-  expect(late.ttfbMs).toBeLessThan(late.durationMs - 300);
-});
