@@ -97,9 +97,11 @@ function* changelog(): Generator<Change, { readonly text: number }, undefined> {
       place: index,
       attempt: 1,
       releases: 0,
+      visit: 1,
       granted: false,
       leaseUntilMs: 0,
       dueAtMs: 0,
+      delayedBy: null,
     };
     yield change(keys.queued(1, entry), storedEntry(entry));
   }

@@ -92,6 +92,15 @@ export const deliveryDashboard: Dashboard = {
           ...quantiles("sluice_api_request_seconds"),
         ),
         graph(
+          "Removed jobs",
+          "cps",
+          {
+            description:
+              "Jobs that ended, and whose record and state were removed: by request, or by expiry.",
+          },
+          ["{{by}}", sum(["by"], rate("sluice_api_removed_jobs_total"))],
+        ),
+        graph(
           "Open streams",
           "short",
           { description: "By what they carry, and the most there may be: then clients are answered 429." },

@@ -171,7 +171,7 @@ export const overviewDashboard: Dashboard = {
           ],
           [
             "held in frontier",
-            `sum(${gauge("sluice_frontier_waiting_urls", { reason: ["window", "due_time"] })})`,
+            `sum(${gauge("sluice_frontier_waiting_urls", { reason: ["window", "due_time", "back_off", "breaker"] })})`,
           ],
         ),
         graph(

@@ -50,7 +50,7 @@ export const politenessDashboard: Dashboard = {
           "short",
           {
             description:
-              "grant: a page grant of maxPages is asked for; due_time: a retry, a back-off or a long delay; window: the host has all out that it may.",
+              "grant: a page grant of maxPages is asked for; due_time: a long delay; back_off: a failed try, or the host asked for a pause; breaker: that of the host; window: the host has all out that it may.",
             stacked: true,
           },
           ["{{reason}}", sum(["reason"], gauge("sluice_frontier_waiting_urls"))],
@@ -79,6 +79,12 @@ export const politenessDashboard: Dashboard = {
             stacked: true,
           },
           ["{{state}}", sum(["state"], gauge("sluice_frontier_jobs"))],
+        ),
+        graph(
+          "Failed URLs asked for again",
+          "short",
+          { description: "In the present run of each job, by POST /v1/jobs/{id}/retry." },
+          ["urls", `sum(${gauge("sluice_frontier_retried_urls")})`],
         ),
         graph("Ends of jobs", "cps", { description: "Runs of jobs that ended, by reason." }, [
           "{{reason}}",

@@ -378,6 +378,12 @@ export const apiSettings = {
     schema: integer(1, 100_000).default(256),
     about: "Most event and result streams open at once; one more is answered 429.",
   }),
+  jobsKeptMs: setting({
+    env: "SLUICE_API_JOBS_KEPT_MS",
+    schema: integer(0, Number.MAX_SAFE_INTEGER).default(604_800_000),
+    about:
+      "How long a job is kept after its end; then its record, its figures and what services keep of it are removed, but no results. 0: for ever.",
+  }),
   direct: setting({
     env: "SLUICE_API_DIRECT",
     schema: flag.default(true),

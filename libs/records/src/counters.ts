@@ -9,7 +9,8 @@ export const tallySchema = z.object({
   received: count.describe("Link records of this job read here."),
   admitted: count.describe("URLs taken into the frontier."),
   done: count.describe("Settled with the page had."),
-  failed: count.describe("Settled without."),
+  failed: count.describe("Settled without, those included that were asked for again since."),
+  retried: count.default(0).describe("Of these, those that were asked for again."),
   skipped: count.describe("Admitted, then given up without a result: robots, limit, cancel."),
   limited: count.describe("URLs that maxPages or the end of the job cut off, admitted or not."),
   refused: count.describe("Links not admitted: out of scope, too deep."),
@@ -27,6 +28,7 @@ export const emptyTally = (): Tally => ({
   admitted: 0,
   done: 0,
   failed: 0,
+  retried: 0,
   skipped: 0,
   limited: 0,
   refused: 0,
@@ -38,7 +40,55 @@ export const emptyTally = (): Tally => ({
 });
 
 /** URLs admitted and not yet settled. */
-export const openOf = (tally: Tally): number => tally.admitted - tally.done - tally.failed - tally.skipped;
+export const openOf = (tally: Tally): number => tally.admitted - tally.done - failedOf(tally) - tally.skipped;
+
+/** URLs that are settled without a page, and not asked for again. */
+export const failedOf = (tally: Tally): number => tally.failed - tally.retried;
+
+const countsSchema = z.record(z.string().max(100), count);
+
+/**
+ * What holds URLs that are admitted and neither settled nor in flight. `politeness`: the pace of their host;
+ * `back_off`: a try failed, or the host asked for a pause; `breaker`: that of their host is open; `paused`: the job,
+ * or its record is awaited; `budget`: a page grant; `capacity`: as many URLs are released as a task may have out;
+ * `back_pressure`: readers of results lag; `ending`: nothing, they are about to be given up.
+ */
+export const waitingReasons = [
+  "politeness",
+  "back_off",
+  "breaker",
+  "paused",
+  "budget",
+  "capacity",
+  "back_pressure",
+  "ending",
+] as const;
+export type WaitingReason = (typeof waitingReasons)[number];
+
+export const waitingBySchema = z
+  .object({
+    politeness: count.describe("For the pace of their host."),
+    back_off: count.describe("After a failed try, or because the host asked for a pause."),
+    breaker: count.describe("For the breaker of their host."),
+    paused: count.describe("For the job to go on."),
+    budget: count.describe("For a page that may still be had of maxPages."),
+    capacity: count.describe("For URLs that are released to be answered: a task has its most out."),
+    back_pressure: count.describe("For readers of results that lag."),
+    ending: count.describe("For nothing: the job ends, and they are about to be given up."),
+  })
+  .describe("Waiting URLs by what holds them: their sum is `waiting`.");
+export type WaitingBy = z.infer<typeof waitingBySchema>;
+
+export const nothingWaiting = (): WaitingBy => ({
+  politeness: 0,
+  back_off: 0,
+  breaker: 0,
+  paused: 0,
+  budget: 0,
+  capacity: 0,
+  back_pressure: 0,
+  ending: 0,
+});
 
 /** From a frontier task to the owner of a job. Compacted under `<job>/<task>`. */
 export const taskCountersSchema = z.object({
@@ -48,6 +98,8 @@ export const taskCountersSchema = z.object({
   task: count,
   wave: count.describe("Highest probe answered by this record or an earlier one."),
   inFlight: count.describe("Of the open URLs those released and unanswered."),
+  waitingBy: waitingBySchema.optional(),
+  failedBy: countsSchema.optional(),
   tally: tallySchema,
 });
 
@@ -72,9 +124,14 @@ export const jobStatusSchema = z.object({
   admitted: count,
   done: count,
   failed: count,
+  failedBy: countsSchema
+    .optional()
+    .describe("URLs that failed and are not asked for again, by category: their sum is `failed`."),
+  retried: count.optional().describe("Times that a failed URL was asked for again."),
   skipped: count,
   refused: count,
   waiting: count,
+  waitingBy: waitingBySchema.optional(),
   inFlight: count,
   startedAtMs: z.int(),
   endedAtMs: z.int().nullable(),
@@ -89,6 +146,13 @@ export const countersSchema = z.discriminatedUnion("kind", [taskCountersSchema, 
 export type Counters = z.infer<typeof countersSchema>;
 export type TaskCounters = z.infer<typeof taskCountersSchema>;
 
+/** Failed URLs to be taken up again. */
+export const retryOrderSchema = z.object({
+  order: count.describe("Orders of this run so far; each is announced to each task like a record of links."),
+  asked: countsSchema.describe("How many times so far, by category."),
+});
+export type RetryOrder = z.infer<typeof retryOrderSchema>;
+
 /** From the owner of a job to one frontier task. Compacted under `<job>/<task>`: totals, never deltas. */
 export const grantSchema = z.object({
   job: jobIdSchema,
@@ -101,5 +165,13 @@ export const grantSchema = z.object({
     .enum(["max_pages", "timeout", "ended"])
     .nullable()
     .describe("Give up what still waits, for this reason."),
+  over: z.boolean().optional().describe("The run has ended: nothing follows, and nothing is answered."),
+  retry: retryOrderSchema.optional(),
+  continues: z
+    .int()
+    .positive()
+    .nullable()
+    .optional()
+    .describe("The run before, where this one goes on with what failed in it."),
 });
 export type Grant = z.infer<typeof grantSchema>;

@@ -14,6 +14,11 @@ export const dueSchema = z.object({
   parent: z.string().nullable(),
   redirects: z.int().nonnegative(),
   attempt: z.int().positive().describe("1 for the first try of this URL."),
+  visit: z
+    .int()
+    .positive()
+    .optional()
+    .describe("Above 1 where it failed before and was asked for again; part of the result's id."),
   releasedAtMs: z.int(),
   leaseUntilMs: z.int().describe("Past this instant nobody may start it; the answer is `expired`."),
 });

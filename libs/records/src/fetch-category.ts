@@ -24,12 +24,9 @@ export const fetchFailures = [
 ] as const;
 export type FetchFailure = (typeof fetchFailures)[number];
 
-export const fetchCategories = [
-  "ok",
-  "redirect",
-  "http_4xx",
-  "http_429",
-  "http_5xx",
-  ...fetchFailures,
-] as const;
+/** Those of a URL without a page, for which it may be asked for again. */
+export const failedCategories = ["http_4xx", "http_429", "http_5xx", ...fetchFailures] as const;
+export type FailedCategory = (typeof failedCategories)[number];
+
+export const fetchCategories = ["ok", "redirect", ...failedCategories] as const;
 export type FetchCategory = (typeof fetchCategories)[number];

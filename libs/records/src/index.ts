@@ -2,24 +2,33 @@ export { decodeRecord, type Decoded } from "./codec.ts";
 export {
   countersSchema,
   emptyTally,
+  failedOf,
   finishReasons,
   grantSchema,
   jobStatusSchema,
+  nothingWaiting,
   openOf,
+  waitingBySchema,
+  waitingReasons,
   type Counters,
   type FinishReason,
   type Grant,
   type JobStatus,
+  type RetryOrder,
   type Tally,
   type TaskCounters,
   type UrlCounts,
+  type WaitingBy,
+  type WaitingReason,
 } from "./counters.ts";
 export { dueSchema, permitSchema, type Due, type Permit } from "./due.ts";
 export { eventSchema, eventSchemas, type CrawlEvent } from "./event.ts";
 export {
+  failedCategories,
   fetchCategories,
   fetchFailures,
   unreachedFailures,
+  type FailedCategory,
   type FetchCategory,
   type FetchFailure,
 } from "./fetch-category.ts";

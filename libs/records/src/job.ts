@@ -126,6 +126,24 @@ export const jobSchema = z.object({
     .describe(
       "False: processes of the API run every service themselves until the job has ended, beside whatever else runs.",
     ),
+  retry: z
+    .object({
+      asked: z
+        .record(
+          z.string().max(100),
+          z.object({ times: z.int().positive(), atMs: milliseconds.describe("When the last time.") }),
+        )
+        .default({})
+        .describe("How many times so far, by category."),
+      continues: z
+        .int()
+        .positive()
+        .nullable()
+        .default(null)
+        .describe("The run before, where this one goes on with what failed in it instead of its seeds."),
+    })
+    .optional()
+    .describe("Failed URLs that are asked for again; the API writes it."),
   submittedAtMs: milliseconds.default(0).describe("When it was submitted, epoch milliseconds."),
 });
 

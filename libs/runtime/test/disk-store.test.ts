@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -25,6 +25,11 @@ function storesIn(dir: string, nowMs = 1_000_000): StateStores & { readonly even
   };
   return { ...diskStores({ dir, instance: "f-1", nowMs: () => nowMs, onEvent }), events };
 }
+
+const bytesIn = (dir: string): number =>
+  readdirSync(dir, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".db"))
+    .reduce((sum, name) => sum + statSync(join(dir, name)).size, 0);
 
 /** As a kill leaves it: what no checkpoint has written is lost, and the kernel gives the locks back. */
 function killed(stores: StateStores): void {
@@ -204,6 +209,35 @@ describe("stores on a disk", () => {
     const store = after.open(0, 1000);
     expect([[...store.all("")], store.nextOffset]).toEqual([[["a", "1"]], 1]);
     killed(after);
+  });
+
+  test("use the room of what was removed for what comes next", () => {
+    const dir = newDir();
+    // URLs of one job after the other, each removed with its job.
+    const sizes = [1, 2, 3].map((job) => {
+      const stores = storesIn(dir);
+      const store = stores.open(0, 1_000_000);
+      const keys = Array.from({ length: 5000 }, (_, url) => `q${job}|host-${url % 50}.example|${url}`);
+      store.apply(
+        keys.map((key) => [key, `"${key.repeat(3)}"`] as const),
+        job,
+      );
+      store.checkpoint(1_000_000);
+      for (let from = 0; from < keys.length; from += 500)
+        store.apply(
+          keys.slice(from, from + 500).map((key) => [key, null] as const),
+          job,
+        );
+      store.checkpoint(1_000_000);
+      expect(store.size).toBe(0);
+      store.close(1_000_000);
+      stores.close();
+      expect(stores.events).toEqual([]);
+      return bytesIn(dir);
+    });
+    const [first = 0, ...later] = sizes;
+    expect(first).toBeGreaterThan(500_000);
+    for (const size of later) expect(size).toBeLessThanOrEqual(first * 1.02);
   });
 
   test("read as stores in memory do, whatever is applied, and across kills", () => {

@@ -10,12 +10,14 @@ import { EventHub } from "./event-hub.ts";
 import { Follower } from "./follower.ts";
 import { JobBook } from "./job-book.ts";
 import { JobDesk } from "./job-desk.ts";
+import { JobExpiry } from "./job-expiry.ts";
 import { joinMetrics } from "./metrics-text.ts";
 import { addPageRoutes } from "./page-routes.ts";
 import { Problem, problemType } from "./problem.ts";
 import { PolicyBook } from "./policy-book.ts";
 import { PolicyDesk } from "./policy-desk.ts";
 import { measureRequests } from "./request-metrics.ts";
+import { addFailureRoutes } from "./routes/failures.ts";
 import { addHealthRoutes } from "./routes/health.ts";
 import { addHostRoutes } from "./routes/hosts.ts";
 import { addJobRoutes } from "./routes/jobs.ts";
@@ -30,6 +32,8 @@ export interface ApiOptions {
   /** Null: none is asked for, and only loopback names are answered. */
   readonly token: string | null;
   readonly streamsMax: number;
+  /** How long a job is kept after its end; null: for ever. */
+  readonly jobsKeptMs: number | null;
   readonly version: string;
   readonly log: (event: string, fields: Readonly<Record<string, unknown>>) => void;
   readonly metrics: Metrics;
@@ -85,11 +89,26 @@ export async function openApi(options: ApiOptions): Promise<Api> {
   const app = createApp(options);
   const slots = new StreamSlots(options.streamsMax, registry);
   const desk = new JobDesk({ book, follower, broker, clock, layout });
-  addJobRoutes(app, desk, book, direct !== null);
+  const onRemoved = (by: "request" | "expiry"): void =>
+    registry.add("sluice_api_removed_jobs_total", 1, { by });
+  addJobRoutes(app, { desk, book, isDirect: direct !== null, onRemoved: () => onRemoved("request") });
+  const expiry =
+    options.jobsKeptMs === null
+      ? null
+      : new JobExpiry({
+          desk,
+          book,
+          clock,
+          keptMs: options.jobsKeptMs,
+          onRemoved: () => onRemoved("expiry"),
+          log,
+        });
+  expiry?.start();
   const policyDesk = new PolicyDesk({ book: policies, follower, broker, clock, layout });
   addPolicyRoutes(app, { desk: policyDesk, book: policies, clock });
   addHostRoutes(app, { desk: policyDesk, book: policies, broker, clock, layout });
   addStreamRoutes(app, { ...options, desk, book, hub, slots });
+  addFailureRoutes(app, { broker, layout, desk, book });
   addHealthRoutes(app, { ...options, checks, metrics });
   addPageRoutes(app);
   return {
@@ -98,6 +117,7 @@ export async function openApi(options: ApiOptions): Promise<Api> {
     metrics,
     close: async () => {
       slots.close();
+      await expiry?.close();
       await app.close();
       await direct?.close();
       await Promise.all([follower.close(), hub.follower.close()]);

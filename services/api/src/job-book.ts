@@ -84,6 +84,17 @@ export class JobBook {
     return [...this.#jobs.keys()].sort();
   }
 
+  /** Jobs that ended before an instant, at most so many. */
+  endedBefore(endedBeforeMs: number, limit: number): readonly string[] {
+    const found: string[] = [];
+    for (const [id, { job }] of this.#jobs) {
+      if (found.length === limit) break;
+      const status = this.#statuses.get(id);
+      if (hasEnded(job, status) && (status?.endedAtMs ?? Infinity) <= endedBeforeMs) found.push(id);
+    }
+    return found;
+  }
+
   #foldJob({ key, value, headers }: BrokerRecord): void {
     const id = key?.toString("utf8") ?? "";
     const decoded = decodeRecord(topics.jobs.name, value);

@@ -1,6 +1,14 @@
 /** Takes orders for jobs and writes them into `crawl.jobs`. Holds nothing that is not in the topics. */
 import { randomBytes } from "node:crypto";
-import { defaultJob, defaultJobId, partitionOf, topics, type Job, type TopicLayout } from "@sluice/records";
+import {
+  defaultJob,
+  defaultJobId,
+  partitionOf,
+  topics,
+  type FailedCategory,
+  type Job,
+  type TopicLayout,
+} from "@sluice/records";
 import type { Broker, Clock } from "@sluice/runtime";
 import type { Follower } from "./follower.ts";
 import { headersOf, type JobBook, type JobEntry, type ResultsFrom, type UsedKey } from "./job-book.ts";
@@ -100,6 +108,71 @@ export class JobDesk {
         throw new Problem(409, `The job ${id} was cancelled: it can only end, and then be submitted again.`);
       const write = { ...known, job: { ...job, desired } };
       return { write: written(write), answer: write };
+    });
+  }
+
+  /**
+   * Asks for failed URLs of these categories again. A job that has ended goes on as its next run, with these URLs and
+   * what they lead to. @throws Problem 404, 409
+   */
+  retry(id: string, categories: readonly FailedCategory[]): Promise<JobEntry> {
+    return this.#writer.order(id, async () => {
+      const { book, clock, layout } = this.#options;
+      await this.refresh();
+      await this.#caughtUp(topics.counters.name, partitionOf(id, layout.partitions));
+      const known = this.#entry(id);
+      const status = book.status(id);
+      const atMs = clock.nowMs();
+      const ended = hasEnded(known.job, status);
+      if (known.job.desired === "cancelled" && !ended)
+        throw new Problem(
+          409,
+          `The job ${id} was cancelled: failed URLs can be asked for when it has ended.`,
+        );
+      if (ended && categories.every((category) => (status?.failedBy?.[category] ?? 0) === 0))
+        throw new Problem(409, `The job ${id} has ended, and nothing of it has failed by these categories.`);
+      const before = ended ? {} : (known.job.retry?.asked ?? {});
+      const asked = { ...before };
+      for (const category of categories)
+        asked[category] = { times: (before[category]?.times ?? 0) + 1, atMs };
+      const { job } = known;
+      const run = ended ? Math.max(job.run, status?.run ?? 0) : null;
+      const write: JobEntry =
+        run === null
+          ? { ...known, job: { ...job, retry: { asked, continues: job.retry?.continues ?? null } } }
+          : {
+              ...known,
+              job: {
+                ...job,
+                run: run + 1,
+                desired: "running",
+                retry: { asked, continues: run },
+                submittedAtMs: atMs,
+              },
+              resultsFrom: await this.#resultsFrom(run + 1),
+            };
+      return { write: written(write), answer: write };
+    });
+  }
+
+  /**
+   * Removes a job that has ended: its record here, and with it all that services keep of it. Its results stay.
+   * @param endedBeforeMs and only if it ended before this instant
+   * @throws Problem 404, 409
+   */
+  remove(id: string, endedBeforeMs = Infinity): Promise<void> {
+    return this.#writer.order(id, async () => {
+      const { book, layout } = this.#options;
+      await this.refresh();
+      await this.#caughtUp(topics.counters.name, partitionOf(id, layout.partitions));
+      const known = book.entry(id);
+      if (known === undefined) throw new Problem(404, `There is no record of a job ${id}.`);
+      const status = book.status(id);
+      if (!hasEnded(known.job, status))
+        throw new Problem(409, `The job ${id} has not ended: cancel it, and remove it then.`);
+      if ((status?.endedAtMs ?? 0) > endedBeforeMs)
+        throw new Problem(409, `The job ${id} was crawled again since.`);
+      return { write: { value: null }, answer: undefined };
     });
   }
 

@@ -37,6 +37,7 @@ const api = await openApi({
   layout,
   token: config.token ?? null,
   streamsMax: config.streamsMax,
+  jobsKeptMs: config.jobsKeptMs === 0 ? null : config.jobsKeptMs,
   version,
   log: (event, fields) => (expected.has(event) ? log.info(fields, event) : log.warn(fields, event)),
   metrics: new Metrics({ service: "api" }),

@@ -97,12 +97,56 @@ function readerOf({ broker, prefix, span }: ResultsOptions): LogReader {
   );
 }
 
-/** Empty where the record is not one of the run. The bytes of the topic are kept where they are one line. */
-function lineOf({ value }: BrokerRecord, job: string, run: number): string {
+export interface FailedPage {
+  readonly failed: readonly Result[];
+  /** Where the next page begins. */
+  readonly next: ResultsPosition;
+}
+
+/** Records that are looked at for one page: where few have failed, a page may have less than was asked for. */
+const lookedAtMax = 100_000;
+
+/** At most `limit` results that failed, of the categories, from the beginning of the span. */
+export async function failedPage(
+  options: ResultsOptions,
+  categories: ReadonlySet<string>,
+  limit: number,
+): Promise<FailedPage> {
+  const { job, run, span } = options;
+  const next = [...span.from];
+  const failed: Result[] = [];
+  let lookedAt = 0;
+  const reader = readerOf(options);
+  try {
+    for (;;) {
+      const batch = await reader.read();
+      if (batch === null) return { failed, next: span.end };
+      for (const record of batch.records) {
+        if (failed.length === limit || lookedAt === lookedAtMax) return { failed, next };
+        next[batch.partition] = record.offset + 1;
+        lookedAt += 1;
+        const result = resultOf(record, job, run);
+        if (result !== null && categories.has(result.outcome)) failed.push(result);
+      }
+      next[batch.partition] = Math.min(batch.nextOffset, span.end[batch.partition] ?? batch.nextOffset);
+    }
+  } finally {
+    await reader.close();
+  }
+}
+
+/** Null where the record is not one of the run. */
+function resultOf({ value }: BrokerRecord, job: string, run: number): Result | null {
   const decoded = decodeRecord(topics.results.name, value);
-  if (decoded.kind !== "value") return "";
+  if (decoded.kind !== "value") return null;
   const result = decoded.value as Result;
-  if (result.job !== job || result.run !== run) return "";
-  const text = value?.toString("utf8") ?? "";
+  return result.job === job && result.run === run ? result : null;
+}
+
+/** Empty where the record is not one of the run. The bytes of the topic are kept where they are one line. */
+function lineOf(record: BrokerRecord, job: string, run: number): string {
+  const result = resultOf(record, job, run);
+  if (result === null) return "";
+  const text = record.value?.toString("utf8") ?? "";
   return `${/[\r\n]/.test(text) ? JSON.stringify(result) : text}\n`;
 }

@@ -54,6 +54,7 @@ export async function apiWorld(seed = 1): Promise<ApiWorld> {
         layout,
         token: null,
         streamsMax: 8,
+        jobsKeptMs: null,
         version: "1.2.3",
         log: () => undefined,
         metrics: new Metrics({ service: "api" }),

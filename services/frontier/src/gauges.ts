@@ -3,8 +3,12 @@ import type { Job } from "@sluice/records";
 import type { HostQueue } from "./core/host-queue.ts";
 import { jobOf } from "./core/jobs.ts";
 import { stateOf } from "./core/ownership.ts";
-import { isHeld } from "./core/release.ts";
+import { delayReasons } from "./core/delay-reason.ts";
 import type { FrontierState } from "./core/state.ts";
+import { isHeld, isRunning } from "./core/waiting.ts";
+
+/** As they were named before they had reasons of their own, where they had none. */
+const delayLabels = { politeness: "due_time", back_off: "back_off", breaker: "breaker" } as const;
 
 /** What may hold a URL in its host's queue; one that waits for its due time is in none. */
 const nothing = { ready: 0, window: 0, total: 0, grant: 0, paused: 0, back_pressure: 0 };
@@ -40,30 +44,28 @@ export function gaugeFrontier(downstream: Downstream): Gauges<FrontierState> {
 }
 
 function gaugeUrls({ state }: RunningTask<FrontierState>, count: Count): void {
-  for (const { known, waiting, inFlight, tally } of state.views.values()) {
+  for (const { known, waiting, inFlight, tally, failed } of state.views.values()) {
     count("sluice_frontier_known_urls", known.size);
-    const states = { waiting, released: inFlight, ...pick(tally) };
+    count("sluice_frontier_retried_urls", tally.retried);
+    const states = { waiting, released: inFlight, done: tally.done, failed, skipped: tally.skipped };
     for (const [name, value] of Object.entries(states)) count("sluice_frontier_urls", value, { state: name });
   }
-  let delayed = 0;
   let bytes = 0;
   for (const view of state.views.values()) {
-    delayed += view.delayed;
     bytes += view.known.bytes;
+    if (view.halt !== null) {
+      count("sluice_frontier_waiting_urls", view.waiting, { reason: "ending" });
+      continue;
+    }
+    for (const reason of delayReasons)
+      count("sluice_frontier_waiting_urls", view.delayedBy[reason], { reason: delayLabels[reason] });
   }
-  count("sluice_frontier_waiting_urls", delayed, { reason: "due_time" });
   count("sluice_frontier_head_urls", state.heads.held);
   count("sluice_frontier_head_urls_limit", state.heads.max);
   count("sluice_frontier_known_bytes", bytes);
   count("sluice_frontier_unanswered_urls", state.total.outstanding);
   count("sluice_frontier_unanswered_urls_limit", state.options.releasedMax);
 }
-
-const pick = ({ done, failed, skipped }: { done: number; failed: number; skipped: number }) => ({
-  done,
-  failed,
-  skipped,
-});
 
 function gaugeHosts(task: RunningTask<FrontierState>, nowMs: number, count: Count): void {
   const { state } = task;
@@ -102,7 +104,7 @@ function waitingOf({ state, context }: RunningTask<FrontierState>): (host: HostQ
       const job = jobById(id);
       const all = granted + fresh;
       if (held) to.back_pressure += all;
-      else if (job?.run !== view.run || job.desired !== "running") to.paused += all;
+      else if (job === undefined || !isRunning(job, view)) to.paused += all;
       else if (full) to.total += all;
       else if (host.window.demand() === 0) to.window += all;
       else if (job.limits.maxPages === null || view.grantsHeld > 0) to.ready += all;

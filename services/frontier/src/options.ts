@@ -12,6 +12,8 @@ export interface FrontierOptions {
   readonly windowSpanMs: number;
   /** How long a record waits for the job it names before it is given up. */
   readonly unknownJobMs: number;
+  /** What is kept of a job without a record goes so long after the task was taken up. */
+  readonly orphanMs: number;
   /** Records of one topic that may wait for their jobs at once; then the topic waits. */
   readonly pendingMax: number;
   /** Most redirects in a row. */
@@ -27,6 +29,7 @@ export const defaultFrontierOptions: FrontierOptions = {
   leaseMs: 600_000,
   windowSpanMs: 30_000,
   unknownJobMs: 10_000,
+  orphanMs: 600_000,
   pendingMax: 1000,
   redirectsMax: 10,
   grantsAtOnce: 50,

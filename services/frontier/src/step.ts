@@ -8,7 +8,7 @@ import {
   type Seed,
 } from "@sluice/records";
 import type { InputRecord, Step, StepContext } from "@sluice/topology";
-import type { Effects } from "./core/effects.ts";
+import { saveView, type Effects } from "./core/effects.ts";
 import { receiveLinks, receiveSeed, retryPending } from "./core/intake.ts";
 import { clearSome, haltIfCancelled, receiveGrant, resumeJob } from "./core/halting.ts";
 import { storeFormer } from "./core/former-entries.ts";
@@ -18,6 +18,7 @@ import { release } from "./core/release.ts";
 import { loadFrontier } from "./core/load.ts";
 import { receiveOutcome } from "./core/outcomes.ts";
 import { wakeDelayed } from "./core/places.ts";
+import { removeJob, removeOrphans } from "./core/removal.ts";
 import type { FrontierState } from "./core/state.ts";
 import { defaultFrontierOptions, type FrontierOptions } from "./options.ts";
 
@@ -37,6 +38,7 @@ export const lanes = {
   delayed: "delayed",
   pending: "pending",
   clearing: "clearing",
+  orphans: "orphans",
   job: (id: string) => `job:${id}`,
 };
 
@@ -61,19 +63,23 @@ export function frontierStep(
           receive(state, input.record, out, nowMs, context);
           break;
         case "wake":
-          if (input.lane === lanes.delayed) wakeDelayed(state, out, nowMs);
-          else if (input.lane === lanes.clearing) clearSome(state, out, context);
+          if (input.lane === lanes.delayed) wakeDelayed(state, out, nowMs, context);
+          else if (input.lane === lanes.clearing) clearSome(state, out, nowMs, context);
+          else if (input.lane === lanes.orphans) removeOrphans(state, out, context);
           else if (input.lane === lanes.pending) retryPending(state, null, out, nowMs, context);
           else tick(state, input.lane.slice("job:".length), out, nowMs, context);
           break;
         case "table":
+          if (input.table === topics.jobs.name) removeJob(state, input.key, out, context);
           if (input.table === topics.jobs.name) jobChanged(state, input.key, out, nowMs, context);
+          if (input.table === "flow") for (const id of state.views.keys()) tellHeld(state, id, out, context);
           break;
         case "restored":
           storeFormer(state, out, nowMs, context);
           for (const id of jobIds(context)) jobChanged(state, id, out, nowMs, context);
           for (const id of state.owners.keys()) out.push({ kind: "wake", lane: lanes.job(id), atMs: nowMs });
-          wakeDelayed(state, out, nowMs);
+          wakeDelayed(state, out, nowMs, context);
+          out.push({ kind: "wake", lane: lanes.orphans, atMs: nowMs + options.orphanMs });
           break;
         case "started":
         case "settled":
@@ -105,7 +111,7 @@ function receive(
       receiveOutcome(state, record.value as Outcome, out, nowMs, context);
       break;
     case topics.grants.name:
-      receiveGrant(state, record.value as Grant, out, context);
+      receiveGrant(state, record.value as Grant, out, nowMs, context);
       break;
     case topics.counters.name:
       foldCounters(state, record.value as Counters, out, nowMs, context);
@@ -129,11 +135,18 @@ function jobChanged(
   reconcile(state, job, out, nowMs, context);
   haltIfCancelled(state, job, out, context);
   resumeJob(state, job);
+  tellHeld(state, id, out, context);
   retryPending(state, id, out, nowMs, context);
 }
 
+/** What holds the job's URLs may have changed. */
+function tellHeld(state: FrontierState, id: string, out: Effects, context: StepContext): void {
+  const view = state.views.get(id);
+  if (view !== undefined && view.waiting > 0) saveView(state, view, out, context);
+}
+
 function askForWakes(state: FrontierState, out: Effects, nowMs: number): void {
-  if (state.halting.size > 0 || state.dropping.size > 0)
+  if (state.halting.size > 0 || state.dropping.size > 0 || state.retrying.size > 0)
     out.push({ kind: "wake", lane: lanes.clearing, atMs: nowMs });
   const dueAtMs = state.delayed.nextAtMs;
   if (dueAtMs !== null) out.push({ kind: "wake", lane: lanes.delayed, atMs: dueAtMs });

@@ -60,19 +60,19 @@ function checkEnd(cluster: Cluster): void {
     expect(most, `out at once on ${domain}`).toBeLessThanOrEqual(3);
 }
 
-function runChecked(cluster: Cluster, onStep?: (step: number) => void): void {
+function runChecked(cluster: Cluster, onStep?: (step: number) => void, ends = 1): void {
   for (let step = 0; step < 60_000; step += 1) {
     onStep?.(step);
     const busy = cluster.step();
     if (step % 7 === 0) for (const driver of cluster.tasks) checkTask(driver.state);
     if (busy) continue;
-    if (cluster.terminal.length > 0) return;
+    if (cluster.terminal.length >= ends) return;
     cluster.settleAndWait();
   }
   throw new Error("the job did not end");
 }
 
-describe("several frontier tasks, random delivery and crashes", () => {
+describe("several frontier tasks, random delivery and crashes", { timeout: 600_000 }, () => {
   test("crawl exactly what a breadth-first walk finds, each page once, and end once", () => {
     fc.assert(
       fc.property(seeds, (seed) => {
@@ -161,6 +161,67 @@ describe("several frontier tasks, random delivery and crashes", () => {
         expect(end.admitted).toBe(end.done + end.failed + end.skipped);
         expect(end.done + end.failed).toBe(cluster.results.length);
         expect(new Set(cluster.results).size).toBe(cluster.results.length);
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  test("orders to retry at any time take up each failed URL once an order, and leave nothing open", () => {
+    fc.assert(
+      fc.property(seeds, (seed) => {
+        const { random, cluster, start } = startOf(seed);
+        const running = job({ seeds: start as string[] });
+        cluster.submit(running);
+        let times = 0;
+        runChecked(cluster, () => {
+          if (times === 3 || !random.chance(0.01)) return;
+          times += 1;
+          const asked = { http_4xx: { times, atMs: times } };
+          cluster.submit({ ...running, retry: { asked, continues: null }, submittedAtMs: times });
+        });
+        checkEnd(cluster);
+        const [end] = cluster.terminal;
+        if (end?.type !== "job_completed") throw new Error("no end");
+        expect(end.admitted).toBe(end.done + end.failed + end.skipped);
+        expect(end.done + end.failed).toBe(new Set(cluster.results).size);
+        const visits = new Map<string, number[]>();
+        for (const { url, visit = 1 } of cluster.due) visits.set(url, [...(visits.get(url) ?? []), visit]);
+        const retried = cluster.tasks.reduce(
+          (sum, { state }) => sum + (state.views.get("job")?.tally.retried ?? 0),
+          0,
+        );
+        expect(cluster.results.length).toBe(new Set(cluster.results).size + retried);
+        for (const [url, each] of visits) {
+          const last = Math.max(...each);
+          expect(last, url).toBeLessThanOrEqual(times + 1);
+          // From one visit to the next, none left out and none twice but for detours.
+          expect(new Set(each).size).toBe(last);
+        }
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  test("a job that has ended goes on with what failed, and each such URL is had once more", () => {
+    fc.assert(
+      fc.property(seeds, (seed) => {
+        const { web, cluster, start } = startOf(seed);
+        const first = job({ seeds: start as string[] });
+        cluster.submit(first);
+        runChecked(cluster);
+        checkEnd(cluster);
+        const failed = [...web.reachable(start)].filter((url) => web.page(url).fate === "failed").sort();
+        const before = cluster.results.length;
+        const retry = { asked: { http_4xx: { times: 1, atMs: 1 } }, continues: 1 };
+        cluster.submit({ ...first, run: 2, retry, submittedAtMs: 1 });
+        runChecked(cluster, undefined, 2);
+        expect(cluster.results.slice(before).sort()).toEqual(failed);
+        expect(cluster.terminal[1]).toMatchObject({
+          type: "job_completed",
+          run: 2,
+          admitted: failed.length,
+          failed: failed.length,
+        });
       }),
       { numRuns: runs },
     );

@@ -1,14 +1,23 @@
 import { openOf } from "@sluice/records";
+import { delayReasons } from "../src/core/delay-reason.ts";
 import { entryOf, type StoredEntry } from "../src/core/entry.ts";
 import type { JobView } from "../src/core/job-view.ts";
-import { keys, parseDelayed, parseOut, parseQueued } from "../src/core/keys.ts";
-import { KnownUrls, type Whereabouts } from "../src/core/known-urls.ts";
-import { readBlock } from "../src/core/settled-block.ts";
+import { keys, parseDelayed, parseFailed, parseOut, parseQueued } from "../src/core/keys.ts";
+import type { Whereabouts } from "../src/core/known-urls.ts";
 import type { FrontierState } from "../src/core/state.ts";
+
+/** Ids in a stored block of settled URLs. */
+function idsOf(text: string): readonly string[] {
+  const bytes = Buffer.from(text, "base64url");
+  const ids: string[] = [];
+  for (let at = 0; at + 18 <= bytes.length; at += 18) ids.push(bytes.toString("hex", at, at + 16));
+  return ids;
+}
 
 /** What is stored of a view; throws where what is known of a URL in memory says something else. */
 function storedOf(state: FrontierState, view: JobView) {
-  const is = { waiting: 0, needing: 0, delayed: 0, inFlight: 0, settled: 0 };
+  const is = { waiting: 0, needing: 0, inFlight: 0, settled: 0, queuedFresh: 0 };
+  const delayedBy = { politeness: 0, back_off: 0, breaker: 0 };
   const queues = new Map<string, number>();
   const outByDomain = new Map<string, number>();
   const read = (letter: "k" | "q" | "d" | "f") =>
@@ -22,7 +31,10 @@ function storedOf(state: FrontierState, view: JobView) {
     const parsed = parseQueued(key);
     const entry = entryOf(parsed, value as StoredEntry);
     is.waiting += 1;
-    if (!entry.granted) is.needing += 1;
+    if (!entry.granted) {
+      is.needing += 1;
+      is.queuedFresh += 1;
+    }
     known(entry.urlId, entry.granted ? "granted" : "fresh", entry.depth);
     equal(`${key}: as granted as its key`, Number(parsed.granted), Number(entry.granted));
     equal(`${key}: as deep as its key`, parsed.depth, entry.depth);
@@ -31,7 +43,7 @@ function storedOf(state: FrontierState, view: JobView) {
   for (const [key, value] of read("d")) {
     const entry = entryOf(parseDelayed(key), value as StoredEntry);
     is.waiting += 1;
-    is.delayed += 1;
+    delayedBy[entry.delayedBy ?? "politeness"] += 1;
     if (!entry.granted) is.needing += 1;
     known(entry.urlId, "delayed", entry.depth);
   }
@@ -41,10 +53,10 @@ function storedOf(state: FrontierState, view: JobView) {
     known(entry.urlId, "out", entry.depth);
     outByDomain.set(entry.domain, (outByDomain.get(entry.domain) ?? 0) + 1);
   }
-  const settled = new KnownUrls();
-  for (const [, value] of read("k")) readBlock(value as string, settled);
-  is.settled = settled.size;
-  return { is, queues, outByDomain };
+  // One that failed and was asked for again is in a block, and open.
+  const settled = new Set(read("k").flatMap(([, value]) => idsOf(value as string)));
+  for (const urlId of settled) if (view.known.get(urlId)?.at === "settled") is.settled += 1;
+  return { is, delayedBy, queues, outByDomain };
 }
 
 /** What holds in a frontier task after every step; throws a sentence where it does not. */
@@ -53,17 +65,20 @@ export function checkTask(state: FrontierState): void {
   const outByDomain = new Map<string, number>();
   for (const view of state.views.values()) {
     const { tally } = view;
-    const { is, queues, outByDomain: outHere } = storedOf(state, view);
+    const { is, delayedBy, queues, outByDomain: outHere } = storedOf(state, view);
     for (const [domain, count] of outHere) outByDomain.set(domain, (outByDomain.get(domain) ?? 0) + count);
     outstanding += is.inFlight;
     equal(`${view.id}: open`, openOf(tally), is.waiting + is.inFlight);
     equal(`${view.id}: waiting`, view.waiting, is.waiting);
-    equal(`${view.id}: delayed`, view.delayed, is.delayed);
+    for (const reason of delayReasons)
+      equal(`${view.id}: delayed by ${reason}`, view.delayedBy[reason], delayedBy[reason]);
+    equal(`${view.id}: in queues without a grant`, view.queuedFresh, is.queuedFresh);
     equal(`${view.id}: in flight`, view.inFlight, is.inFlight);
     equal(`${view.id}: grants needed`, view.grantsNeeded, is.needing);
     equal(`${view.id}: known`, view.known.size, is.waiting + is.inFlight + is.settled);
     if (view.known.size > 0)
-      equal(`${view.id}: settled`, tally.done + tally.failed + tally.skipped, is.settled);
+      equal(`${view.id}: settled`, tally.done + view.failed + tally.skipped + view.inherited, is.settled);
+    checkFailed(state, view);
     if (view.halt === null) {
       equal(`${view.id}: domains`, view.hosts.size, queues.size);
       for (const [domain, count] of queues)
@@ -77,6 +92,23 @@ export function checkTask(state: FrontierState): void {
   equal("releases in all", state.out.size, outstanding);
   for (const host of state.hosts.values())
     equal(`${host.domain}: outstanding`, host.window.outstanding, outByDomain.get(host.domain) ?? 0);
+}
+
+/** What failed is kept by its category, and only that. */
+function checkFailed(state: FrontierState, view: JobView): void {
+  const kept = new Map<string, number>();
+  for (const [key] of state.entries.first(keys.all("x", view.number), Number.MAX_SAFE_INTEGER)) {
+    const [, category = ""] = key.split("|");
+    if (parseFailed(key).run === view.run) kept.set(category, (kept.get(category) ?? 0) + 1);
+  }
+  let sum = 0;
+  for (const [category, count] of view.failedBy) {
+    sum += count;
+    // Of a run that has let go of its URLs only the count is left.
+    if (view.halt !== "ended" || view.isKept)
+      equal(`${view.id}: kept as ${category}`, kept.get(category) ?? 0, count);
+  }
+  equal(`${view.id}: failed by category`, view.failed, sum);
 }
 
 function waitingOn(state: FrontierState, view: JobView, domain: string): number {

@@ -153,6 +153,7 @@ export class FrontierTrace {
         "admitted",
         "done",
         "failed",
+        "retried",
         "skipped",
         "limited",
         "refused",

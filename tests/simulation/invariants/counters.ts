@@ -1,11 +1,13 @@
 /** A job's counters add up at every step, only rise, and its end is announced once. */
 import {
   emptyTally,
+  openOf,
   topics,
   type Counters,
   type CrawlEvent,
   type Tally,
   type TaskCounters,
+  type WaitingBy,
 } from "@sluice/records";
 import { checkTask } from "../../../services/frontier/test/invariants.ts";
 import type { FrontierState } from "../../../services/frontier/src/core/state.ts";
@@ -27,10 +29,16 @@ export class CounterChecks implements Observer {
 
   stepped(life: LifeName, { state, context, effects }: StepSeen): void {
     if (life.service !== "frontier") return;
+    // What a step says last of a job is what is committed of it.
+    const last = new Map<string, Counters>();
     for (const effect of effects) {
       if (effect.kind !== "send" || effect.topic !== topics.counters.name || effect.value === null) continue;
       const counters = effect.value as Counters;
+      last.set(effect.key, counters);
       if (counters.kind === "task") this.#checkRise(`${life.name}/${context.epoch}`, counters);
+    }
+    for (const counters of last.values()) {
+      if (counters.kind === "task") this.#checkParts(counters);
       else this.#checkStatus(counters);
     }
     this.#steps += 1;
@@ -57,8 +65,22 @@ export class CounterChecks implements Observer {
     }
   }
 
+  #checkParts({ job, task, tally, inFlight, waitingBy }: TaskCounters): void {
+    const waiting = waitingBy === undefined ? Number.NaN : sumOf(waitingBy);
+    if (openOf(tally) !== waiting + inFlight)
+      this.#report(
+        "open URLs of a task are in flight, or wait for one reason each",
+        `${job} task ${task}: ${openOf(tally)} open, ${inFlight} in flight, ${JSON.stringify(waitingBy)}`,
+      );
+  }
+
   #checkStatus(status: Extract<Counters, { kind: "job" }>): void {
-    const { admitted, done, failed, skipped, waiting, inFlight } = status;
+    const { admitted, done, failed, skipped, waiting, inFlight, waitingBy } = status;
+    if (waitingBy === undefined || sumOf(waitingBy) !== waiting)
+      this.#report(
+        "waiting is the sum of its reasons",
+        `${status.job}: ${waiting} = ${JSON.stringify(waitingBy)}`,
+      );
     const parts = [done, failed, skipped, waiting, inFlight];
     const sum = parts.reduce((total, part) => total + part, 0);
     if (sum !== admitted)
@@ -67,6 +89,10 @@ export class CounterChecks implements Observer {
         `${status.job}: ${admitted} = ${parts.join(" + ")}`,
       );
   }
+}
+
+function sumOf(by: WaitingBy): number {
+  return Object.values(by).reduce((sum, count) => sum + count, 0);
 }
 
 export const terminalTypes: ReadonlySet<CrawlEvent["type"]> = new Set([

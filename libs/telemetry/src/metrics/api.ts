@@ -23,6 +23,13 @@ export const apiMetrics = {
     buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
     help: "Time until a request was answered, streams left out.",
   },
+  sluice_api_removed_jobs_total: {
+    type: "counter",
+    unit: "jobs",
+    services,
+    labels: { by: ["request", "expiry"] },
+    help: "Jobs removed after their end, because somebody asked for it or their time was over.",
+  },
   sluice_api_open_streams: {
     type: "gauge",
     unit: "streams",

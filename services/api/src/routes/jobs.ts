@@ -1,4 +1,4 @@
-/** Jobs: submit, look at, pause, resume, cancel. */
+/** Jobs: submit, look at, pause, resume, cancel, remove. */
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { jobIdSchema, type Job } from "@sluice/records";
@@ -44,8 +44,19 @@ const orders: readonly {
   { verb: "cancel", desired: "cancelled", summary: "Give up what waits and end the job." },
 ];
 
-/** @param isDirect whether jobs are taken that are not distributed */
-export function addJobRoutes(app: FastifyInstance, desk: JobDesk, book: JobBook, isDirect: boolean): void {
+export interface JobRoutesOptions {
+  readonly desk: JobDesk;
+  readonly book: JobBook;
+  /** Jobs are taken that are not distributed. */
+  readonly isDirect: boolean;
+  /** A job was removed because somebody asked for it. */
+  readonly onRemoved: () => void;
+}
+
+export function addJobRoutes(
+  app: FastifyInstance,
+  { desk, book, isDirect, onRemoved }: JobRoutesOptions,
+): void {
   type Input = Pick<RouteInput<object, object, unknown, z.infer<typeof submitHeaders>>, "headers" | "reply">;
   const submit = async (submission: Submission, { headers, reply }: Input) => {
     if (!submission.distributed && !isDirect)
@@ -117,6 +128,22 @@ export function addJobRoutes(app: FastifyInstance, desk: JobDesk, book: JobBook,
       responses: { 200: { description: "The job.", schema: jobViewSchema } },
     },
     async ({ params: { id } }) => jobView((await desk.find(id)).job, book.status(id)),
+  );
+  route(
+    app,
+    {
+      method: "DELETE",
+      url: "/v1/jobs/:id",
+      summary:
+        "Remove a job that has ended, with all that is kept of it but its results. A job of the same id is then a new one, whose runs begin at 1.",
+      params: jobParams,
+      responses: { 204: { description: "Removed; what was kept goes in a moment." } },
+    },
+    async ({ params: { id }, reply }) => {
+      await desk.remove(id);
+      onRemoved();
+      return reply.code(204).send();
+    },
   );
   for (const { verb, desired, summary } of orders) {
     route(

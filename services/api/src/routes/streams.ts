@@ -152,7 +152,7 @@ function addResultsRoute(
 }
 
 /** @throws Problem 400 */
-async function spanOf(
+export async function spanOf(
   broker: Broker,
   layout: TopicLayout,
   { resultsFrom }: JobEntry,
@@ -196,6 +196,6 @@ function lastPosition(text: string, partition: number): EventPosition | null {
 }
 
 /** The owner may be ahead of the record that was read. */
-function runOf(job: Job, book: JobBook): number {
+export function runOf(job: Job, book: JobBook): number {
   return Math.max(job.run, book.status(job.id)?.run ?? 0);
 }

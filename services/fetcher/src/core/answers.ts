@@ -109,7 +109,7 @@ export function sendResult(
   const fetchedAtMs = Math.round(settled.nowMs);
   const value: Result = {
     schema_version: 1,
-    result_id: resultId(permit.job, permit.run, permit.urlId),
+    result_id: resultId(permit.job, permit.run, permit.urlId, permit.visit),
     job: permit.job,
     run: permit.run,
     url: permit.url,

@@ -1,19 +1,17 @@
 import { topics, type CrawlEvent, type JobStatus } from "@sluice/records";
-import type { Effect } from "@sluice/topology";
+import type { Effect, StepContext } from "@sluice/topology";
 import type { JobOwner } from "./job-owner.ts";
 import type { JobView } from "./job-view.ts";
 import { keys } from "./keys.ts";
+import type { FrontierState } from "./state.ts";
+import { waitingByOf } from "./waiting.ts";
 
 /** Effects of one step, in order. */
 export type Effects = Effect<never>[];
 
 /** Stores what the task knows of the job and tells the owner, in the same transaction. */
-export function saveView(
-  out: Effects,
-  view: JobView,
-  task: number,
-  partitionOf: (key: string) => number,
-): void {
+export function saveView(state: FrontierState, view: JobView, out: Effects, context: StepContext): void {
+  const { task, partitionOf } = context;
   out.push({ kind: "put", key: keys.view(view.id), value: view.stored() });
   out.push({
     kind: "send",
@@ -28,6 +26,8 @@ export function saveView(
       task,
       wave: view.wave,
       inFlight: view.inFlight,
+      waitingBy: waitingByOf(state, view, context),
+      failedBy: Object.fromEntries(view.failedBy),
       tally: view.tally,
     },
   });
@@ -60,6 +60,9 @@ export function sendGrant(out: Effects, owner: JobOwner, task: number): void {
       recall: owner.recall,
       wave: owner.wave,
       halt: owner.closing ? "ended" : owner.halt,
+      ...(owner.ended ? { over: true } : {}),
+      ...(owner.retries.order === 0 ? {} : { retry: owner.retries }),
+      ...(owner.continues === null ? {} : { continues: owner.continues }),
     },
   });
 }

@@ -1,3 +1,4 @@
+import type { DelayReason } from "./delay-reason.ts";
 import { idOf, idText } from "./keys.ts";
 
 /** A URL of one run of a job that has not come to its end. */
@@ -14,11 +15,15 @@ export interface OpenEntry {
   attempt: number;
   /** Releases so far; makes release ids unique. */
   releases: number;
+  /** From 1: each time it is asked for again after it failed is a visit of its own, with a result of its own. */
+  visit: number;
   /** A page grant is spent on it. */
   granted: boolean;
   leaseUntilMs: number;
   /** Not before this instant; 0 where it may go at once. */
   dueAtMs: number;
+  /** Why not before; null where it may go at once. */
+  delayedBy: DelayReason | null;
 }
 
 /** How a URL came to its end. */
@@ -36,12 +41,12 @@ export type StoredEntry = readonly [
   ...numbers: number[],
 ];
 
-/** Redirects, attempt, releases, granted, lease, due time. */
-const usual = [0, 1, 0, 0, 0, 0];
+/** Redirects, attempt, releases, granted, lease, due time, visit. */
+const usual = [0, 1, 0, 0, 0, 0, 1];
 
 export function storedEntry(entry: OpenEntry): StoredEntry {
-  const { redirects, attempt, releases, granted, leaseUntilMs, dueAtMs } = entry;
-  const numbers = [redirects, attempt, releases, granted ? 1 : 0, leaseUntilMs, dueAtMs];
+  const { redirects, attempt, releases, granted, leaseUntilMs, dueAtMs, visit } = entry;
+  const numbers = [redirects, attempt, releases, granted ? 1 : 0, leaseUntilMs, dueAtMs, visit];
   while (numbers.length > 0 && numbers.at(-1) === usual[numbers.length - 1]) numbers.pop();
   return [
     shortened(entry.url, entry.domain),
@@ -54,11 +59,17 @@ export function storedEntry(entry: OpenEntry): StoredEntry {
 
 /** @param key what the key of the entry says */
 export function entryOf(
-  key: { readonly domain: string; readonly urlId: string; readonly place?: number },
+  key: {
+    readonly domain: string;
+    readonly urlId: string;
+    readonly place?: number;
+    readonly delayedBy?: DelayReason | null;
+  },
   [urlText, rootText, parent, depth, ...numbers]: StoredEntry,
 ): OpenEntry {
-  const { domain, urlId, place = 0 } = key;
-  const [redirects = 0, attempt = 1, releases = 0, granted = 0, leaseUntilMs = 0, dueAtMs = 0] = numbers;
+  const { domain, urlId, place = 0, delayedBy = null } = key;
+  const [redirects = 0, attempt = 1, releases = 0, granted = 0, leaseUntilMs = 0, dueAtMs = 0, visit = 1] =
+    numbers;
   const url = restored(urlText, domain);
   return {
     url,
@@ -71,9 +82,11 @@ export function entryOf(
     place,
     attempt,
     releases,
+    visit,
     granted: granted === 1,
     leaseUntilMs,
     dueAtMs,
+    delayedBy,
   };
 }
 

@@ -5,7 +5,7 @@ import type { OpenEntry, Settled } from "./entry.ts";
 import { putToWait, restoreOut, settle } from "./places.ts";
 import type { FrontierState } from "./state.ts";
 
-interface FormerOpen extends Omit<OpenEntry, "place"> {
+interface FormerOpen extends Omit<OpenEntry, "place" | "visit" | "delayedBy"> {
   readonly kind: "open";
   readonly seq: number;
   readonly releaseId: string | null;
@@ -42,11 +42,10 @@ export function storeFormer(state: FrontierState, out: Effects, nowMs: number, c
     const view = state.views.get(job);
     if (view !== undefined) putToWait(state, view, openOf(entry), out, nowMs);
   }
-  if (state.former.length > 0)
-    for (const view of state.views.values()) saveView(out, view, context.task, context.partitionOf);
+  if (state.former.length > 0) for (const view of state.views.values()) saveView(state, view, out, context);
   state.former = [];
 }
 
 function openOf(entry: FormerOpen): OpenEntry {
-  return { ...entry, place: 0 };
+  return { ...entry, place: 0, visit: 1, delayedBy: null };
 }

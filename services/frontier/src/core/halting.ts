@@ -6,7 +6,8 @@ import { jobOf } from "./jobs.ts";
 import type { Halt, JobView } from "./job-view.ts";
 import { removeStored, settle, takeWaiting } from "./places.ts";
 import type { FrontierState } from "./state.ts";
-import { dropUrls, leaveHosts, viewOf } from "./views.ts";
+import { receiveRetry, retryMore } from "./retrying.ts";
+import { dropUrls, keepUrls, leaveHosts, runOf, viewOf } from "./views.ts";
 
 /** Stored entries that one step clears away. */
 const pieceMax = 500;
@@ -28,13 +29,14 @@ function giveUpSome(state: FrontierState, view: JobView, reason: Halt, out: Effe
 }
 
 /** Goes on with what was too much for one step: jobs at a halt, and what is stored of former runs. */
-export function clearSome(state: FrontierState, out: Effects, context: StepContext): void {
+export function clearSome(state: FrontierState, out: Effects, nowMs: number, context: StepContext): void {
+  if (retryMore(state, out, nowMs, context)) return;
   for (const id of state.halting) {
     const view = state.views.get(id);
     if (view === undefined || view.halt === null) throw new Error(`${id} is not at a halt`);
     giveUpSome(state, view, view.halt, out);
     giveBack(view);
-    saveView(out, view, context.task, context.partitionOf);
+    saveView(state, view, out, context);
     return;
   }
   for (const number of state.dropping) {
@@ -59,11 +61,11 @@ export function skip(
 
 export function haltIfCancelled(state: FrontierState, job: Job, out: Effects, context: StepContext): void {
   if (job.desired !== "cancelled") return;
-  const view = viewOf(state, job, out);
+  const view = viewOf(state, runOf(job), out);
   // The owner may be ahead of the table: then this record speaks of a run that is over.
   if (view.run !== job.run || view.halt !== null) return;
   halt(state, view, "cancelled", out);
-  saveView(out, view, context.task, context.partitionOf);
+  saveView(state, view, out, context);
 }
 
 /** A job that may release again: its domains have their turns again. */
@@ -74,29 +76,41 @@ export function resumeJob(state: FrontierState, job: Job): void {
 }
 
 /** From the owner of the job: grants, a probe, or the word to stop. All are totals, so any may come twice. */
-export function receiveGrant(state: FrontierState, grant: Grant, out: Effects, context: StepContext): void {
+export function receiveGrant(
+  state: FrontierState,
+  grant: Grant,
+  out: Effects,
+  nowMs: number,
+  context: StepContext,
+): void {
   const job = jobOf(context, grant.job);
+  // Of a job that was removed since.
+  if (grant.over === true && job === undefined && !state.views.has(grant.job)) return;
   // The owner knows the record already; here the table may be a moment behind, and a probe has to be answered.
   const view =
-    job !== undefined && job.run >= grant.run ? viewOf(state, job, out) : viewAhead(state, grant, out);
+    job !== undefined && job.run >= grant.run ? viewOf(state, runOf(job), out) : viewAhead(state, grant, out);
   if (view.run !== grant.run) return;
   view.tally.granted = Math.max(view.tally.granted, grant.granted);
   view.recall = grant.recall;
   view.wave = Math.max(view.wave, grant.wave);
+  receiveRetry(state, view, grant, out, nowMs);
   if (grant.halt !== null) halt(state, view, grant.halt, out);
   giveBack(view);
   forgetEnded(state, view, out);
   state.readyAll(view);
-  saveView(out, view, context.task, context.partitionOf);
+  saveView(state, view, out, context);
 }
 
 /** The run takes nothing in any more: once nothing of it is out, its URLs need no room. */
 export function forgetEnded(state: FrontierState, view: JobView, out: Effects): void {
-  if (view.halt === "ended" && view.inFlight === 0 && view.known.size > 0) dropUrls(state, view, out);
+  if (view.halt !== "ended" || view.inFlight > 0 || view.known.size === 0) return;
+  // What failed may be asked for again, and then what was had must be known.
+  if (view.failed > 0) keepUrls(state, view);
+  else dropUrls(state, view, out);
 }
 
 function viewAhead(state: FrontierState, grant: Grant, out: Effects): JobView {
-  return viewOf(state, { id: grant.job, run: grant.run } as Job, out);
+  return viewOf(state, { id: grant.job, run: grant.run, continues: grant.continues ?? null }, out);
 }
 
 /** Where others want grants, those that nothing waits for here go back. */

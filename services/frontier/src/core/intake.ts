@@ -9,7 +9,7 @@ import type { JobView } from "./job-view.ts";
 import type { Known } from "./known-urls.ts";
 import { findWaiting, putToWait, takeAway, updateOut } from "./places.ts";
 import type { FrontierState } from "./state.ts";
-import { viewOf } from "./views.ts";
+import { runOf, viewOf } from "./views.ts";
 
 /** A seed from outside: checked, made canonical, and sent on to the task of its domain. */
 export function receiveSeed(
@@ -27,13 +27,13 @@ export function receiveSeed(
     out.push({ kind: "reject", id: record.id, reason: `url: ${url.reason}: ${url.detail}` });
     return;
   }
-  const view = viewOf(state, job, out);
+  const view = viewOf(state, runOf(job), out);
   if (view.halt !== null) {
     out.push({ kind: "reject", id: record.id, reason: `job: ${id} takes no more seeds (${view.halt})` });
     return;
   }
   sendSeeds(view, [url], out);
-  saveView(out, view, context.task, context.partitionOf);
+  saveView(state, view, out, context);
   out.push({ kind: "finish", id: record.id });
 }
 
@@ -70,12 +70,12 @@ export function receiveLinks(
   out.push({ kind: "finish", id: record.id });
   // Links of a run that is over: nobody counts them any more.
   if (job.run > link.run) return;
-  const view = viewOf(state, job, out);
+  const view = viewOf(state, runOf(job), out);
   // The owner may be ahead of the table.
   if (view.run > link.run) return;
   view.tally.received += 1;
   for (const raw of link.urls) admit(state, view, job, record, raw, out, nowMs);
-  saveView(out, view, context.task, context.partitionOf);
+  saveView(state, view, out, context);
 }
 
 function admit(
@@ -121,9 +121,11 @@ function admit(
     place: 0,
     attempt: 1,
     releases: 0,
+    visit: 1,
     granted: false,
     leaseUntilMs: 0,
     dueAtMs: 0,
+    delayedBy: null,
   };
   view.tally.admitted += 1;
   putToWait(state, view, entry, out, nowMs);

@@ -1,15 +1,23 @@
 import {
   emptyTally,
+  failedOf,
+  nothingWaiting,
   openOf,
+  waitingReasons,
   type FinishReason,
   type JobStatus,
+  type RetryOrder,
   type Tally,
   type TaskCounters,
+  type WaitingBy,
 } from "@sluice/records";
 
 interface TaskReport {
   readonly tally: Tally;
   readonly inFlight: number;
+  /** One of an older version says nothing of it. */
+  readonly waitingBy?: WaitingBy;
+  readonly failedBy?: Readonly<Record<string, number>>;
 }
 
 /** Durable form of what the owner of a job knows. */
@@ -24,6 +32,9 @@ export interface StoredJobOwner {
   readonly wave: number;
   readonly seeded: boolean;
   readonly closing: boolean;
+  /** What follows is missing in one that an older version stored. */
+  readonly retries?: RetryOrder;
+  readonly continues?: number | null;
   readonly granted: Readonly<Record<string, number>>;
   readonly reports: Readonly<Record<string, TaskReport>>;
 }
@@ -54,6 +65,10 @@ export class JobOwner {
   seeded = false;
   /** Every task is told to take nothing in any more. */
   closing = false;
+  /** Orders to take up failed URLs again. */
+  retries: RetryOrder = { order: 0, asked: {} };
+  /** The run before, where this one goes on with what failed in it. */
+  continues: number | null = null;
   /** Number of the last probe; 0 before the first. */
   wave = 0;
   readonly granted = new Map<number, number>();
@@ -83,8 +98,14 @@ export class JobOwner {
     owner.wave = stored.wave;
     owner.seeded = stored.seeded;
     owner.closing = stored.closing;
+    owner.retries = stored.retries ?? owner.retries;
+    owner.continues = stored.continues ?? null;
     for (const [task, total] of Object.entries(stored.granted)) owner.granted.set(Number(task), total);
-    for (const [task, report] of Object.entries(stored.reports)) owner.reports.set(Number(task), report);
+    for (const [task, report] of Object.entries(stored.reports)) {
+      // One that an older version stored lacks what has come since.
+      const tally = { ...emptyTally(), ...report.tally };
+      owner.reports.set(Number(task), { ...report, tally });
+    }
     return owner;
   }
 
@@ -100,6 +121,8 @@ export class JobOwner {
       wave: this.wave,
       seeded: this.seeded,
       closing: this.closing,
+      retries: this.retries,
+      continues: this.continues,
       granted: Object.fromEntries(this.granted),
       reports: Object.fromEntries(this.reports),
     };
@@ -111,7 +134,13 @@ export class JobOwner {
 
   /** Takes in the counters of one task. */
   report(counters: TaskCounters): void {
-    this.reports.set(counters.task, { tally: counters.tally, inFlight: counters.inFlight });
+    const { task, tally, inFlight, waitingBy, failedBy } = counters;
+    this.reports.set(task, {
+      tally,
+      inFlight,
+      ...(waitingBy === undefined ? {} : { waitingBy }),
+      ...(failedBy === undefined ? {} : { failedBy }),
+    });
     // The first answer to a wave counts: a later one may already be ahead of the others.
     if (this.wave > 0 && counters.wave === this.wave && this.#probing && !this.#answers.has(counters.task)) {
       this.#answers.set(counters.task, JSON.stringify(counters.tally));
@@ -128,6 +157,32 @@ export class JobOwner {
   inFlight(): number {
     let sum = 0;
     for (const report of this.reports.values()) sum += report.inFlight;
+    return sum;
+  }
+
+  failedBy(): Record<string, number> {
+    const sum: Record<string, number> = {};
+    for (const { failedBy = {} } of this.reports.values())
+      for (const [category, count] of Object.entries(failedBy)) sum[category] = (sum[category] ?? 0) + count;
+    return sum;
+  }
+
+  /** Takes in for which categories failed URLs are asked for again, as totals; true where that is more than before. */
+  order(asked: Readonly<Record<string, { readonly times: number }>>): boolean {
+    const times = Object.entries(asked).map(([category, each]) => [category, each.times] as const);
+    if (times.every(([category, count]) => count <= (this.retries.asked[category] ?? 0))) return false;
+    this.retries = {
+      order: this.retries.order + 1,
+      asked: { ...this.retries.asked, ...Object.fromEntries(times) },
+    };
+    return true;
+  }
+
+  waitingBy(): WaitingBy {
+    const sum = nothingWaiting();
+    for (const { tally, inFlight, waitingBy } of this.reports.values())
+      for (const reason of waitingReasons)
+        sum[reason] += waitingBy?.[reason] ?? (reason === "politeness" ? openOf(tally) - inFlight : 0);
     return sum;
   }
 
@@ -183,10 +238,13 @@ export class JobOwner {
       error: this.error,
       admitted: sum.admitted,
       done: sum.done,
-      failed: sum.failed,
+      failed: failedOf(sum),
+      failedBy: this.failedBy(),
+      retried: sum.retried,
       skipped: sum.skipped,
       refused: sum.refused,
       waiting: openOf(sum) - inFlight,
+      waitingBy: this.waitingBy(),
       inFlight,
       startedAtMs: this.startedAtMs,
       endedAtMs: this.endedAtMs,

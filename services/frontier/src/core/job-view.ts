@@ -1,4 +1,6 @@
-import { emptyTally, type Tally } from "@sluice/records";
+import { emptyTally, failedOf, type RetryOrder, type Tally } from "@sluice/records";
+import type { DelayReason } from "./delay-reason.ts";
+import type { OpenEntry } from "./entry.ts";
 import { KnownUrls } from "./known-urls.ts";
 import { SettledBlock } from "./settled-block.ts";
 
@@ -14,6 +16,12 @@ export interface StoredJobView {
   readonly recall: boolean;
   /** Under which its URLs are stored. */
   readonly number: number;
+  /** What follows is missing in one that an older version stored. */
+  readonly failedBy?: Readonly<Record<string, number>>;
+  readonly retried?: RetryOrder;
+  readonly retrying?: RetryOrder | null;
+  readonly inherited?: number;
+  readonly isKept?: boolean;
 }
 
 /** One job as one frontier task sees it: its URLs here and its counters. */
@@ -28,27 +36,50 @@ export class JobView {
   number: number;
   readonly known = new KnownUrls();
   readonly settled = new SettledBlock();
+  /** URLs that failed in this run and were not asked for again, by category. */
+  readonly failedBy = new Map<string, number>();
+  /** The last order to retry that was carried out, and the one that is being. */
+  retried: RetryOrder = { order: 0, asked: {} };
+  retrying: RetryOrder | null = null;
+  /** URLs that the run before had settled and this one has not taken up again. */
+  inherited = 0;
+  /** The run has ended, and what it has settled stays on the disk: what failed may be asked for in a further run. */
+  isKept = false;
   /** Domains on which the job has URLs that wait. */
   readonly hosts = new Set<string>();
   /** Released and unanswered. */
   inFlight = 0;
   /** Admitted and not released. */
   waiting = 0;
-  /** Of these, those that wait for their due time. */
-  delayed = 0;
+  /** Of these, those that wait for their due time, by reason. */
+  readonly delayedBy: Record<DelayReason, number> = { politeness: 0, back_off: 0, breaker: 0 };
   /** Of those that wait, those to which a page grant was given for an earlier release. */
   #waitingGranted = 0;
+  /** Of these, those in their domain's queue. */
+  #queuedGranted = 0;
 
   constructor(id: string, run: number, number: number, stored?: StoredJobView) {
     this.id = id;
     this.run = run;
     this.number = number;
-    this.tally = stored === undefined ? emptyTally() : { ...stored.tally };
+    // One that an older version stored lacks what has come since.
+    this.tally = { ...emptyTally(), ...stored?.tally };
     if (stored !== undefined) {
       this.wave = stored.wave;
       this.halt = stored.halt;
       this.recall = stored.recall;
+      for (const [category, count] of Object.entries(stored.failedBy ?? {}))
+        this.failedBy.set(category, count);
+      this.retried = stored.retried ?? this.retried;
+      this.retrying = stored.retrying ?? null;
+      this.inherited = stored.inherited ?? 0;
+      this.isKept = stored.isKept ?? false;
     }
+  }
+
+  /** URLs that failed in this run and were not asked for again. */
+  get failed(): number {
+    return failedOf(this.tally);
   }
 
   /** Page grants in hand. */
@@ -62,16 +93,31 @@ export class JobView {
     return this.waiting - this.#waitingGranted;
   }
 
+  /** Those that wait for their due time. */
+  get delayed(): number {
+    return this.delayedBy.politeness + this.delayedBy.back_off + this.delayedBy.breaker;
+  }
+
+  /** Those in their domain's queue that need a page grant, where pages are limited. */
+  get queuedFresh(): number {
+    return this.waiting - this.delayed - this.#queuedGranted;
+  }
+
   /** A URL waits from now on. */
-  waits(entry: { readonly granted: boolean }): void {
-    this.waiting += 1;
-    if (entry.granted) this.#waitingGranted += 1;
+  waits(entry: Pick<OpenEntry, "granted" | "delayedBy">): void {
+    this.#count(entry, 1);
   }
 
   /** A URL that waited does so no more: it is released or given up. */
-  waitsNoMore(entry: { readonly granted: boolean }): void {
-    this.waiting -= 1;
-    if (entry.granted) this.#waitingGranted -= 1;
+  waitsNoMore(entry: Pick<OpenEntry, "granted" | "delayedBy">): void {
+    this.#count(entry, -1);
+  }
+
+  #count({ granted, delayedBy }: Pick<OpenEntry, "granted" | "delayedBy">, by: 1 | -1): void {
+    this.waiting += by;
+    if (granted) this.#waitingGranted += by;
+    if (delayedBy !== null) this.delayedBy[delayedBy] += by;
+    else if (granted) this.#queuedGranted += by;
   }
 
   /** Forgets every URL; the counters stay. */
@@ -80,13 +126,17 @@ export class JobView {
     this.settled.clear();
     this.hosts.clear();
     this.waiting = 0;
-    this.delayed = 0;
+    this.delayedBy.politeness = 0;
+    this.delayedBy.back_off = 0;
+    this.delayedBy.breaker = 0;
     this.#waitingGranted = 0;
+    this.#queuedGranted = 0;
     this.inFlight = 0;
   }
 
   stored(): StoredJobView {
-    const { run, tally, wave, halt, recall, number } = this;
-    return { run, tally, wave, halt, recall, number };
+    const { run, tally, wave, halt, recall, number, retried, retrying, inherited, isKept } = this;
+    const failedBy = Object.fromEntries(this.failedBy);
+    return { run, tally, wave, halt, recall, number, failedBy, retried, retrying, inherited, isKept };
   }
 }

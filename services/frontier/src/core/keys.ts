@@ -1,11 +1,13 @@
 /** Under which keys a task's durable entries lie. Their order is that in which URLs are released and woken. */
+import { delayReasons, type DelayReason } from "./delay-reason.ts";
 import type { OpenEntry } from "./entry.ts";
 import { depthMax } from "./known-urls.ts";
 
 const digits = (value: number, width: number): string => value.toString(36).padStart(width, "0");
 const depthText = (depth: number): string => digits(Math.min(depth, depthMax), 3);
-/** Released before, with a page grant that is still theirs: before all others. */
-const classOf = ({ granted }: { readonly granted: boolean }): string => (granted ? "0" : "1");
+/** Of a delayed URL: why it is, and whether a page grant is spent on it. */
+const classOf = ({ granted, delayedBy }: Pick<OpenEntry, "granted" | "delayedBy">): string =>
+  String(delayReasons.indexOf(delayedBy ?? "politeness") * 2 + (granted ? 0 : 1));
 
 export const keys = {
   view: (job: string) => `j|${job}`,
@@ -20,12 +22,18 @@ export const keys = {
   delayed: (view: number, entry: OpenEntry) =>
     `d${view.toString(36)}|${digits(entry.dueAtMs, 9)}|${entry.domain}|${classOf(entry)}${depthText(entry.depth)}|${idText(entry.urlId)}`,
   out: (view: number, entry: OpenEntry) => `f${view.toString(36)}|${entry.domain}|${idText(entry.urlId)}`,
+  /** By category, then by when it failed: the run, and how many orders to retry had come. */
+  failed: (view: number, category: string, run: number, order: number, entry: OpenEntry) =>
+    `${keys.failedSince(view, category, run, order)}${entry.domain}|${idText(entry.urlId)}`,
+  failedSince: (view: number, category: string, run: number, order: number) =>
+    `${keys.failedOf(view, category)}${digits(run, 4)}${digits(order, 4)}|`,
+  failedOf: (view: number, category: string) => `x${view.toString(36)}|${category}|`,
   /** All URLs of a view that are where the letter says. */
   all: (letter: Letter, view: number) => `${letter}${view.toString(36)}|`,
 };
 
-/** Settled, queued, delayed and released URLs. */
-export const letters = ["k", "q", "d", "f"] as const;
+/** Settled, queued, delayed, released and failed URLs. */
+export const letters = ["k", "q", "d", "f", "x"] as const;
 export type Letter = (typeof letters)[number];
 
 /** What the key of a URL says. */
@@ -37,6 +45,7 @@ export interface UrlKey {
   readonly depth: number;
   readonly place: number;
   readonly dueAtMs: number;
+  readonly delayedBy: DelayReason | null;
 }
 
 /** The number of the view to which a settled block or a URL belongs. */
@@ -54,6 +63,7 @@ export function parseQueued(key: string): UrlKey {
     depth: parseInt(depth, 36),
     place: parseInt(order.slice(4), 36),
     dueAtMs: 0,
+    delayedBy: null,
   };
 }
 
@@ -61,7 +71,8 @@ export function parseQueued(key: string): UrlKey {
 export function placeInQueue(
   key: string,
   queue: string,
-): Omit<UrlKey, "view" | "domain" | "dueAtMs" | "urlId"> & {
+): Omit<UrlKey, "view" | "domain" | "dueAtMs" | "urlId" | "delayedBy"> & {
+  readonly delayedBy: null;
   /** As `idText` has it. */
   readonly id: string;
 } {
@@ -71,6 +82,7 @@ export function placeInQueue(
   const end = bar + 1 + idChars;
   return {
     granted,
+    delayedBy: null,
     place: parseInt(key.slice(from + 4, bar), 36),
     id: key.slice(bar + 1, end),
     depth: parseInt(granted ? key.slice(end + 1) : key.slice(from + 1, from + 4), 36),
@@ -83,16 +95,24 @@ export function parseDelayed(key: string): UrlKey {
     view: viewOfKey(key),
     domain,
     urlId: idOf(id),
-    granted: order.startsWith("0"),
+    granted: Number(order.charAt(0)) % 2 === 0,
     depth: parseInt(order.slice(1), 36),
     place: 0,
     dueAtMs: parseInt(due, 36),
+    delayedBy: delayReasons[Math.floor(Number(order.charAt(0)) / 2)] ?? "politeness",
   };
 }
 
 export function parseOut(key: string): Pick<UrlKey, "view" | "domain" | "urlId"> {
   const [, domain = "", id = ""] = key.split("|");
   return { view: viewOfKey(key), domain, urlId: idOf(id) };
+}
+
+export function parseFailed(
+  key: string,
+): Pick<UrlKey, "view" | "domain" | "urlId"> & { readonly run: number } {
+  const [, , since = "", domain = "", id = ""] = key.split("|");
+  return { view: viewOfKey(key), domain, urlId: idOf(id), run: parseInt(since.slice(0, 4), 36) };
 }
 
 /** Characters of a URL id in a key. */

@@ -33,7 +33,7 @@ export function loadFrontier(options: FrontierOptions, entries: LoadedEntries): 
       const view = views.get(number);
       if (view !== undefined) {
         // A run forgets its URLs all at once, so what it has admitted is what is stored.
-        view.known.reserve(view.tally.admitted);
+        if (!view.isKept) view.known.reserve(view.tally.admitted + view.inherited);
         loaders[letter](state, view, entries);
       } else state.dropping.add(number);
       state.nextNumber = Math.max(state.nextNumber, number + 1);
@@ -43,6 +43,7 @@ export function loadFrontier(options: FrontierOptions, entries: LoadedEntries): 
   for (const view of state.views.values()) if (view.number === 0) view.number = state.takeNumber();
   for (const view of views.values()) {
     if (view.halt !== null && view.waiting > 0) state.halting.add(view.id);
+    if (view.retrying !== null) state.retrying.add(view.id);
     if (view.delayed > 0) awaitNext(state, view);
   }
   return state;
@@ -65,6 +66,8 @@ type LoadUrls = (state: FrontierState, view: JobView, entries: LoadedEntries) =>
 
 const loaders: Readonly<Record<(typeof letters)[number], LoadUrls>> = {
   k: (_, view, entries) => {
+    // Of a run that has ended they are of use to the next one, if at all.
+    if (view.isKept) return;
     const prefix = keys.all("k", view.number);
     for (const [key, value] of entries.all(prefix)) {
       readBlock(value as string, view.known);
@@ -98,10 +101,9 @@ const loaders: Readonly<Record<(typeof letters)[number], LoadUrls>> = {
   },
   d: (_, view, entries) => {
     for (const key of entries.keys(keys.all("d", view.number))) {
-      const { urlId, granted, depth, dueAtMs } = parseDelayed(key);
+      const { urlId, granted, depth, dueAtMs, delayedBy } = parseDelayed(key);
       view.known.set(urlId, "delayed", depth, dueAtMs);
-      view.waits({ granted });
-      view.delayed += 1;
+      view.waits({ granted, delayedBy });
     }
   },
   f: (state, view, entries) => {
@@ -114,4 +116,6 @@ const loaders: Readonly<Record<(typeof letters)[number], LoadUrls>> = {
       state.host(entry.domain).window.restore(releaseId, entry.leaseUntilMs);
     }
   },
+  // They stay where they are stored, and are counted with the view.
+  x: () => undefined,
 };

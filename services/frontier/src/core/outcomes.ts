@@ -1,10 +1,12 @@
 import type { Outcome } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
 import { saveView, type Effects } from "./effects.ts";
+import type { DelayReason } from "./delay-reason.ts";
 import type { OpenEntry } from "./entry.ts";
 import { forgetEnded, giveBack, skip } from "./halting.ts";
 import type { JobView } from "./job-view.ts";
 import { putToWait, settle, takeBack } from "./places.ts";
+import { keepFailed } from "./retrying.ts";
 import type { FrontierState } from "./state.ts";
 
 /** An answer to a release: the credit comes back, and the URL is settled or waits again. */
@@ -30,7 +32,22 @@ export function receiveOutcome(
     if (view.grantsHeld > heldBefore) state.readyAll(view);
     forgetEnded(state, view, out);
   }
-  saveView(out, view, context.task, context.partitionOf);
+  saveView(state, view, out, context);
+}
+
+/** What puts the next release off: the outcome says it. */
+function delayReasonOf({ kind, detail }: Outcome): DelayReason {
+  if (kind === "retry") return "back_off";
+  switch (detail) {
+    case "breaker":
+      return "breaker";
+    case "back_off":
+    case "retry_after":
+    case "robots":
+      return "back_off";
+    default:
+      return "politeness";
+  }
 }
 
 function answer(
@@ -44,7 +61,7 @@ function answer(
   switch (outcome.kind) {
     case "settled":
       if (outcome.ok) view.tally.done += 1;
-      else view.tally.failed += 1;
+      else keepFailed(state, view, entry, outcome.category, out);
       return settle(state, view, entry, outcome.ok ? "done" : "failed", out);
     case "refused":
       return skip(state, view, entry, outcome.category, out);
@@ -54,6 +71,7 @@ function answer(
       if (view.halt !== null) return skip(state, view, entry, view.halt, out);
       if (outcome.kind === "retry") entry.attempt += 1;
       entry.dueAtMs = outcome.dueAtMs ?? 0;
+      entry.delayedBy = entry.dueAtMs > 0 ? delayReasonOf(outcome) : null;
       entry.leaseUntilMs = 0;
       return putToWait(state, view, entry, out, nowMs);
     default:

@@ -1,4 +1,11 @@
-import { openOf, type Counters, type CrawlEvent, type FinishReason, type Job } from "@sluice/records";
+import {
+  failedOf,
+  openOf,
+  type Counters,
+  type CrawlEvent,
+  type FinishReason,
+  type Job,
+} from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
 import { canonicalize, type CanonicalUrl } from "@sluice/web";
 import { saveOwner, saveView, sendEvent, sendGrant, sendStatus, type Effects } from "./effects.ts";
@@ -6,7 +13,7 @@ import { sendSeeds } from "./intake.ts";
 import { jobOf } from "./jobs.ts";
 import { JobOwner } from "./job-owner.ts";
 import type { FrontierState } from "./state.ts";
-import { viewOf } from "./views.ts";
+import { runOf, viewOf } from "./views.ts";
 
 const tickMs = 1000;
 const lane = (id: string): string => `job:${id}`;
@@ -35,11 +42,30 @@ export function reconcile(
     sendStatus(out, known.status(stateOf(known, job), nowMs));
     askForTick(known, out, nowMs);
     if (!known.seeded) begin(state, known, job, out, nowMs, context);
+    orderRetries(state, known, job, out, context);
     return;
   }
   const owner = new JobOwner(job.id, job.run, nowMs);
+  owner.continues = runOf(job).continues;
   state.owners.set(job.id, owner);
   begin(state, owner, job, out, nowMs, context);
+  orderRetries(state, owner, job, out, context);
+}
+
+/** Tells every task which failed URLs to take up again: as what is announced, so that the job can't end before. */
+function orderRetries(
+  state: FrontierState,
+  owner: JobOwner,
+  job: Job,
+  out: Effects,
+  context: StepContext,
+): void {
+  if (!owner.order(job.retry?.asked ?? {})) return;
+  const view = viewOf(state, runOf(job), out);
+  view.tally.announced += context.tasks;
+  saveView(state, view, out, context);
+  saveOwner(out, owner);
+  for (let task = 0; task < context.tasks; task += 1) sendGrant(out, owner, task);
 }
 
 /** Sends the seeds of the job's record, once. */
@@ -52,17 +78,18 @@ function begin(
   context: StepContext,
 ): void {
   owner.seeded = true;
-  const view = viewOf(state, job, out);
+  const view = viewOf(state, runOf(job), out);
   const seeds = new Map<string, CanonicalUrl>();
-  for (const raw of job.seeds) {
+  // A run that goes on with what failed has no other beginning.
+  for (const raw of owner.continues === null ? job.seeds : []) {
     const url = canonicalize(raw);
     if (url.kind === "url") seeds.set(url.urlId, url);
     else sendEvent(out, refusedSeed(owner, raw, `${url.reason}: ${url.detail}`, nowMs));
   }
-  if (seeds.size === 0 && job.seeds.length > 0)
+  if (seeds.size === 0 && job.seeds.length > 0 && owner.continues === null)
     owner.error = "none of the job's seeds is a URL that can be crawled";
   sendSeeds(view, [...seeds.values()], out);
-  saveView(out, view, context.task, context.partitionOf);
+  saveView(state, view, out, context);
   saveOwner(out, owner);
   sendStatus(out, owner.status("running", nowMs));
   askForTick(owner, out, nowMs);
@@ -156,7 +183,7 @@ function end(owner: JobOwner, job: Job, out: Effects, nowMs: number, everyone: r
     atMs: nowMs,
     admitted: sum.admitted,
     done: sum.done,
-    failed: sum.failed,
+    failed: failedOf(sum),
     skipped: sum.skipped,
     durationMs: nowMs - owner.startedAtMs,
   };
@@ -193,7 +220,7 @@ function progress(owner: JobOwner, out: Effects, nowMs: number): void {
   const inFlight = owner.inFlight();
   const base = { job: owner.id, run: owner.run, atMs: nowMs };
   const figures = {
-    totalProcessed: sum.done + sum.failed,
+    totalProcessed: sum.done + failedOf(sum),
     totalDiscovered: sum.admitted,
     queueSize: Math.max(0, openOf(sum) - inFlight),
     pendingCount: inFlight,
@@ -204,7 +231,7 @@ function progress(owner: JobOwner, out: Effects, nowMs: number): void {
     type: "progress",
     ...figures,
     done: sum.done,
-    failed: sum.failed,
+    failed: failedOf(sum),
     skipped: sum.skipped,
   });
   sendEvent(out, {

@@ -1,5 +1,7 @@
 /** A known URL is at one place at a time: in a queue, behind its due time, released, or settled. */
-import type { Effects } from "./effects.ts";
+import type { StepContext } from "@sluice/topology";
+import { saveView, type Effects } from "./effects.ts";
+import { delayReasons } from "./delay-reason.ts";
 import { entryOf, storedEntry, type OpenEntry, type Settled, type StoredEntry } from "./entry.ts";
 import type { ReadQueue } from "./host-queue.ts";
 import type { JobView } from "./job-view.ts";
@@ -10,7 +12,7 @@ import { releaseIdOf, type FrontierState } from "./state.ts";
 /** Delayed URLs that one step puts into their queues. */
 const wakesMax = 500;
 
-function put(state: FrontierState, out: Effects, key: string, value: unknown): void {
+export function put(state: FrontierState, out: Effects, key: string, value: unknown): void {
   state.entries.put(key, value);
   out.push({ kind: "put", key, value });
 }
@@ -23,15 +25,17 @@ export function putToWait(
   out: Effects,
   nowMs: number,
 ): void {
-  view.waits(entry);
   if (entry.dueAtMs > nowMs) {
-    view.delayed += 1;
+    entry.delayedBy ??= "politeness";
+    view.waits(entry);
     view.known.set(entry.urlId, "delayed", entry.depth, entry.dueAtMs);
     state.delayed.set(view.id, entry.dueAtMs);
     put(state, out, keys.delayed(view.number, entry), storedEntry(entry));
     return;
   }
   entry.dueAtMs = 0;
+  entry.delayedBy = null;
+  view.waits(entry);
   entry.place = state.places;
   state.places += 1;
   view.known.set(entry.urlId, entry.granted ? "granted" : "fresh", entry.depth, entry.place);
@@ -49,13 +53,17 @@ export function findWaiting(
   url: { readonly url: string; readonly urlId: string; readonly domain: string },
   known: Known,
 ): { readonly key: string; readonly entry: OpenEntry } | null {
-  for (const granted of known.at === "delayed" ? [false, true] : [known.at === "granted"]) {
-    const at = { ...url, depth: known.depth, granted, place: known.place, dueAtMs: known.place } as OpenEntry;
-    const key = known.at === "delayed" ? keys.delayed(view.number, at) : keys.queued(view.number, at);
-    const stored = state.entries.get(key) as StoredEntry | undefined;
-    if (stored === undefined) continue;
-    const entry = entryOf({ ...url, place: known.at === "delayed" ? 0 : known.place }, stored);
-    return entry.url === url.url ? { key, entry } : null;
+  const isDelayed = known.at === "delayed";
+  for (const delayedBy of isDelayed ? delayReasons : [null]) {
+    for (const granted of isDelayed ? [false, true] : [known.at === "granted"]) {
+      const { depth, place } = known;
+      const at = { ...url, depth, granted, place, dueAtMs: place, delayedBy } as OpenEntry;
+      const key = isDelayed ? keys.delayed(view.number, at) : keys.queued(view.number, at);
+      const stored = state.entries.get(key) as StoredEntry | undefined;
+      if (stored === undefined) continue;
+      const entry = entryOf({ ...url, place: isDelayed ? 0 : place, delayedBy }, stored);
+      return entry.url === url.url ? { key, entry } : null;
+    }
   }
   return null;
 }
@@ -70,10 +78,7 @@ export function takeAway(
   const { key, entry } = found;
   put(state, out, key, null);
   view.waitsNoMore(entry);
-  if (entry.dueAtMs > 0) {
-    view.delayed -= 1;
-    return;
-  }
+  if (entry.delayedBy !== null) return;
   const host = state.host(entry.domain);
   host.remove(view.id, found);
   if (!host.has(view.id)) view.hosts.delete(entry.domain);
@@ -166,7 +171,7 @@ export function settle(
 }
 
 /** URLs whose due time has come go into their domain's queue, some at a time. */
-export function wakeDelayed(state: FrontierState, out: Effects, nowMs: number): void {
+export function wakeDelayed(state: FrontierState, out: Effects, nowMs: number, context: StepContext): void {
   for (let left = wakesMax; left > 0;) {
     const job = state.delayed.due(nowMs);
     if (job === null) return;
@@ -183,6 +188,7 @@ export function wakeDelayed(state: FrontierState, out: Effects, nowMs: number): 
       putToWait(state, view, entry, out, nowMs);
     }
     awaitNext(state, view);
+    saveView(state, view, out, context);
   }
 }
 
@@ -205,7 +211,6 @@ export function takeWaiting(
       const entry = entryOf(letter === "q" ? parseQueued(key) : parseDelayed(key), value as StoredEntry);
       put(state, out, key, null);
       view.waitsNoMore(entry);
-      if (letter === "d") view.delayed -= 1;
       taken.push(entry);
     }
     if (taken.length >= limit) break;
@@ -216,7 +221,7 @@ export function takeWaiting(
 /** Removes what is stored of a former view, at most `limit` entries; true where nothing is left. */
 export function removeStored(state: FrontierState, number: number, limit: number, out: Effects): boolean {
   let left = limit;
-  for (const letter of ["q", "d", "f", "k"] as const) {
+  for (const letter of ["q", "d", "f", "x", "k"] as const) {
     if (left === 0) return false;
     for (const [key] of state.entries.first(keys.all(letter, number), left)) {
       put(state, out, key, null);

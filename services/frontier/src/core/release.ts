@@ -15,6 +15,7 @@ import { jobOf } from "./jobs.ts";
 import type { JobView } from "./job-view.ts";
 import { leaveQueue, readerOf, sendOut } from "./places.ts";
 import type { FrontierState } from "./state.ts";
+import { isHeld, isRunning } from "./waiting.ts";
 
 /** URLs that one domain releases before the next has its turn. */
 const turn = 8;
@@ -41,7 +42,7 @@ export function release(state: FrontierState, out: Effects, nowMs: number, conte
     if (more) state.ready.add(domain);
     else if (host.idle) state.hosts.delete(domain);
   }
-  for (const view of changed) saveView(out, view, context.task, context.partitionOf);
+  for (const view of changed) saveView(state, view, out, context);
   return refusals.left <= 0;
 }
 
@@ -96,6 +97,7 @@ function releaseFrom(
         parent: entry.parent,
         redirects: entry.redirects,
         attempt: entry.attempt,
+        ...(entry.visit === 1 ? {} : { visit: entry.visit }),
         releasedAtMs: nowMs,
         leaseUntilMs,
       } satisfies Due,
@@ -145,7 +147,7 @@ function releasableOf(
   const view = state.views.get(jobId);
   const job = jobOf(context, jobId);
   if (view === undefined || job === undefined || view.halt !== null) return "none";
-  if (job.run !== view.run || job.desired !== "running") return "none";
+  if (!isRunning(job, view)) return "none";
   if (job.limits.maxPages === null || view.grantsHeld > 0) return "any";
   // Ask the owner for as many grants as could be used at once.
   const wanted = view.tally.granted + Math.min(view.grantsNeeded, state.options.grantsAtOnce);
@@ -166,11 +168,6 @@ function resize(state: FrontierState, host: HostQueue, context: StepContext): vo
       windowHigh = Math.max(windowHigh, windowFor(state, job, policy, host.crawlDelayMs));
   }
   if (windowHigh > 0) host.resize(windowHigh);
-}
-
-/** Something downstream lags too far behind: nothing is released until it has caught up. */
-export function isHeld(context: StepContext): boolean {
-  return context.tables["flow"]?.get("release") !== undefined;
 }
 
 /** The window of a domain follows its pace, so that about `windowSpanMs` of work lies downstream. */

@@ -39,6 +39,8 @@ export class FrontierState {
   readonly pending = new Map<string, PendingRecord[]>();
   /** Jobs that came to a halt and have URLs waiting. */
   readonly halting = new Set<string>();
+  /** Jobs with failed URLs to be taken up again. */
+  readonly retrying = new Set<string>();
   /** Numbers of views whose stored URLs are of no use any more. */
   readonly dropping = new Set<number>();
   /** Entries of an earlier form, until the first step has stored them anew. */

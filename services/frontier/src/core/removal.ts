@@ -1,0 +1,49 @@
+/** A job whose record was removed: all that is kept of it goes, in memory at once, on the disk a piece at a time. */
+import { topics } from "@sluice/records";
+import type { StepContext } from "@sluice/topology";
+import type { Effects } from "./effects.ts";
+import { jobOf } from "./jobs.ts";
+import { keys } from "./keys.ts";
+import type { FrontierState } from "./state.ts";
+import { dropUrls } from "./views.ts";
+
+/** Takes a step the less the more often it comes; none where the job has a record or nothing is known of it. */
+export function removeJob(state: FrontierState, id: string, out: Effects, context: StepContext): void {
+  if (jobOf(context, id) !== undefined) return;
+  const { task, tasks, partitionOf } = context;
+  const view = state.views.get(id);
+  if (view !== undefined) {
+    dropUrls(state, view, out);
+    state.views.delete(id);
+    out.push({ kind: "put", key: keys.view(id), value: null });
+    out.push({
+      kind: "send",
+      topic: topics.counters.name,
+      key: `${id}/${task}`,
+      partition: partitionOf(id),
+      latest: true,
+      value: null,
+    });
+  }
+  if (!state.owners.delete(id)) return;
+  out.push({ kind: "put", key: keys.owner(id), value: null });
+  out.push({ kind: "send", topic: topics.counters.name, key: id, value: null, latest: true });
+  for (let each = 0; each < tasks; each += 1)
+    out.push({
+      kind: "send",
+      topic: topics.grants.name,
+      key: `${id}/${each}`,
+      partition: each,
+      latest: true,
+      value: null,
+    });
+}
+
+/**
+ * Jobs whose records were removed while this task ran nowhere. To be called long after the task was taken up: its
+ * state may be ahead of the table of jobs by a moment, and what is removed then would be a job that runs.
+ */
+export function removeOrphans(state: FrontierState, out: Effects, context: StepContext): void {
+  for (const id of new Set([...state.views.keys(), ...state.owners.keys()]))
+    removeJob(state, id, out, context);
+}

@@ -1,0 +1,134 @@
+/** URLs that failed and are asked for again: kept on the disk by category until they are, or the job is let go. */
+import type { Grant, RetryOrder } from "@sluice/records";
+import type { StepContext } from "@sluice/topology";
+import { saveView, type Effects } from "./effects.ts";
+import { entryOf, storedEntry, type OpenEntry, type StoredEntry } from "./entry.ts";
+import type { JobView } from "./job-view.ts";
+import { keys, parseFailed } from "./keys.ts";
+import { put, putToWait } from "./places.ts";
+import { readBlock } from "./settled-block.ts";
+import type { FrontierState } from "./state.ts";
+
+/** URLs that one step takes up again. */
+const pieceMax = 500;
+
+/** The URL has failed for good: what it takes to ask for it again is kept. */
+export function keepFailed(
+  state: FrontierState,
+  view: JobView,
+  entry: OpenEntry,
+  category: string,
+  out: Effects,
+): void {
+  view.tally.failed += 1;
+  view.failedBy.set(category, (view.failedBy.get(category) ?? 0) + 1);
+  const order = view.retrying?.order ?? view.retried.order;
+  put(state, out, keys.failed(view.number, category, view.run, order, entry), storedEntry(entry));
+}
+
+/** From the owner: failed URLs of some categories are to be taken up again. A total, so it may come twice. */
+export function receiveRetry(
+  state: FrontierState,
+  view: JobView,
+  { retry }: Grant,
+  out: Effects,
+  nowMs: number,
+): void {
+  if (retry === undefined || retry.order <= (view.retrying ?? view.retried).order) return;
+  view.retrying = retry;
+  state.retrying.add(view.id);
+  retrySome(state, view, out, nowMs);
+}
+
+/** Goes on with what was too much for one step; the caller saves the view. */
+export function retrySome(state: FrontierState, view: JobView, out: Effects, nowMs: number): void {
+  const { retrying } = view;
+  if (retrying === null) return;
+  let left = pieceMax;
+  // What the job's end has overtaken stays failed.
+  for (const category of view.halt === null ? categoriesOf(view, retrying) : []) {
+    const prefix = keys.failedOf(view.number, category);
+    // What failed since the order came is not meant by it.
+    const end = keys.failedSince(view.number, category, view.run, retrying.order);
+    for (const [key, value] of state.entries.first(prefix, left)) {
+      if (key >= end) break;
+      takeUp(state, view, category, key, value as StoredEntry, out, nowMs);
+      left -= 1;
+    }
+    if (left === 0) return;
+  }
+  // The owner announced each order to each task as a record that is read when all of it is done.
+  view.tally.received += retrying.order - view.retried.order;
+  view.retried = retrying;
+  view.retrying = null;
+  state.retrying.delete(view.id);
+}
+
+function categoriesOf(view: JobView, { asked }: RetryOrder): readonly string[] {
+  return Object.keys(asked)
+    .filter((category) => (asked[category] ?? 0) > (view.retried.asked[category] ?? 0))
+    .sort();
+}
+
+function takeUp(
+  state: FrontierState,
+  view: JobView,
+  category: string,
+  key: string,
+  value: StoredEntry,
+  out: Effects,
+  nowMs: number,
+): void {
+  const parsed = parseFailed(key);
+  const entry = entryOf(parsed, value);
+  put(state, out, key, null);
+  entry.attempt = 1;
+  entry.granted = false;
+  entry.leaseUntilMs = 0;
+  entry.dueAtMs = 0;
+  if (parsed.run === view.run) {
+    entry.visit += 1;
+    view.tally.retried += 1;
+    countDown(view.failedBy, category);
+  } else {
+    // Of a run before: in this one it is a URL like any that is found.
+    entry.visit = 1;
+    entry.releases = 0;
+    view.tally.admitted += 1;
+    view.inherited -= 1;
+  }
+  putToWait(state, view, entry, out, nowMs);
+}
+
+function countDown(counts: Map<string, number>, category: string): void {
+  const count = (counts.get(category) ?? 0) - 1;
+  if (count > 0) counts.set(category, count);
+  else counts.delete(category);
+}
+
+/** Goes on with one job; true where there was one. */
+export function retryMore(state: FrontierState, out: Effects, nowMs: number, context: StepContext): boolean {
+  for (const id of state.retrying) {
+    const view = state.views.get(id);
+    if (view === undefined) throw new Error(`${id} is retried and has no view`);
+    retrySome(state, view, out, nowMs);
+    saveView(state, view, out, context);
+    return true;
+  }
+  return false;
+}
+
+/** Makes known again what the run before had settled, and what is stored of it. */
+export function readSettled(state: FrontierState, view: JobView): void {
+  const prefix = keys.all("k", view.number);
+  for (let after: string | undefined; ;) {
+    const blocks = state.entries.first(prefix, pieceMax, after);
+    for (const [key, value] of blocks) {
+      readBlock(value as string, view.known);
+      view.settled.continue(parseInt(key.slice(prefix.length), 36), value as string);
+      after = key;
+    }
+    if (blocks.length < pieceMax) break;
+  }
+  view.inherited = view.known.size;
+}

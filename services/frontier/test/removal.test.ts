@@ -1,0 +1,87 @@
+import { topics } from "@sluice/records";
+import { describe, expect, test } from "vitest";
+import { JobBench } from "./job-bench.ts";
+
+const fast = { politeness: { delayMs: 0 } };
+
+function remove(bench: JobBench): void {
+  bench.driver.table(topics.jobs.name, "j", undefined);
+  bench.settle();
+  bench.driver.advance(1000);
+  bench.settle();
+}
+
+/** What is left of a job: nothing, in memory, on the disk and in topics. */
+function expectGone(bench: JobBench): void {
+  const { state } = bench.driver;
+  bench.driver.commit();
+  expect([state.views.size, state.owners.size, state.dropping.size, state.hosts.size]).toEqual([0, 0, 0, 0]);
+  expect(state.entries.first("", 10)).toEqual([]);
+  expect(bench.removed).toEqual(
+    expect.arrayContaining([
+      [topics.counters.name, "j/0"],
+      [topics.counters.name, "j"],
+      [topics.grants.name, "j/0"],
+    ]),
+  );
+}
+
+describe("a job whose record is removed", () => {
+  test("leaves nothing behind, whatever waits, is out, failed or was had", () => {
+    const bench = new JobBench({ politeness: { delayMs: 1000 } });
+    bench.links("a.example", 1200);
+    for (let number = 0; number < 50; number += 1)
+      bench.answer(
+        number % 3 === 0
+          ? { ok: true }
+          : number % 3 === 1
+            ? { category: "dns" }
+            : { kind: "deferred", detail: "breaker", dueAtMs: bench.driver.nowMs + 90_000 },
+      );
+    remove(bench);
+    expectGone(bench);
+    // An answer to what was out finds nobody, and brings nothing back.
+    bench.answer({ ok: true });
+    expectGone(bench);
+  });
+
+  test("leaves nothing behind after its end, nor where what failed was kept for a further run", () => {
+    const bench = new JobBench(fast);
+    bench.links("a.example", 40);
+    while (bench.out.length > 0) bench.answer({ category: "dns" });
+    bench.job({ ...fast, open: false });
+    bench.driver.advance(5000);
+    bench.settle();
+    expect(bench.status).toMatchObject({ state: "ended", failed: 40 });
+    remove(bench);
+    expectGone(bench);
+  });
+
+  test("while its task ran nowhere is gone ten minutes after the task was taken up, and no sooner", () => {
+    const bench = new JobBench(fast);
+    bench.links("a.example", 5);
+    bench.driver.commit();
+    bench.driver.tables[topics.jobs.name]?.delete("j");
+    bench.driver.restartFromCommit();
+    bench.settle();
+    bench.driver.advance(590_000);
+    bench.settle();
+    expect(bench.driver.state.views.size).toBe(1);
+    bench.driver.advance(20_000);
+    bench.settle();
+    bench.driver.advance(1000);
+    bench.settle();
+    expectGone(bench);
+  });
+
+  test("begins anew under the same id", () => {
+    const bench = new JobBench(fast);
+    bench.links("a.example", 5);
+    while (bench.out.length > 0) bench.answer({ ok: true });
+    remove(bench);
+    bench.job(fast);
+    bench.links("a.example", 5);
+    expect(bench.out).toHaveLength(5);
+    expect(bench.status).toMatchObject({ run: 1, admitted: 5, done: 0 });
+  });
+});
