@@ -9,10 +9,10 @@ export {
   commonSettings,
   fetcherSettings,
   frontierSettings,
-  settingsByService,
   sinkSettings,
   type Setting,
 } from "./settings.ts";
+export { settingsByService } from "./settings-by-service.ts";
 export { unknownVariables, type UnknownVariable } from "./unknown-variables.ts";
 
 export type Settings = Readonly<Record<string, Setting>>;

@@ -391,12 +391,3 @@ export const apiSettings = {
       "Jobs with `distributed: false` are taken: as long as one has not ended, this process runs every service itself, by their settings; the result-sink only where SLUICE_SINK_DIR is set.",
   }),
 } as const;
-
-/** Every setting by service, for the reference page. */
-export const settingsByService = {
-  "every service": commonSettings,
-  frontier: frontierSettings,
-  fetcher: fetcherSettings,
-  "result-sink": sinkSettings,
-  api: apiSettings,
-} as const;

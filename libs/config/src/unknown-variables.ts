@@ -1,6 +1,7 @@
 /** Finds variables that look like ours and mean nothing: a setting that is misspelt does nothing, silently. */
 import { launcherVariables } from "./launcher-variables.ts";
-import { settingsByService, type Setting } from "./settings.ts";
+import { settingsByService } from "./settings-by-service.ts";
+import type { Setting } from "./settings.ts";
 
 export interface UnknownVariable {
   readonly name: string;
