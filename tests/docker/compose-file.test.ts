@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { commonSettings, settingsByService, type Setting } from "@sluice/config";
 import { pinnedKafka } from "@sluice/local-kafka";
+import { nodeFlags } from "@sluice/process";
 import { defaultLimits } from "@sluice/runtime";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
@@ -152,7 +153,7 @@ describe("docker-compose.yml", () => {
     );
     expect(wider.map(([name]) => name).toSorted()).toEqual(["api", "grafana"]);
     const api = serviceOf(compose, "api");
-    expect(api.command).toEqual(["node", "--env-file=/secrets/api.env", "src/main.ts"]);
+    expect(api.command).toEqual(["node", ...nodeFlags, "--env-file=/secrets/api.env", "src/main.ts"]);
     // Not a value: the file's is taken where the caller has none.
     expect(api.environment?.["SLUICE_API_TOKEN"]).toBeNull();
     expect(serviceOf(compose, "grafana").environment).toMatchObject({

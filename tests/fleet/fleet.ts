@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { createWriteStream, mkdirSync, readFileSync, existsSync, type WriteStream } from "node:fs";
 import { join } from "node:path";
+import { nodeFlags } from "@sluice/process";
 
 export type ServiceName = "frontier" | "rate-limit" | "fetcher" | "result-sink" | "api";
 
@@ -124,7 +125,7 @@ export class Fleet {
   }
 
   #spawn(member: Member): void {
-    const child = spawn(process.execPath, [`services/${member.service}/src/main.ts`], {
+    const child = spawn(process.execPath, [...nodeFlags, `services/${member.service}/src/main.ts`], {
       env: {
         ...process.env,
         SLUICE_STATE_DIR: join(this.#dir, "state"),

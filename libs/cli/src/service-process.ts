@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readSync, fstatSync } from "node:fs";
 import { dirname } from "node:path";
+import { nodeFlags } from "@sluice/process";
 import type { Death, ServiceProcess } from "./launcher.ts";
 
 export interface ServiceCommand {
@@ -18,7 +19,7 @@ export function startServiceProcess({ script, env, logPath }: ServiceCommand): S
   mkdirSync(dirname(logPath), { recursive: true });
   const log = openSync(logPath, "a");
   try {
-    const child = spawn(process.execPath, [script], {
+    const child = spawn(process.execPath, [...nodeFlags, script], {
       env,
       detached: true,
       stdio: ["ignore", "ignore", log, "ipc"],
