@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { resolveKafka } from "@sluice/local-kafka";
+import { startTestKafka } from "@sluice/local-kafka/testing";
 import { Fleet, type ServiceName } from "../tests/fleet/fleet.ts";
 import { Observer } from "../tests/fleet/observer.ts";
 
@@ -14,14 +14,10 @@ export interface CrawlWorld {
   close(): Promise<void>;
 }
 
-/** The Kafka of the environment, or one of its own; no service runs yet. */
+/** A Kafka of its own; no service runs yet. */
 export async function openCrawlWorld(name: string): Promise<CrawlWorld> {
   const dir = mkdtempSync(join(tmpdir(), `sluice-${name}-`));
-  const kafka = await resolveKafka({
-    dataDir: join(dir, "kafka"),
-    env: process.env,
-    log: (line) => process.stderr.write(`${line}\n`),
-  });
+  const kafka = await startTestKafka();
   const prefix = `${name}-${process.pid}.`;
   const observer = await Observer.open(kafka.brokers, prefix, 12);
   const fleet = new Fleet(dir, {

@@ -1,13 +1,18 @@
 /**
  * What hosts that keep every request waiting cost those that answer:
- * `node bench/hostile.ts [hosts] [tarpits] [delay ms]`. The same crawl twice in one fleet on a real Kafka, each
- * time on fresh hosts: alone, and beside a crawl of as many hosts that accept a connection and never say a word.
- * Prints one line of JSON; the ratio is the throughput beside them to that alone.
+ * `node bench/hostile.ts [hosts] [tarpits] [delay ms]`. The same crawl three times in one fleet on a real Kafka, each
+ * time on fresh hosts: alone, beside a crawl of hosts that accept a connection and never say a word, and alone again,
+ * since a machine gets faster as it warms up, or slower as others work on it. Prints a line of JSON for each, and
+ * one with the ratio of the throughput beside them to the mean of those alone. The delay has to be so long that
+ * it, and not the machine, is what the pace is limited by: `pages_per_second_max` says what it would allow.
  */
 import { readFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
+import { freePort } from "@sluice/local-kafka";
 import { loopback } from "../tests/fleet/graph.ts";
 import { htmlPage, Origin, type Page } from "../tests/fleet/origin.ts";
+import type { ServiceName } from "../tests/fleet/fleet.ts";
+import { cpuSecondsOf } from "../tests/fleet/process-usage.ts";
 import { openCrawlWorld, services } from "./crawl-world.ts";
 
 const hosts = Number(process.argv[2] ?? 1_000);
@@ -49,22 +54,54 @@ async function silentHosts(addresses: readonly string[]) {
   };
 }
 
+const tell = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
+
 const peakMb = (pid: number): number =>
   Math.round(Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024);
 
 const { fleet, observer, close } = await openCrawlWorld("hostile");
-const first = loopback(70, hosts);
-const second = loopback(80, hosts);
+const good = [loopback(70, hosts), loopback(75, hosts), loopback(80, hosts)] as const;
 const origin = await Origin.start(
-  [...first, ...second],
+  good.flat(),
   (_, path) => page(path),
   () => undefined,
 );
 const silent = await silentHosts(loopback(90, tarpits));
+const adminPorts = new Map<ServiceName, number>();
+
+/** Gauges of queues that may stand in the way; the largest value of each in a phase is told. */
+const watched = [
+  "sluice_runtime_running_calls",
+  "sluice_runtime_slow_calls",
+  "sluice_runtime_waiting_calls",
+  "sluice_frontier_unanswered_urls",
+];
+
+async function watchGauges(signal: AbortSignal): Promise<Readonly<Record<string, number>>> {
+  const found: Record<string, number> = {};
+  while (!signal.aborted) {
+    for (const [service, port] of adminPorts) {
+      const text = await fetch(`http://127.0.0.1:${port}/metrics`).then((answer) => answer.text());
+      for (const metric of watched.filter((each) => each.includes(service) || service === "fetcher")) {
+        const values = [...text.matchAll(new RegExp(`^${metric}(?:\\{[^}]*\\})? (\\S+)$`, "gm"))];
+        const sum = values.reduce((total, [, value]) => total + Number(value), 0);
+        found[metric] = Math.max(found[metric] ?? 0, sum);
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+  return found;
+}
+
+const cpuSeconds = (): number =>
+  fleet.members.reduce((total, { pid }) => total + (pid === undefined ? 0 : cpuSecondsOf(pid)), 0);
 
 /** Pages a second of a crawl of these hosts. */
 async function throughput(id: string, addresses: readonly string[]): Promise<number> {
   const startedAtMs = performance.now();
+  const startedCpu = cpuSeconds();
+  const over = new AbortController();
+  const gauges = watchGauges(over.signal);
   await observer.submit({
     id,
     seeds: addresses.map((address) => origin.url(address)),
@@ -74,43 +111,62 @@ async function throughput(id: string, addresses: readonly string[]): Promise<num
   const status = await observer.ended(id, 1_200_000);
   if (status.done !== addresses.length * pagesPerHost)
     throw new Error(`${id}: ${status.done} pages of ${addresses.length * pagesPerHost}`);
-  return status.done / ((performance.now() - startedAtMs) / 1000);
+  const seconds = (performance.now() - startedAtMs) / 1000;
+  const perSecond = status.done / seconds;
+  over.abort();
+  tell({
+    phase: id,
+    pages: status.done,
+    seconds: Number(seconds.toFixed(1)),
+    pages_per_second: Number(perSecond.toFixed(1)),
+    services_cpu_seconds: Number((cpuSeconds() - startedCpu).toFixed(1)),
+    most: await gauges,
+  });
+  return perSecond;
 }
 
 try {
-  for (const service of services) fleet.start(service);
+  for (const service of services) {
+    const port = await freePort(null);
+    if (service === "fetcher" || service === "frontier") adminPorts.set(service, port);
+    fleet.start(service, 0, {}, { SLUICE_ADMIN_PORT: String(port) });
+  }
   await observer.submit({
     id: "warm-up",
-    seeds: [origin.url(first[0] ?? "", "/p3")],
+    seeds: [origin.url(good[0][0] ?? "", "/p3")],
     politeness: { delayMs: 0 },
   });
   await observer.ended("warm-up");
-  const alone = await throughput("alone", first.slice(1));
+  const alone = await throughput("alone", good[0].slice(1));
   const seeds = loopback(90, tarpits).flatMap((address) =>
     Array.from({ length: urlsPerTarpit }, (_, n) => `http://${address}:${silent.port}/${n}`),
   );
-  await observer.submit({
+  const silentJob = {
     id: "silent",
     seeds: seeds.slice(0, 10_000),
     politeness: { delayMs },
     urlEvents: "outcomes",
-  });
+  } as const;
+  await observer.submit(silentJob);
   await observer.until("the silent hosts are asked", () => silent.accepted() > 0 || tarpits === 0);
-  const beside = await throughput("beside", second.slice(1));
-  process.stdout.write(
-    `${JSON.stringify({
-      bench: "hostile",
-      hosts: hosts - 1,
-      tarpits,
-      delay_ms: delayMs,
-      pages: (hosts - 1) * pagesPerHost,
-      alone_pages_per_second: Number(alone.toFixed(1)),
-      beside_pages_per_second: Number(beside.toFixed(1)),
-      ratio: Number((beside / alone).toFixed(3)),
-      tarpit_connections: silent.accepted(),
-      fetcher_peak_mb: peakMb(fleet.pid("fetcher", 0) ?? 0),
-    })}\n`,
-  );
+  const beside = await throughput("beside", good[1].slice(1));
+  await observer.submit({ ...silentJob, desired: "cancelled" });
+  await observer.ended("silent");
+  const aloneAgain = await throughput("alone-again", good[2].slice(1));
+  const aloneMean = (alone + aloneAgain) / 2;
+  tell({
+    bench: "hostile",
+    hosts: hosts - 1,
+    tarpits,
+    delay_ms: delayMs,
+    pages: (hosts - 1) * pagesPerHost,
+    pages_per_second_max: Number((((hosts - 1) * 1000) / delayMs).toFixed(1)),
+    alone_pages_per_second: Number(aloneMean.toFixed(1)),
+    beside_pages_per_second: Number(beside.toFixed(1)),
+    ratio: Number((beside / aloneMean).toFixed(3)),
+    tarpit_connections: silent.accepted(),
+    fetcher_peak_mb: peakMb(fleet.pid("fetcher", 0) ?? 0),
+  });
 } finally {
   await close();
   await origin.close();

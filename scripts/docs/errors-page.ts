@@ -1,4 +1,5 @@
 import { exitCodes } from "@sluice/cli";
+import { failureCodes, unlistedCode } from "@sluice/records";
 import { errorCodes } from "@sluice/errors";
 import { code, page, table } from "./markdown.ts";
 
@@ -10,6 +11,15 @@ export function errorsPage(): string {
     table(
       ["code", "meaning"],
       Object.entries(errorCodes).map(([name, about]) => [code(name), about]),
+    ),
+    "## Codes of failed requests",
+    "In `error_code` of results and in the metric `sluice_fetcher_failures_total`. A failure whose code is not here is counted as `unlisted`, and logged as `unlisted_failure` with its code.",
+    table(
+      ["code", "meaning"],
+      [...Object.entries(failureCodes), [unlistedCode, "any other"] as const].map(([name, about]) => [
+        code(name),
+        about,
+      ]),
     ),
     "## Exit codes of the command crawl",
     table(

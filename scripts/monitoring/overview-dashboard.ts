@@ -78,6 +78,16 @@ export const overviewDashboard: Dashboard = {
           ["{{category}}", sum(["category"], rate("sluice_fetcher_retried_urls_total"))],
         ),
         graph(
+          "Failed requests by code",
+          "reqps",
+          {
+            description:
+              "What failed, beneath the category. Codes that are in no table are unlisted: the fetcher's log has each of them once a minute.",
+            stacked: true,
+          },
+          ["{{code}}", `${sum(["code"], rate("sluice_fetcher_failures_total"))} > 0`],
+        ),
+        graph(
           "URLs refused or sent back",
           "reqps",
           {

@@ -1,7 +1,7 @@
 /** Runs the fetcher's shell against the hostile server. */
 import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
-import { goodHost, HostileServer } from "./hostile-server.ts";
+import { goodHost, HostileServer, largePath } from "./hostile-server.ts";
 import type { Threat } from "./threat.ts";
 import type { VictimOrder, VictimReport, VictimTarget } from "./victim.ts";
 
@@ -14,6 +14,8 @@ export interface Exposure {
 }
 
 export interface Exposed {
+  /** Resident memory of the process when it had read a large page, and had met no threat yet. */
+  readonly warmBytes: number;
   readonly exposures: readonly Exposure[];
   readonly exitCode: number | null;
   /** What the process said on its way, crashes above all. */
@@ -23,14 +25,18 @@ export interface Exposed {
 export interface ExposeOptions {
   readonly bodyBytesMax: number;
   readonly times: number;
+  /** False: one threat after the other with no time to clean up between them, after a large good page. */
+  readonly collects?: boolean;
 }
 
 const totalTimeoutMs = 20_000;
 
+const warmUp = "warm-up";
+
 /** One process meets all threats, each `times` at once. */
 export async function expose(
   threats: readonly Threat[],
-  { bodyBytesMax, times }: ExposeOptions,
+  { bodyBytesMax, times, collects = true }: ExposeOptions,
 ): Promise<Exposed> {
   await using server = await HostileServer.start();
   const targetOf = (threat: Threat): VictimTarget => ({
@@ -50,6 +56,7 @@ export async function expose(
   const groups = [
     // A process that has made no request yet spends its first one on loading code.
     [good],
+    ...(collects ? [] : [[{ ...good, name: warmUp, url: good.url + largePath }]]),
     waiting.map(targetOf),
     ...threats.filter((threat) => !waiting.includes(threat)).map((threat) => [targetOf(threat)]),
   ];
@@ -57,19 +64,21 @@ export async function expose(
     stdio: ["pipe", "pipe", "pipe"],
   });
   const exited = new Promise<number | null>((resolve) => victim.once("exit", (code) => resolve(code)));
-  victim.stdin.end(JSON.stringify({ port: server.port, groups } satisfies VictimOrder));
+  victim.stdin.end(JSON.stringify({ port: server.port, groups, collects } satisfies VictimOrder));
   const [stdout, stderr, exitCode] = await Promise.all([text(victim.stdout), text(victim.stderr), exited]);
-  const reports = new Map(
-    stdout
-      .split("\n")
-      .filter((line) => line !== "")
-      .map((line) => JSON.parse(line) as VictimReport)
-      .map((report) => [report.name, report]),
-  );
+  const reports = stdout
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as VictimReport);
+  const take = (wanted: string): VictimReport | undefined => {
+    const at = reports.findIndex(({ name }) => name === wanted);
+    return at < 0 ? undefined : reports.splice(at, 1)[0];
+  };
   const exposures = threats.map((threat) => ({
     threat,
     totalTimeoutMs: threat.fetch?.totalTimeoutMs ?? totalTimeoutMs,
-    report: reports.get(threat.name),
+    report: take(threat.name),
   }));
-  return { exposures, exitCode, stderr };
+  const warmBytes = take(warmUp)?.peakBytes ?? Number.NaN;
+  return { exposures, exitCode, stderr, warmBytes };
 }

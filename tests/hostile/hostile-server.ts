@@ -11,6 +11,9 @@ export const hostOf = (threat: Pick<Threat, "name">): string => `${threat.name}.
 
 /** Answers like any good site. */
 export const goodHost = "good.hostile.test";
+/** Of the good host: a page that is read in a thread. */
+export const largePath = "large";
+const large = `<title>large</title>${"<p>text</p>".repeat(30_000)}`;
 
 export class HostileServer implements AsyncDisposable {
   readonly port: number;
@@ -37,9 +40,11 @@ export class HostileServer implements AsyncDisposable {
         text = (text + chunk.toString("latin1")).slice(-20_000);
         for (let end = text.indexOf("\r\n\r\n"); end >= 0; end = text.indexOf("\r\n\r\n")) {
           const host = /^host: ([^:\r]+)/im.exec(text.slice(0, end))?.[1] ?? "";
+          const isLarge = text.startsWith(`GET /${largePath} `);
           text = text.slice(end + 4);
           requests.set(host, (requests.get(host) ?? 0) + 1);
-          byHost.get(host)?.(socket);
+          if (isLarge) socket.write(page(large));
+          else byHost.get(host)?.(socket);
         }
       });
     });

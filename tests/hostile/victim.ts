@@ -16,6 +16,8 @@ export interface VictimOrder {
   readonly port: number;
   /** One group after the other, the targets of a group side by side. */
   readonly groups: readonly (readonly VictimTarget[])[];
+  /** What can be collected is, before each target: else what one leaves behind counts for the next. */
+  readonly collects: boolean;
 }
 
 export interface VictimTarget {
@@ -39,6 +41,9 @@ export interface VictimReport {
   readonly tookMs: number;
   /** How far the resident memory rose above what it was before; of a group, by all of it. */
   readonly grownBytes: number;
+  /** Resident memory before it, and the most during it. */
+  readonly residentBytes: number;
+  readonly peakBytes: number;
 }
 
 const order = JSON.parse(await text(process.stdin)) as VictimOrder;
@@ -74,14 +79,15 @@ async function meet({ name, url, fetch, times }: VictimTarget): Promise<void> {
     Array.from({ length: times }, () => perform(call, new AbortController().signal)),
   );
   const tookMs = Math.round(performance.now() - startedAtMs);
-  process.stdout.write(`${JSON.stringify(reportOf(name, outcomes, tookMs, peakBytes() - before))}\n`);
+  const memory = { residentBytes: before, peakBytes: peakBytes() };
+  process.stdout.write(`${JSON.stringify(reportOf(name, outcomes, tookMs, memory))}\n`);
 }
 
 function reportOf(
   name: string,
   outcomes: readonly FetchOutcome[],
   tookMs: number,
-  grownBytes: number,
+  memory: Pick<VictimReport, "residentBytes" | "peakBytes">,
 ): VictimReport {
   const pages = outcomes.flatMap((outcome) => (outcome.kind === "page" ? [outcome] : []));
   const first = pages[0];
@@ -95,7 +101,8 @@ function reportOf(
     links: first?.content?.links.length ?? 0,
     bodyBytes: response?.bodyBytes ?? 0,
     tookMs,
-    grownBytes: Math.max(0, grownBytes),
+    grownBytes: Math.max(0, memory.peakBytes - memory.residentBytes),
+    ...memory,
   };
 }
 
@@ -107,9 +114,9 @@ function categoryNameOf(answer: Extract<FetchOutcome, { kind: "page" }>["answer"
   return answer.status >= 300 ? "redirect" : "ok";
 }
 
-/** What is resident now, with nothing left to collect; the peak begins anew (proc(5), clear_refs). */
+/** What is resident now; the peak begins anew (proc(5), clear_refs). */
 function residentBytes(): number {
-  globalThis.gc?.();
+  if (order.collects) globalThis.gc?.();
   writeFileSync("/proc/self/clear_refs", "5");
   return statusBytes("VmRSS");
 }

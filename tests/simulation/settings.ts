@@ -30,6 +30,7 @@ function windowed(windowMax: number): FrontierOptions {
 }
 
 export function settingsOf(random: Random): Settings {
+  const slow = random.fork("slow calls");
   const requestMsMax = random.chance(0.3) ? 1400 : 700;
   const recordsHigh = random.chance(0.3) ? random.between(2, 12) : 2000;
   const bytesHigh = random.chance(0.1) ? random.between(4000, 40_000) : 33_554_432;
@@ -41,6 +42,9 @@ export function settingsOf(random: Random): Settings {
       partition: { recordsHigh, recordsLow: recordsHigh >> 1, bytesHigh, bytesLow: bytesHigh >> 1 },
       spanMax: random.chance(0.1) ? random.between(4, 30) : defaultLimits.spanMax,
       callsMax: random.chance(0.2) ? random.between(1, 4) : defaultLimits.callsMax,
+      slowCallsAfterMs: 200,
+      unknownCallsAfterMs: 50,
+      slowCallsMax: slow.chance(0.3) ? slow.between(1, 6) : 0,
       outputRecordsMax: random.chance(0.2) ? random.between(2, 20) : defaultLimits.outputRecordsMax,
       outputBytesMax: random.chance(0.1) ? random.between(2000, 20_000) : defaultLimits.outputBytesMax,
       commitIntervalMs: random.chance(0.3) ? random.between(100, 1000) : 60,
@@ -79,6 +83,7 @@ export function settingsOf(random: Random): Settings {
       robotsTtlMs: random.chance(0.3) ? random.between(500, 4000) : defaultFetcherOptions.robotsTtlMs,
       robotsRetryMs: 300,
       robotsRetryMaxMs: 2000,
+      slowAfterMs: 200,
       hostsMax: random.chance(0.1) ? 2 : defaultFetcherOptions.hostsMax,
       forgetAfterMs: random.chance(0.3) ? random.between(500, 3000) : defaultFetcherOptions.forgetAfterMs,
     },

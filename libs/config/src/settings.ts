@@ -255,7 +255,7 @@ export const fetcherSettings = {
     env: "SLUICE_FETCHER_SLOW_MAX",
     schema: integer(0, 100_000).default(2000),
     about:
-      "Requests that have run for a second and so need no slot of SLUICE_FETCHER_CONCURRENCY; beyond so many they keep theirs, and wait in the way of others.",
+      "Requests to hosts that are slow, or have not answered for long enough, and so need no slot of SLUICE_FETCHER_CONCURRENCY; beyond so many they wait, or keep their slots, of which half are left to hosts that answer soon.",
   }),
   userAgent: setting({
     env: "SLUICE_FETCHER_USER_AGENT",

@@ -53,6 +53,7 @@ function codingOf(name: string): Coding | undefined {
 }
 
 export interface DecodedSink {
+  /** The chunk is gone when it returns: what is to be kept has to be copied. */
   readonly onData: (chunk: Uint8Array) => void;
   /** `truncated`: the coded bytes ended early and what could be read has been given. */
   readonly onEnd: (truncated: boolean) => void;
@@ -83,7 +84,10 @@ export class BodyDecoder {
       let layerBytes = 0;
       const layer = new Layer(coding, {
         onData: (chunk) => {
-          if (next === undefined) return sink.onData(chunk);
+          if (next === undefined) {
+            sink.onData(chunk);
+            return release(chunk);
+          }
           layerBytes += chunk.length;
           if (layerBytes > layerBytesMax) sink.onOverflow();
           else if (!next.write(chunk)) layer.pause();
@@ -201,6 +205,17 @@ function streamOf(coding: Coding, first: Uint8Array): Transform {
       // RFC 9659: a receiver need not accept windows above 8 MiB; the library's own limit is 128 MiB.
       return createZstdDecompress({ chunkSize, params: { [constants.ZSTD_d_windowLogMax]: 23 } });
   }
+}
+
+/**
+ * Gives the memory of a chunk back at once. zlib takes a new buffer for each; left to the collector, which does not
+ * see how much lies outside of its heap, a body costs its size a second time. Only where the chunk is the
+ * last of a buffer that is nobody else's: before that the decoder writes on in it.
+ */
+function release(chunk: Uint8Array): void {
+  const { buffer, byteOffset, byteLength } = chunk;
+  const isLast = buffer.byteLength === chunkSize && byteOffset + byteLength === chunkSize;
+  if (isLast && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 /** RFC 1950 §2.2: method 8, window at most 7, check bits. Servers also send RFC 1951 without this header. */

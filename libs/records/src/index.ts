@@ -23,6 +23,7 @@ export {
 } from "./counters.ts";
 export { dueSchema, permitSchema, type Due, type Permit } from "./due.ts";
 export { eventSchema, eventSchemas, type CrawlEvent } from "./event.ts";
+export { failureCodes, listedCode, unlistedCode } from "./failure-code.ts";
 export {
   failedCategories,
   fetchCategories,

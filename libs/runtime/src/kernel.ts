@@ -97,6 +97,7 @@ export class Kernel<State, Rec extends InputRecord, Call, Outcome> {
     this.budget = new PartitionBudget(options.limits.partition, this.clock.monotonicMs);
     this.calls = new CallQueue(options.limits.callsMax, {
       afterMs: options.limits.slowCallsAfterMs,
+      unknownAfterMs: options.limits.unknownCallsAfterMs,
       max: options.limits.slowCallsMax,
     });
     this.loop = loop;

@@ -10,7 +10,9 @@ export interface RuntimeLimits {
   readonly callsMax: number;
   /** Calls that have run for this long give their slots back: they do little but wait. */
   readonly slowCallsAfterMs: number;
-  /** So many may have done so at once: further ones keep their slots. */
+  /** The same for a lane of which nothing is known. */
+  readonly unknownCallsAfterMs: number;
+  /** So many may run without a slot at once: further ones keep theirs, or wait. */
   readonly slowCallsMax: number;
   /** Output gathered and not committed, per task: a commit begins at once. */
   readonly outputRecordsMax: number;
@@ -40,6 +42,7 @@ export const defaultLimits: RuntimeLimits = {
   spanMax: 50_000,
   callsMax: 64,
   slowCallsAfterMs: 1000,
+  unknownCallsAfterMs: 100,
   slowCallsMax: 0,
   outputRecordsMax: 500,
   outputBytesMax: 4_194_304,

@@ -110,7 +110,8 @@ export class Stepper<State, Rec extends InputRecord, Call, Outcome> {
     }
   }
 
-  #queueCall(task: Task<State, Rec>, { lane, callId, request }: Effect<Call> & { kind: "call" }): void {
+  #queueCall(task: Task<State, Rec>, effect: Effect<Call> & { kind: "call" }): void {
+    const { lane, callId, request, promptness = "unknown" } = effect;
     if (task.calls.has(callId))
       throw new SluiceError("SLUICE_STEP_BROKEN", `call ${callId} was asked for twice`);
     task.calls.add(callId);
@@ -120,6 +121,7 @@ export class Stepper<State, Rec extends InputRecord, Call, Outcome> {
       lane,
       callId,
       request,
+      promptness,
       controller: new AbortController(),
     });
   }

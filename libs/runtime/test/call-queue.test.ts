@@ -1,13 +1,20 @@
 import * as fc from "fast-check";
+import type { Promptness } from "@sluice/topology";
 import { describe, expect, test } from "vitest";
 import { CallQueue, type QueuedCall } from "../src/call-queue.ts";
 
-const call = (callId: string, task = 0, epoch = 1): QueuedCall<string> => ({
+const call = (
+  callId: string,
+  task = 0,
+  epoch = 1,
+  promptness: Promptness = "unknown",
+): QueuedCall<string> => ({
   task,
   epoch,
   lane: "l",
   callId,
   request: callId,
+  promptness,
   controller: new AbortController(),
 });
 
@@ -84,13 +91,13 @@ describe("the queue of calls", () => {
   });
 
   test("a call that has run for long gives its slot back, up to so many, and says when it will", () => {
-    const queue = new CallQueue<string>(2, { afterMs: 1000, max: 3 });
+    const queue = new CallQueue<string>(2, { afterMs: 1000, unknownAfterMs: 100, max: 3 });
     const begun = (nowMs: number): (string | undefined)[] => {
       const ids: (string | undefined)[] = [];
       for (let next = queue.begin(nowMs); next !== null; next = queue.begin(nowMs)) ids.push(next.callId);
       return ids;
     };
-    const calls = Array.from({ length: 9 }, (_, n) => call(`c${n}`));
+    const calls = Array.from({ length: 9 }, (_, n) => call(`c${n}`, 0, 1, "prompt"));
     for (const each of calls) queue.push(each);
     expect(begun(0)).toEqual(["c0", "c1"]);
     expect([queue.freeAtMs, begun(999)]).toEqual([1000, []]);
@@ -103,5 +110,55 @@ describe("the queue of calls", () => {
     expect([queue.running, queue.slow]).toEqual([4, 2]);
     expect(begun(9000)).toEqual(["c5"]);
     expect(queue.abortTask(0, 1)).toBe(5);
+  });
+
+  const begunOf = (queue: CallQueue<string>, nowMs: number): string[] => {
+    const ids: string[] = [];
+    for (let next = queue.begin(nowMs); next !== null; next = queue.begin(nowMs)) ids.push(next.callId);
+    return ids;
+  };
+
+  test("prompt lanes and unknown ones take turns at the slots, whoever came first", () => {
+    const queue = new CallQueue<string>(4, { afterMs: 1000, unknownAfterMs: 100, max: 10 });
+    for (let n = 0; n < 50; n += 1) queue.push(call(`new${n}`));
+    expect(begunOf(queue, 0)).toEqual(["new0", "new1", "new2", "new3"]);
+    for (let n = 0; n < 3; n += 1) queue.push(call(`known${n}`, 0, 1, "prompt"));
+    expect(queue.freeAtMs).toBe(100);
+    expect(begunOf(queue, 100)).toEqual(["known0", "new4", "known1", "new5"]);
+    // A prompt one keeps its slot for longer: two are given back, not four.
+    expect(begunOf(queue, 200)).toEqual(["known2", "new6"]);
+    expect([queue.running, queue.slow, queue.waiting]).toEqual([10, 6, 43]);
+  });
+
+  test("lanes known as slow take no slot, and wait where as many run without one as may", () => {
+    const queue = new CallQueue<string>(1, { afterMs: 1000, unknownAfterMs: 100, max: 2 });
+    const slow = Array.from({ length: 3 }, (_, n) => call(`slow${n}`, 0, 1, "slow"));
+    for (const each of slow) queue.push(each);
+    queue.push(call("known", 0, 1, "prompt"));
+    expect(begunOf(queue, 0)).toEqual(["slow0", "slow1", "known"]);
+    expect([queue.running, queue.slow, queue.waiting, queue.freeAtMs]).toEqual([3, 2, 1, null]);
+    if (slow[0] !== undefined) queue.end(slow[0]);
+    expect(begunOf(queue, 0)).toEqual(["slow2"]);
+    expect(queue.abort(0, 1, "slow2")).toBe(null);
+    expect(slow[2]?.controller.signal.aborted).toBe(true);
+  });
+
+  test("once no slot can be given back, unknown lanes leave half of the slots to those that are prompt", () => {
+    const queue = new CallQueue<string>(4, { afterMs: 1000, unknownAfterMs: 100, max: 2 });
+    for (let n = 0; n < 50; n += 1) queue.push(call(`new${n}`));
+    expect(begunOf(queue, 0)).toHaveLength(4);
+    // Two give their slots back, and that is all that may.
+    expect(begunOf(queue, 100)).toEqual([]);
+    expect(begunOf(queue, 9000)).toEqual([]);
+    for (let n = 0; n < 5; n += 1) queue.push(call(`known${n}`, 0, 1, "prompt"));
+    expect(begunOf(queue, 9000)).toEqual(["known0", "known1"]);
+    expect([queue.running, queue.slow]).toEqual([6, 2]);
+  });
+
+  test("without calls that need no slot all stand in one line", () => {
+    const queue = new CallQueue<string>(2);
+    for (const promptness of ["slow", "prompt", "unknown"] as const)
+      queue.push(call(promptness, 0, 1, promptness));
+    expect(begunOf(queue, 0)).toEqual(["slow", "prompt"]);
   });
 });

@@ -46,6 +46,9 @@ export type Input<Rec extends InputRecord = InputRecord, Outcome = never> =
   /** The task was just assigned and its state is loaded; wakes do not survive a restart, so ask again. */
   | { readonly kind: "restored" };
 
+/** What is known of how long the calls of a lane take; the slow ones need no slot of those that are answered soon. */
+export type Promptness = "prompt" | "unknown" | "slow";
+
 export type Effect<Call = never> =
   /** Write a record. Without `partition` it goes to the partition of `key` (murmur2). `null` is a tombstone. */
   | {
@@ -66,7 +69,14 @@ export type Effect<Call = never> =
   /** Step this lane again at `atMs`. The earliest wake asked for counts; a later one does not replace it. */
   | { readonly kind: "wake"; readonly lane: string; readonly atMs: number }
   /** Ask the outside world; the answer is stepped back in as `settled`. */
-  | { readonly kind: "call"; readonly lane: string; readonly callId: string; readonly request: Call }
+  | {
+      readonly kind: "call";
+      readonly lane: string;
+      readonly callId: string;
+      readonly request: Call;
+      /** How long the lane's calls take by what is known of it; unknown where omitted. */
+      readonly promptness?: Promptness;
+    }
   /** Abort a call; it still settles. */
   | { readonly kind: "abort"; readonly callId: string }
   /** The record is dealt with: its offset may be committed. */

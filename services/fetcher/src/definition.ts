@@ -10,6 +10,7 @@ import { bodyReader } from "./reading/reader.ts";
 import { RequestAudit } from "./request-audit.ts";
 import { RequestMaker } from "./request-maker.ts";
 import { SecretStore } from "./secrets.ts";
+import { UnlistedFailures } from "./unlisted-failures.ts";
 import { fetcherInputs, fetcherStep, fetcherTables } from "./step.ts";
 
 export const fetcherService = hostable("fetcher", fetcherSettings, ({ clock, config, log }) => {
@@ -27,12 +28,16 @@ export const fetcherService = hostable("fetcher", fetcherSettings, ({ clock, con
   });
   const audit = config.audit ? new RequestAudit((line) => log.info(line, "request")) : null;
   const breakers = new Breakers(audit === null ? client : audit.around(client), { nowMs: clock.nowMs });
+  const unlisted = new UnlistedFailures(
+    (failure) => log.warn({ event: "unlisted_failure", ...failure }, "a failure whose code is in no table"),
+    () => clock.monotonicMs(),
+  );
   return {
     step: fetcherStep({ ...defaultFetcherOptions, robotsRetryMs: config.robotsRetryMs }),
     inputs: fetcherInputs,
     tables: fetcherTables,
     changelog: null,
-    perform: performFetches(breakers, requests, reader, clock.nowMs, audit),
+    perform: unlisted.around(performFetches(breakers, requests, reader, clock.nowMs, audit)),
     measure: measureFetcher,
     measureCall: measureRequest,
     gauges: gaugeFetcher(breakers, client, reader),

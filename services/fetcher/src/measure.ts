@@ -1,5 +1,5 @@
 import type { Measurement } from "@sluice/process";
-import { topics, type Outcome, type Result } from "@sluice/records";
+import { listedCode, topics, type Outcome, type Result } from "@sluice/records";
 import type { FetchCall, FetchOutcome } from "./calls.ts";
 
 const none: readonly Measurement[] = [];
@@ -57,6 +57,12 @@ export function measureRequest({ kind }: FetchCall, { answer }: FetchOutcome): r
   };
   if (answer.kind === "breaker_open") return [made];
   const found = [made];
+  if (answer.kind === "failed")
+    found.push({
+      metric: "sluice_fetcher_failures_total",
+      value: 1,
+      labels: { code: listedCode(answer.code) },
+    });
   if ("durationMs" in answer)
     found.push({
       metric: "sluice_fetcher_request_seconds",

@@ -14,6 +14,8 @@ export interface FetcherOptions {
   readonly retryAfterMaxMs: number;
   /** Domains remembered; beyond it the idle ones are forgotten. */
   readonly hostsMax: number;
+  /** A host whose last request took so long is asked without a slot of those that answer sooner. */
+  readonly slowAfterMs: number;
   /** A domain is forgotten only after it has been quiet for this long, and for its own delay. */
   readonly forgetAfterMs: number;
 }
@@ -27,5 +29,6 @@ export const defaultFetcherOptions: FetcherOptions = {
   robotsRetryMaxMs: 600_000,
   retryAfterMaxMs: 86_400_000,
   hostsMax: 10_000,
+  slowAfterMs: 1000,
   forgetAfterMs: 120_000,
 };

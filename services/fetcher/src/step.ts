@@ -48,6 +48,8 @@ export function fetcherStep(
           host.unbegun.delete(input.callId);
           if (!host.withdrawn.has(input.callId)) {
             host.lastStartMs = nowMs;
+            const running = host.running.get(input.callId);
+            if (running !== undefined) running.startedAtMs = nowMs;
             tellStarted(turnOf(host), input.callId);
           }
           pump(turnOf(host));

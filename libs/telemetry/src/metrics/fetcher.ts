@@ -1,5 +1,5 @@
 /** Of the fetcher: requests, what became of URLs, breakers, permits in hand. */
-import { fetchCategories } from "@sluice/records";
+import { failureCodes, fetchCategories, unlistedCode } from "@sluice/records";
 import type { MetricTable } from "./definition.ts";
 
 const services = ["fetcher"] as const;
@@ -56,6 +56,13 @@ export const fetcherMetrics = {
     services,
     labels: { kind: kinds, outcome: ["response", "failed", "breaker_open"] },
     help: "Requests by what was asked for and how they ended; with breaker_open none was made.",
+  },
+  sluice_fetcher_failures_total: {
+    type: "counter",
+    unit: "requests",
+    services,
+    labels: { code: [...Object.keys(failureCodes), unlistedCode] },
+    help: "Requests that failed, by the code of what failed; with unlisted it is in no table, and a line of the log has it.",
   },
   sluice_fetcher_request_seconds: {
     type: "histogram",

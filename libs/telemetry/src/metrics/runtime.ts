@@ -231,14 +231,14 @@ export const runtimeMetrics = {
     unit: "calls",
     services: ["fetcher", "result-sink"],
     labels: {},
-    help: "Calls under way for longer than a second that have given their slots back.",
+    help: "Calls under way without a slot: to lanes known as slow, or for so long that they have given theirs back.",
   },
   sluice_runtime_slow_calls_limit: {
     type: "gauge",
     unit: "calls",
     services: ["fetcher", "result-sink"],
     labels: {},
-    help: "Most calls without a slot; further slow ones keep theirs.",
+    help: "Most calls without a slot; further slow ones wait, or keep theirs.",
   },
   sluice_runtime_waiting_calls: {
     type: "gauge",

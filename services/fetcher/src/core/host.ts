@@ -1,4 +1,5 @@
 import type { BreakerState, Permit } from "@sluice/records";
+import type { Promptness } from "@sluice/topology";
 import type { Robots } from "@sluice/web";
 import { MinuteCount } from "./minute-count.ts";
 
@@ -43,6 +44,8 @@ export interface RunningCall {
   readonly queued: QueuedPermit | null;
   /** Requests made before it for the same permit, i.e. for robots.txt. */
   readonly askedAtMs: number;
+  /** When it began; null while it waits for that. */
+  startedAtMs: number | null;
 }
 
 /** One domain as the fetcher that owns it sees it. Not durable: a new owner starts with a full wait. */
@@ -71,6 +74,8 @@ export class Host {
   /** Requests for robots.txt since the last page of this domain was answered; told with the next outcome. */
   robotsRequests = 0;
   calls = 0;
+  /** As the last request to it was answered. */
+  promptness: Promptness = "unknown";
   /** Requests in the last minute. */
   readonly minute = new MinuteCount();
 

@@ -78,7 +78,7 @@ export function pump(turn: Turn): void {
           secrets: job.fetch.secrets,
           policy: policyFor(turn.context, url),
         },
-        { kind: "robots", origin, job: permit.job, queued: null, askedAtMs: nowMs },
+        { kind: "robots", origin, job: permit.job, queued: null, askedAtMs: nowMs, startedAtMs: null },
       );
       return;
     }
@@ -95,7 +95,7 @@ export function pump(turn: Turn): void {
         policy: policyFor(turn.context, permit.url),
         ...(job.extract === undefined ? {} : { selectors: job.extract.selectors }),
       },
-      { kind: "page", origin, job: permit.job, queued: head, askedAtMs: nowMs },
+      { kind: "page", origin, job: permit.job, queued: head, askedAtMs: nowMs, startedAtMs: null },
     );
   }
 }
@@ -173,7 +173,7 @@ function begin(
   const callId = `${host.domain}#${context.epoch}.${host.calls}`;
   host.running.set(callId, running);
   host.unbegun.add(callId);
-  out.push({ kind: "call", lane: host.domain, callId, request });
+  out.push({ kind: "call", lane: host.domain, callId, request, promptness: host.promptness });
 }
 
 /** What is said of hosts changed: requests to one that is blocked now are ended, and what waits is looked at anew. */

@@ -41,7 +41,7 @@ const isUnblocked = ({ context }: Turn, { permit }: QueuedPermit): boolean =>
   !isCancelled(knownJob(context, permit), permit);
 
 function read(turn: Turn, callId: string, outcome: FetchOutcome): void {
-  const { host, nowMs } = turn;
+  const { host, nowMs, options } = turn;
   const running = host.running.get(callId);
   if (running === undefined) throw new Error(`call ${callId} settled and is not known`);
   host.running.delete(callId);
@@ -54,6 +54,8 @@ function read(turn: Turn, callId: string, outcome: FetchOutcome): void {
       outcome.answer.category === "address_refused"
     );
   if (asked) host.lastEndMs = nowMs;
+  if (asked && running.startedAtMs !== null && !wasCancelled(outcome))
+    host.promptness = nowMs - running.startedAtMs < options.slowAfterMs ? "prompt" : "slow";
   host.breaker = outcome.breaker.state;
   if (outcome.answer.kind === "breaker_open") hold(host, outcome.answer.retryAtMs, "breaker");
   else if (outcome.breaker.retryAtMs !== null) hold(host, outcome.breaker.retryAtMs, "breaker");

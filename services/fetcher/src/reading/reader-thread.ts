@@ -1,4 +1,6 @@
 /** The thread that reads: takes one job at a time and answers with its parts, then with `done`. */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { parentPort } from "node:worker_threads";
 import { readParts, type ReadJob, type ReadPart } from "./read-job.ts";
 
@@ -16,12 +18,21 @@ port.on("message", (job: ReadJob) => {
 
 port.postMessage({ kind: "ready" } satisfies ThreadAnswer);
 
+/** The text of such a body is collected as soon as it is read: some of them together would be too much. */
+const largeBytes = 1_048_576;
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+
 async function answer(job: ReadJob, tell: (told: ThreadAnswer) => void): Promise<void> {
   let error: string | null = null;
+  const isLarge = job.body.length >= largeBytes;
   try {
     for await (const part of readParts(job, () => performance.now())) tell({ kind: "part", part });
   } catch (thrown) {
     error = thrown instanceof Error ? thrown.message : String(thrown);
   }
+  // It was handed over, so nobody else reads it.
+  job.body.buffer.transfer(0);
+  if (isLarge) collect();
   tell({ kind: "done", error });
 }
