@@ -13,7 +13,7 @@ export function errorsPage(): string {
       Object.entries(errorCodes).map(([name, about]) => [code(name), about]),
     ),
     "## Codes of failed requests",
-    "In `error_code` of results and in the metric `sluice_fetcher_failures_total`. A failure whose code is not here is counted as `unlisted`, and logged as `unlisted_failure` with its code.",
+    "In `error_code` of results and in the metric `sluice_fetcher_failed_requests_total`. A failure whose code is not here is counted as `unlisted`, and logged as `unlisted_failure` with its code.",
     table(
       ["code", "meaning"],
       [...Object.entries(failureCodes), [unlistedCode, "any other"] as const].map(([name, about]) => [

@@ -85,7 +85,7 @@ export const overviewDashboard: Dashboard = {
               "What failed, beneath the category. Codes that are in no table are unlisted: the fetcher's log has each of them once a minute.",
             stacked: true,
           },
-          ["{{code}}", `${sum(["code"], rate("sluice_fetcher_failures_total"))} > 0`],
+          ["{{code}}", `${sum(["code"], rate("sluice_fetcher_failed_requests_total"))} > 0`],
         ),
         graph(
           "URLs refused or sent back",

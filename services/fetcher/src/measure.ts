@@ -59,7 +59,7 @@ export function measureRequest({ kind }: FetchCall, { answer }: FetchOutcome): r
   const found = [made];
   if (answer.kind === "failed")
     found.push({
-      metric: "sluice_fetcher_failures_total",
+      metric: "sluice_fetcher_failed_requests_total",
       value: 1,
       labels: { code: listedCode(answer.code) },
     });

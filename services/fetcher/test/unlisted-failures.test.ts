@@ -31,8 +31,9 @@ const failedWith = (code: string): FetchOutcome => ({
 describe("failures", () => {
   test("are counted under their code, families together, and what is in no table as unlisted", () => {
     const countedAs = (code: string): unknown =>
-      measureRequest(call, failedWith(code)).find(({ metric }) => metric === "sluice_fetcher_failures_total")
-        ?.labels?.["code"];
+      measureRequest(call, failedWith(code)).find(
+        ({ metric }) => metric === "sluice_fetcher_failed_requests_total",
+      )?.labels?.["code"];
     expect(
       ["ECONNRESET", "HPE_INVALID_CONSTANT", "ERR_TLS_CERT_ALTNAME_INVALID", "EWHATEVER", "toString"].map(
         countedAs,

@@ -57,7 +57,7 @@ export const fetcherMetrics = {
     labels: { kind: kinds, outcome: ["response", "failed", "breaker_open"] },
     help: "Requests by what was asked for and how they ended; with breaker_open none was made.",
   },
-  sluice_fetcher_failures_total: {
+  sluice_fetcher_failed_requests_total: {
     type: "counter",
     unit: "requests",
     services,
