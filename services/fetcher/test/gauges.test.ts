@@ -184,7 +184,11 @@ describe("what the fetcher counts", () => {
       );
     const ok = pageAnswer(0, "200", {});
     expect(counted(ok)).toEqual(["requests_total response", "request_seconds", "first_byte_seconds"]);
-    expect(counted(pageAnswer(0, "dns", {}))).toEqual(["requests_total failed", "request_seconds"]);
+    expect(counted(pageAnswer(0, "dns", {}))).toEqual([
+      "requests_total failed",
+      "failed_requests_total",
+      "request_seconds",
+    ]);
     const open: FetchOutcome = {
       kind: "page",
       answer: { kind: "breaker_open", retryAtMs: 5 },
