@@ -7,6 +7,7 @@ import { FetcherState, forgetIdle } from "./core/hosts.ts";
 import { jobChanged, policyChanged, pump } from "./core/permits.ts";
 import { settle } from "./core/settlement.ts";
 import type { Turn } from "./core/turn.ts";
+import { begun } from "./core/visits.ts";
 import { tellStarted } from "./core/url-events.ts";
 import { defaultFetcherOptions, type FetcherOptions } from "./options.ts";
 
@@ -29,7 +30,14 @@ export function fetcherStep(
     laneWidth: () => options.permitsMax,
     step: (state, input, nowMs, context) => {
       const out: Effects = [];
-      const turnOf = (host: Host): Turn => ({ host, out, nowMs, context, options });
+      const turnOf = (host: Host): Turn => ({
+        host,
+        otherHost: (domain) => state.host(domain),
+        out,
+        nowMs,
+        context,
+        options,
+      });
       switch (input.kind) {
         case "record": {
           const { record } = input;
@@ -47,9 +55,9 @@ export function fetcherStep(
           const host = state.host(input.lane);
           host.unbegun.delete(input.callId);
           if (!host.withdrawn.has(input.callId)) {
-            host.lastStartMs = nowMs;
             const running = host.running.get(input.callId);
-            if (running !== undefined) running.startedAtMs = nowMs;
+            host.lastStartMs = nowMs;
+            if (running !== undefined) begun(turnOf(host), running);
             tellStarted(turnOf(host), input.callId);
           }
           pump(turnOf(host));

@@ -11,6 +11,7 @@ import type { InputRecord, Step, StepContext } from "@sluice/topology";
 import { saveView, type Effects } from "./core/effects.ts";
 import { receiveLinks, receiveSeed, retryPending } from "./core/intake.ts";
 import { clearSome, haltIfCancelled, receiveGrant, resumeJob } from "./core/halting.ts";
+import { hasten } from "./core/hasten.ts";
 import { storeFormer } from "./core/former-entries.ts";
 import { jobIds } from "./core/jobs.ts";
 import { foldCounters, reconcile, tick } from "./core/ownership.ts";
@@ -72,6 +73,7 @@ export function frontierStep(
         case "table":
           if (input.table === topics.jobs.name) removeJob(state, input.key, out, context);
           if (input.table === topics.jobs.name) jobChanged(state, input.key, out, nowMs, context);
+          if (input.table === topics.policies.name) hasten(state, input.key, out, nowMs, context);
           if (input.table === "flow") for (const id of state.views.keys()) tellHeld(state, id, out, context);
           break;
         case "restored":

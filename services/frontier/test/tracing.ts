@@ -253,6 +253,9 @@ function policyOf(fields: Readonly<Record<string, string>>): Policy | undefined 
   return policySchema.parse({
     ...(fields["blocked"] === undefined ? {} : { blocked: { reason: fields["blocked"] } }),
     ...(fields["delayMs"] === undefined ? {} : { delayMs: Number(fields["delayMs"]) }),
+    ...(fields["forget"] === undefined
+      ? {}
+      : { forgetFailuresBeforeMs: startMs + Number(fields["forget"]) * 1000 }),
     ...(fields["concurrency"] === undefined ? {} : { concurrency: Number(fields["concurrency"]) }),
   });
 }

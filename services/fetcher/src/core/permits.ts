@@ -8,6 +8,7 @@ import { earliest, forgive, keepingOf, policyFor, type Start } from "./politenes
 import { defer, refuse } from "./refusals.ts";
 import { ageOf, isAskingRobots, robotsFailed } from "./robots.ts";
 import type { Turn } from "./turn.ts";
+import { sharedRobots, visitStart } from "./visits.ts";
 import { originOf, pathOf } from "./url-parts.ts";
 
 /** Begins or answers what can be begun or answered now, in order; asks to be woken for what comes later. */
@@ -26,9 +27,9 @@ export function pump(turn: Turn): void {
       out.push({ kind: "wake", lane: host.domain, atMs: permit.leaseUntilMs + 1 });
       return;
     }
-    if (host.running.size >= keepingOf(host, head, turn.context).concurrency) return;
+    if (host.running.size + host.visitors >= keepingOf(host, head, turn.context).concurrency) return;
     const origin = originOf(permit.url);
-    const entry = host.robots.get(origin);
+    const entry = sharedRobots(turn, origin);
     const known = entry?.kind === "known" && isFresh(turn, entry) ? entry : null;
     if (known !== null) {
       const decision = known.robots?.decide(robotsToken, pathOf(permit.url)) ?? null;
@@ -66,6 +67,15 @@ export function pump(turn: Turn): void {
         refuse(turn, head, "robots_unreachable", "robots.txt redirects to a host that is blocked");
         continue;
       }
+      const visits = hostOf(url) === host.domain ? null : hostOf(url);
+      if (visits !== null) {
+        const visitAtMs = visitStart(turn, head, visits);
+        if (visitAtMs > nowMs) {
+          out.push({ kind: "wake", lane: host.domain, atMs: visitAtMs });
+          return;
+        }
+        turn.otherHost(visits).visitors += 1;
+      }
       begin(
         turn,
         start,
@@ -78,7 +88,15 @@ export function pump(turn: Turn): void {
           secrets: job.fetch.secrets,
           policy: policyFor(turn.context, url),
         },
-        { kind: "robots", origin, job: permit.job, queued: null, askedAtMs: nowMs, startedAtMs: null },
+        {
+          kind: "robots",
+          origin,
+          job: permit.job,
+          queued: null,
+          askedAtMs: nowMs,
+          visits,
+          startedAtMs: null,
+        },
       );
       return;
     }
@@ -95,7 +113,15 @@ export function pump(turn: Turn): void {
         policy: policyFor(turn.context, permit.url),
         ...(job.extract === undefined ? {} : { selectors: job.extract.selectors }),
       },
-      { kind: "page", origin, job: permit.job, queued: head, askedAtMs: nowMs, startedAtMs: null },
+      {
+        kind: "page",
+        origin,
+        job: permit.job,
+        queued: head,
+        askedAtMs: nowMs,
+        visits: null,
+        startedAtMs: null,
+      },
     );
   }
 }
@@ -156,15 +182,16 @@ function begin(
   const { host, out, nowMs, context } = turn;
   const running: RunningCall = { ...about, url: asked.url };
   const { concurrency, perMinute: perMinuteMax } = keepingOf(host, head, context);
-  host.minute.add(nowMs);
+  const target = about.visits === null ? host : turn.otherHost(about.visits);
+  target.minute.add(nowMs);
   const wait: RequestWait = {
     job: about.job,
     waitMs: start.waitMs,
     waitSource: start.source,
-    sinceEndMs: host.lastEndMs === null ? null : nowMs - host.lastEndMs,
-    sinceStartMs: host.lastStartMs === null ? null : nowMs - host.lastStartMs,
+    sinceEndMs: target.lastEndMs === null ? null : nowMs - target.lastEndMs,
+    sinceStartMs: target.lastStartMs === null ? null : nowMs - target.lastStartMs,
     concurrency,
-    perMinute: host.minute.count(nowMs),
+    perMinute: target.minute.count(nowMs),
     perMinuteMax,
   };
   const { forgetFailuresBeforeMs = 0 } = policyFor(context, asked.url);

@@ -69,7 +69,8 @@ export function robotsEntry(
   const rule = robotsForStatus(answer.status);
   if (rule === "disallow_all") {
     const retryAfterMs = Math.min(answer.retryAfterMs ?? 0, options.retryAfterMaxMs);
-    if (retryAfterMs > 0) hold(host, nowMs + retryAfterMs, "retry_after");
+    const target = running.visits === null ? host : turn.otherHost(running.visits);
+    if (retryAfterMs > 0) hold(target, nowMs + retryAfterMs, "retry_after");
     const category = answer.status === 429 ? "http_429" : "http_5xx";
     return unreachable(
       category,

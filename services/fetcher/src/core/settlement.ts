@@ -5,10 +5,15 @@ import { isCancelled, knownJob } from "./jobs.ts";
 import { hold, policyFor } from "./politeness.ts";
 import { robotsEntry } from "./robots.ts";
 import type { Turn } from "./turn.ts";
+import { shareRobots, visitEnded } from "./visits.ts";
 
 /** A call has settled: it moves the clock of the domain, and is then read as what it asked for. */
 export function settle(turn: Turn, callId: string, outcome: FetchOutcome): void {
-  if (takeBack(turn, callId)) return;
+  const running = turn.host.running.get(callId);
+  if (takeBack(turn, callId)) {
+    if (running !== undefined) visitEnded(turn, running, false);
+    return;
+  }
   read(turn, callId, outcome);
   withdraw(turn);
 }
@@ -54,17 +59,22 @@ function read(turn: Turn, callId: string, outcome: FetchOutcome): void {
       outcome.answer.category === "address_refused"
     );
   if (asked) host.lastEndMs = nowMs;
+  visitEnded(turn, running, asked);
   if (asked && running.startedAtMs !== null && !wasCancelled(outcome))
     host.promptness = nowMs - running.startedAtMs < options.slowAfterMs ? "prompt" : "slow";
-  host.breaker = outcome.breaker.state;
-  if (outcome.answer.kind === "breaker_open") hold(host, outcome.answer.retryAtMs, "breaker");
-  else if (outcome.breaker.retryAtMs !== null) hold(host, outcome.breaker.retryAtMs, "breaker");
+  // The breaker is that of the host that was asked.
+  const target = running.visits === null ? host : turn.otherHost(running.visits);
+  target.breaker = outcome.breaker.state;
+  if (outcome.answer.kind === "breaker_open") hold(target, outcome.answer.retryAtMs, "breaker");
+  else if (outcome.breaker.retryAtMs !== null) hold(target, outcome.breaker.retryAtMs, "breaker");
   if (outcome.kind === "robots") {
     host.ended.delete(callId);
     if (asked) host.robotsRequests += 1;
     // Aborted by a shutdown: it says nothing, and whoever owns the domain next asks again.
     if (outcome.answer.kind === "failed" && outcome.answer.category === "cancelled") return;
-    host.robots.set(running.origin, robotsEntry(turn, running, outcome));
+    const entry = robotsEntry(turn, running, outcome);
+    host.robots.set(running.origin, entry);
+    shareRobots(turn, running, entry);
     return;
   }
   const isEnded = host.ended.delete(callId);

@@ -6,6 +6,8 @@ import type { Host } from "./host.ts";
 /** One step of one domain: its state, the effects so far, and what the step was given. */
 export interface Turn {
   readonly host: Host;
+  /** Another host of the task, to which robots.txt may redirect. */
+  readonly otherHost: (domain: string) => Host;
   readonly out: Effects;
   readonly nowMs: number;
   readonly context: StepContext;
