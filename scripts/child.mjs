@@ -6,12 +6,13 @@ import { constants } from "node:os";
 const sameSignalMs = 500;
 
 /**
- * Resolves to the exit code, 128 + number after a death by signal.
+ * Resolves to the exit code, 128 + number after a death by signal. `started` is given the process's id.
  * The child shares our process group, so a Ctrl-C on a terminal reaches it without us and is not handed on.
  */
-export function runChild(command, args, options) {
+export function runChild(command, args, options, started = () => {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { stdio: "inherit", ...options });
+    if (child.pid !== undefined) started(child.pid);
     const onTerminal = Boolean(process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY);
     const lastMs = new Map();
     const handOn = (signal) => {

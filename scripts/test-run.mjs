@@ -1,21 +1,16 @@
 /** Runs every test project and counts what really ran. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { constants, setPriority, tmpdir } from "node:os";
 import path from "node:path";
 import { runChild } from "./child.mjs";
 
-/** One after the other: the Kafka tests start a broker, which the others should not wait for or share cores with. */
-const projects = [
-  "unit",
-  "architecture",
-  "kubernetes",
-  "pipeline",
-  "hostile",
-  "docker",
-  "page",
-  "kafka",
-  "chaos",
-];
+/**
+ * What need not be alone on a machine runs beside the tests that wait for a broker, and leaves them the cores whenever
+ * they want them. The rest measures memory, paints pages or kills processes, and follows one after the other.
+ */
+const beside = ["unit", "architecture", "kubernetes", "pipeline"];
+const alone = ["kafka", "hostile", "docker", "page", "chaos"];
+const projects = [...beside, ...alone];
 
 /**
  * Totals of one JSON report. A file that could not be loaded has no tests and still counts as a failure;
@@ -58,33 +53,61 @@ export async function runTests(node, root, args, env) {
   const { chosen, rest } = selectProjects(args);
   const reports = mkdtempSync(path.join(tmpdir(), "sluice-tests-"));
   const sum = { passed: 0, failed: 0, skipped: 0 };
-  try {
-    for (const project of chosen) {
-      const report = path.join(reports, `${project}.json`);
-      const code = await runChild(
-        node,
-        [
-          path.join(root, "node_modules", "vitest", "vitest.mjs"),
-          "run",
-          `--project=${project}`,
-          "--passWithNoTests",
-          "--reporter=default",
-          "--reporter=json",
-          `--outputFile.json=${report}`,
-          ...rest,
-        ],
-        { cwd: root, env, stdio: ["ignore", "inherit", "inherit"] },
+  let interrupted = false;
+
+  /** Runs one project and adds what came of it; `output` is where it prints. */
+  const runProject = async (project, output, isPatient) => {
+    const report = path.join(reports, `${project}.json`);
+    const code = await runChild(
+      node,
+      [
+        path.join(root, "node_modules", "vitest", "vitest.mjs"),
+        "run",
+        `--project=${project}`,
+        "--passWithNoTests",
+        "--reporter=default",
+        "--reporter=json",
+        `--outputFile.json=${report}`,
+        ...rest,
+      ],
+      { cwd: root, env, stdio: ["ignore", output, output] },
+      (pid) => isPatient && setPriority(pid, constants.priority.PRIORITY_LOW),
+    );
+    const totals = readTotals(report) ?? { passed: 0, failed: 0, skipped: 0 };
+    const unexplained = code !== 0 && totals.failed === 0;
+    if (unexplained)
+      process.stdout.write(
+        `The ${project} tests ended with exit code ${code} without a failed test: counted as one failure.\n`,
       );
-      const totals = readTotals(report) ?? { passed: 0, failed: 0, skipped: 0 };
-      const unexplained = code !== 0 && totals.failed === 0;
-      if (unexplained)
-        process.stdout.write(
-          `The ${project} tests ended with exit code ${code} without a failed test: counted as one failure.\n`,
-        );
-      sum.passed += totals.passed;
-      sum.failed += totals.failed + (unexplained ? 1 : 0);
-      sum.skipped += totals.skipped;
-      if (code > 128) break;
+    sum.passed += totals.passed;
+    sum.failed += totals.failed + (unexplained ? 1 : 0);
+    sum.skipped += totals.skipped;
+    if (code > 128) interrupted = true;
+  };
+
+  const runPatiently = async () => {
+    for (const project of chosen.filter((each) => beside.includes(each))) {
+      if (interrupted) return;
+      const file = path.join(reports, `${project}.txt`);
+      const output = openSync(file, "w");
+      await runProject(project, output, true);
+      closeSync(output);
+      // In one piece: lines of two runs in turn are of no use to a reader.
+      process.stdout.write(readFileSync(file));
+    }
+  };
+
+  const runAlone = async (several) => {
+    for (const project of several) if (!interrupted) await runProject(project, "inherit", false);
+  };
+
+  try {
+    const rigid = chosen.filter((each) => !beside.includes(each));
+    if (rigid.length === 0 || rigid.length === chosen.length) await runAlone(chosen);
+    else {
+      const [first, ...others] = rigid;
+      await Promise.all([runPatiently(), runAlone([first])]);
+      await runAlone(others);
     }
   } finally {
     rmSync(reports, { recursive: true, force: true });
