@@ -1,6 +1,6 @@
 /**
  * What known URLs cost a frontier task: `npm run -s bench:frontier -- [known] [waiting share]`.
- * Prints one line of JSON. A process of its own writes the state as a task does that has nothing but its changelog,
+ * Prints one line of JSON; without a number one each for 100,000, 1 and 10 million. A process of its own writes the state as a task does that has nothing but its changelog,
  * a second one resumes it from the disk and checks links against it. Rates are for a second of CPU, so that other
  * work on the machine does not count; seconds of the wall clock are beside them.
  */
@@ -19,7 +19,9 @@ import { keys } from "../services/frontier/src/core/keys.ts";
 import { SettledBlock } from "../services/frontier/src/core/settled-block.ts";
 import { frontierStep, type FrontierRecord } from "../services/frontier/src/step.ts";
 
-const known = Number(process.argv[2] ?? 1_000_000);
+const sizes = process.argv[2] === undefined ? [100_000, 1_000_000, 10_000_000] : [Number(process.argv[2])];
+/** Of the processes that measure, each of which has one size. */
+const known = sizes[0] ?? 0;
 const waitingShare = Number(process.argv[3] ?? 0.1);
 const hosts = 1000;
 const job = "bench";
@@ -34,7 +36,7 @@ const urlOf = (index: number): string =>
   `https://${domainOf(index)}/articles/2026/${index}-a-page-like-others`;
 
 /** URLs that are asked for; of the others only the ids are needed, and those of random URLs are random. */
-const real = Math.min(known, 300_000);
+const real = Math.min(known, 600_000);
 let random = Buffer.alloc(0);
 function someId(): string {
   if (random.length === 0) random = randomBytes(65_536);
@@ -228,15 +230,11 @@ function resume(dir: string): object {
   };
 }
 
-const [, , , , part, dirGiven = ""] = process.argv;
-if (part === "rebuild") process.send?.(rebuild(dirGiven));
-else if (part === "resume") {
-  process.send?.(resume(dirGiven));
-} else {
+async function measure(size: number): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), "sluice-bench-"));
   const child = (name: string): Promise<Record<string, number>> =>
     new Promise((resolve, reject) => {
-      const process_ = fork(import.meta.filename, [String(known), String(waitingShare), name, dir]);
+      const process_ = fork(import.meta.filename, [String(size), String(waitingShare), name, dir]);
       process_.once("message", (answer) => resolve(answer as Record<string, number>));
       process_.once("exit", (code) => reject(new Error(`${name} ended with ${code}`)));
     });
@@ -247,11 +245,11 @@ else if (part === "resume") {
     process.stdout.write(
       `${JSON.stringify({
         bench: "frontier",
-        known,
-        waiting: Math.round(known * waitingShare),
+        known: size,
+        waiting: Math.round(size * waitingShare),
         ...rebuilt,
-        disk_bytes_per_url: round(bytes / known),
-        disk_bytes_per_url_beside_text: round((bytes - text) / known),
+        disk_bytes_per_url: round(bytes / size),
+        disk_bytes_per_url_beside_text: round((bytes - text) / size),
         ...resumed,
       })}\n`,
     );
@@ -259,3 +257,8 @@ else if (part === "resume") {
     rmSync(dir, { recursive: true, force: true });
   }
 }
+
+const [, , , , part, dirGiven = ""] = process.argv;
+if (part === "rebuild") process.send?.(rebuild(dirGiven));
+else if (part === "resume") process.send?.(resume(dirGiven));
+else for (const size of sizes) await measure(size);

@@ -118,6 +118,13 @@ describe("readiness", () => {
     ]);
   });
 
+  test("tells how long ago the state that was left longest was kept", () => {
+    const detailOf = (checkpointAgeMs: number | null): string | undefined =>
+      readinessChecks(service({ checkpointAgeMs }))["tasks"]?.detail;
+    expect(detailOf(29_600)).toBe("12 of 12 run (12 running); checkpoint 30 s ago");
+    expect(detailOf(null)).toBe("12 of 12 run (12 running)");
+  });
+
   test("is lost with the broker's answers and while draining", () => {
     expect(failing(readinessChecks(service({ heardLately: false, heartbeatAgeMs: 9000 })))).toEqual([
       "broker: the group answered 9.0 s ago",

@@ -10,7 +10,7 @@ export const storeVersion = 1;
 /** Pages that one file's connection keeps in memory, in KiB. */
 const cacheKiB = 4096;
 /** Changes applied after which the file is brought up to date, so that its log stays small. */
-const changesMax = 50_000;
+const changesMax = 10_000;
 /** Beyond every key that begins with a prefix: keys are printable ASCII. */
 const end = "\u007f";
 
