@@ -10,7 +10,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { jobSchema, partitionOf, topics, type Link } from "@sluice/records";
-import { diskStores, type TaskStore } from "@sluice/runtime";
+import { diskStores, RestoreBuffer, type TaskStore } from "@sluice/runtime";
 import { parsedEntries, parsedReads, Overlay, OrderedMap, type StepContext } from "@sluice/topology";
 import { urlIdOf } from "@sluice/web";
 import { storedEntry } from "../services/frontier/src/core/entry.ts";
@@ -113,6 +113,7 @@ function* changelog(): Generator<Change, { readonly text: number }, undefined> {
 /** As the runtime restores a task: batch after batch into the store, then the state is built. */
 function rebuild(dir: string): object {
   const { store, close } = open(dir);
+  const buffer = new RestoreBuffer(store);
   const source = changelog();
   let took: Spent = { seconds: 0, cpuSeconds: 0 };
   const add = (more: Spent): void => {
@@ -136,13 +137,14 @@ function rebuild(dir: string): object {
     records += batch.length;
     add(
       spent(() =>
-        store.apply(
+        buffer.add(
           batch.map(([key, value]) => [key.toString("utf8"), value.toString("utf8")] as const),
           records,
         ),
       ),
     );
   }
+  add(spent(() => buffer.flush()));
   add(spent(() => store.checkpoint(nowMs)));
   add(spent(() => frontierStep().load(parsedEntries(store))));
   close();

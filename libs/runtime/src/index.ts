@@ -34,6 +34,7 @@ export { OffsetLedger } from "./ledger.ts";
 export { defaultLimits, type RuntimeLimits } from "./limits.ts";
 export { type Measure, type Measured } from "./measure.ts";
 export { silentProbe, type RuntimeProbe } from "./probe.ts";
+export { RestoreBuffer } from "./restore-buffer.ts";
 export { Service } from "./service.ts";
 export { type PerformCall, type ServiceOptions } from "./service-options.ts";
 export { diskStores, type DiskStoresOptions } from "./disk-stores.ts";

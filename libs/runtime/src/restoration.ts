@@ -99,7 +99,7 @@ export class Restoration<State, Rec extends InputRecord, Call, Outcome> {
     // State with a hole would forget URLs or fetch them twice.
     if (fault !== undefined)
       throw new SluiceError("SLUICE_STATE_UNREADABLE", `${batch.topic}/${batch.partition}: ${fault}`);
-    task.store.apply(
+    task.restoring.add(
       batch.records.flatMap((record) =>
         record.key === null
           ? []
@@ -114,6 +114,7 @@ export class Restoration<State, Rec extends InputRecord, Call, Outcome> {
   }
 
   #restored(task: Task<State, Rec>): void {
+    task.restoring.flush();
     task.phase = "loading";
     this.#runIfLoaded(task);
   }

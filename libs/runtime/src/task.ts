@@ -4,6 +4,7 @@ import { Lanes } from "./lanes.ts";
 import type { Committable, OffsetLedger } from "./ledger.ts";
 import type { Measure } from "./measure.ts";
 import { OutputBuffer } from "./output-buffer.ts";
+import { RestoreBuffer } from "./restore-buffer.ts";
 import type { TaskStore } from "./store.ts";
 import { TaskEntries } from "./task-entries.ts";
 import { WakeQueue } from "./wake-queue.ts";
@@ -54,6 +55,7 @@ export class Task<State, Item> {
   readonly epoch: number;
   readonly assignedAtMs: number;
   readonly store: TaskStore;
+  readonly restoring: RestoreBuffer;
   phase: TaskPhase = "waiting";
   state: State | null = null;
   context: StepContext | null = null;
@@ -95,6 +97,7 @@ export class Task<State, Item> {
     this.epoch = epoch;
     this.assignedAtMs = assignedAtMs;
     this.store = store;
+    this.restoring = new RestoreBuffer(store);
     this.output = new OutputBuffer(layout, measure);
     this.entries = new TaskEntries(store, this.output);
   }
