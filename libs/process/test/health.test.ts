@@ -98,6 +98,13 @@ describe("readiness", () => {
     expect(failing(readinessChecks(service({ tasks: { all: 0, running: 0 } })))).toEqual([]);
   });
 
+  test("says when state was last written to the disk, and nothing of it where none is kept there", () => {
+    expect(readinessChecks(service({ checkpointAgeMs: 29_000 }))["tasks"]?.detail).toBe(
+      "12 of 12 run (12 running); checkpoint 29 s ago",
+    );
+    expect(readinessChecks(service({ checkpointAgeMs: null }))["tasks"]?.detail).not.toContain("checkpoint");
+  });
+
   test("names what is missing before the first join", () => {
     const checks = readinessChecks(
       service({ heardLately: false, heartbeatAgeMs: null, tasks: { all: 0, running: 0 } }, false, false),

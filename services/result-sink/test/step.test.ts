@@ -139,4 +139,12 @@ describe("the sink", () => {
     for (let offset = 0; offset < 50; offset += 1) driver.pipe(recordAt(offset));
     expect(driver.state.waiting.length + driver.state.batch.length).toBe(10);
   });
+
+  test("by default has ten batches at most that are not in the file, the one being written included", () => {
+    const driver: Driver = new StepDriver({ step: sinkStep(defaultSinkOptions) });
+    for (let offset = 0; offset < 5000; offset += 1) driver.pipe(recordAt(offset));
+    const held = driver.state.waiting.length + driver.state.batch.length;
+    expect(held / defaultSinkOptions.batchMax).toBe(10);
+    expect(driver.calls.size).toBe(1);
+  });
 });
