@@ -110,7 +110,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: `${frontier}/job-owner.ts`,
     find: "let pool = maxPages - (given - sum.returned);",
     replace: "let pool = maxPages + 1 - (given - sum.returned);",
-    seed: 13,
+    seed: 52,
   },
   {
     name: "ends a job while pages are out",

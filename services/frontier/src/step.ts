@@ -8,6 +8,7 @@ import {
   type Seed,
 } from "@sluice/records";
 import type { InputRecord, Step, StepContext } from "@sluice/topology";
+import { blockChanged, sweepIfBlocked, sweepSome } from "./core/blocking.ts";
 import { saveView, type Effects } from "./core/effects.ts";
 import { receiveLinks, receiveSeed, retryPending } from "./core/intake.ts";
 import { clearSome, haltIfCancelled, receiveGrant, resumeJob } from "./core/halting.ts";
@@ -65,8 +66,9 @@ export function frontierStep(
           break;
         case "wake":
           if (input.lane === lanes.delayed) wakeDelayed(state, out, nowMs, context);
-          else if (input.lane === lanes.clearing) clearSome(state, out, nowMs, context);
-          else if (input.lane === lanes.orphans) removeOrphans(state, out, context);
+          else if (input.lane === lanes.clearing) {
+            if (!sweepSome(state, out, nowMs, context)) clearSome(state, out, nowMs, context);
+          } else if (input.lane === lanes.orphans) removeOrphans(state, out, context);
           else if (input.lane === lanes.pending) retryPending(state, null, out, nowMs, context);
           else tick(state, input.lane.slice("job:".length), out, nowMs, context);
           break;
@@ -74,6 +76,7 @@ export function frontierStep(
           if (input.table === topics.jobs.name) removeJob(state, input.key, out, context);
           if (input.table === topics.jobs.name) jobChanged(state, input.key, out, nowMs, context);
           if (input.table === topics.policies.name) hasten(state, input.key, out, nowMs, context);
+          if (input.table === topics.policies.name) blockChanged(state, input.key, context);
           if (input.table === "flow") for (const id of state.views.keys()) tellHeld(state, id, out, context);
           break;
         case "restored":
@@ -81,6 +84,7 @@ export function frontierStep(
           for (const id of jobIds(context)) jobChanged(state, id, out, nowMs, context);
           for (const id of state.owners.keys()) out.push({ kind: "wake", lane: lanes.job(id), atMs: nowMs });
           wakeDelayed(state, out, nowMs, context);
+          sweepIfBlocked(state, context);
           out.push({ kind: "wake", lane: lanes.orphans, atMs: nowMs + options.orphanMs });
           break;
         case "started":
@@ -148,7 +152,7 @@ function tellHeld(state: FrontierState, id: string, out: Effects, context: StepC
 }
 
 function askForWakes(state: FrontierState, out: Effects, nowMs: number): void {
-  if (state.halting.size > 0 || state.dropping.size > 0 || state.retrying.size > 0)
+  if (state.halting.size > 0 || state.dropping.size > 0 || state.retrying.size > 0 || state.sweeping.size > 0)
     out.push({ kind: "wake", lane: lanes.clearing, atMs: nowMs });
   const dueAtMs = state.delayed.nextAtMs;
   if (dueAtMs !== null) out.push({ kind: "wake", lane: lanes.delayed, atMs: dueAtMs });

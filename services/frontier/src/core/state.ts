@@ -41,6 +41,8 @@ export class FrontierState {
   readonly halting = new Set<string>();
   /** Jobs with failed URLs to be taken up again. */
   readonly retrying = new Set<string>();
+  /** Jobs of which is looked through what is stored, for hosts that were blocked, and how far. */
+  readonly sweeping = new Map<string, { readonly letter: "d" | "x"; readonly after: string | undefined }>();
   /** Numbers of views whose stored URLs are of no use any more. */
   readonly dropping = new Set<number>();
   /** Entries of an earlier form, until the first step has stored them anew. */

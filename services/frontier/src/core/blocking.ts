@@ -1,0 +1,118 @@
+/**
+ * Hosts that the operator has blocked: what waits there is given up and forgotten, of all jobs. URLs in a host's queue
+ * are given up as their turn comes, which is at once; this goes through those that wait for an instant, and through
+ * those that failed and are kept to be asked for again.
+ */
+import { hostOf, mayConcern, policyOf, topics, type Policy } from "@sluice/records";
+import type { StepContext } from "@sluice/topology";
+import { saveView, sendEvent, type Effects } from "./effects.ts";
+import { entryOf, type StoredEntry } from "./entry.ts";
+import { skip } from "./halting.ts";
+import type { JobView } from "./job-view.ts";
+import { keys, parseDelayed, parseFailed } from "./keys.ts";
+import { put, takeAway } from "./places.ts";
+import type { FrontierState } from "./state.ts";
+
+/** Stored URLs that one step looks at. */
+const pieceMax = 500;
+const letters = ["d", "x"] as const;
+/** Failed URLs whose host was blocked since: they are counted, and kept no more. */
+export const forgottenCategory = "blocked";
+
+/** A policy was set or changed. */
+export function blockChanged(state: FrontierState, pattern: string, context: StepContext): void {
+  if (!isBlocking(context, pattern)) return;
+  for (const domain of state.hosts.keys()) if (mayConcern(pattern, domain)) state.ready.add(domain);
+  sweepAll(state);
+}
+
+/** A task was taken up: what was looked through before is not known. */
+export function sweepIfBlocked(state: FrontierState, context: StepContext): void {
+  const patterns = context.tables[topics.policies.name]?.keys() ?? [];
+  for (const pattern of patterns) if (isBlocking(context, pattern)) return sweepAll(state);
+}
+
+function isBlocking(context: StepContext, pattern: string): boolean {
+  const policy = context.tables[topics.policies.name]?.get(pattern) as Policy | undefined;
+  return (policy?.blocked ?? null) !== null;
+}
+
+/** From the beginning, also where it is under way: another host may be meant now. */
+function sweepAll(state: FrontierState): void {
+  state.sweeping.clear();
+  for (const id of state.views.keys()) state.sweeping.set(id, { letter: "d", after: undefined });
+}
+
+/** Looks through a piece of what is stored of one job; true where there was one. */
+export function sweepSome(state: FrontierState, out: Effects, nowMs: number, context: StepContext): boolean {
+  for (const [id, { letter, after }] of state.sweeping) {
+    const view = state.views.get(id);
+    if (view === undefined) {
+      state.sweeping.delete(id);
+      continue;
+    }
+    const found = state.entries.first(keys.all(letter, view.number), pieceMax, after);
+    for (const [key, value] of found)
+      if (letter === "d") giveUpDelayed(state, view, key, value as StoredEntry, out, nowMs, context);
+      else forgetFailed(state, view, key, value as StoredEntry, out, context);
+    const last = found.at(-1)?.[0];
+    if (found.length === pieceMax) state.sweeping.set(id, { letter, after: last });
+    else if (letter === letters[0]) state.sweeping.set(id, { letter: letters[1], after: undefined });
+    else state.sweeping.delete(id);
+    saveView(state, view, out, context);
+    return true;
+  }
+  return false;
+}
+
+function reasonFor(url: string, context: StepContext): string | null {
+  return policyOf(hostOf(url), context.tables[topics.policies.name]).blocked?.reason ?? null;
+}
+
+function giveUpDelayed(
+  state: FrontierState,
+  view: JobView,
+  key: string,
+  value: StoredEntry,
+  out: Effects,
+  nowMs: number,
+  context: StepContext,
+): void {
+  const entry = entryOf(parseDelayed(key), value);
+  const detail = reasonFor(entry.url, context);
+  if (detail === null) return;
+  takeAway(state, view, { key, entry }, out);
+  sendEvent(out, {
+    type: "url_failed",
+    job: view.id,
+    run: view.run,
+    atMs: nowMs,
+    url: entry.url,
+    depth: entry.depth,
+    category: "blocked",
+    detail,
+    attempt: entry.attempt,
+    refused: true,
+    final: true,
+  });
+  skip(state, view, entry, "blocked", out);
+}
+
+function forgetFailed(
+  state: FrontierState,
+  view: JobView,
+  key: string,
+  value: StoredEntry,
+  out: Effects,
+  context: StepContext,
+): void {
+  const parsed = parseFailed(key);
+  if (reasonFor(entryOf(parsed, value).url, context) === null) return;
+  put(state, out, key, null);
+  if (parsed.run !== view.run) return;
+  const [, category = ""] = key.split("|");
+  const left = (view.failedBy.get(category) ?? 0) - 1;
+  if (left > 0) view.failedBy.set(category, left);
+  else view.failedBy.delete(category);
+  view.failedBy.set(forgottenCategory, (view.failedBy.get(forgottenCategory) ?? 0) + 1);
+}

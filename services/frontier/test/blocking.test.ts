@@ -1,0 +1,76 @@
+import { policySchema, topics } from "@sluice/records";
+import { describe, expect, test } from "vitest";
+import { JobBench } from "./job-bench.ts";
+
+const fast = { politeness: { delayMs: 0 } };
+
+function block(bench: JobBench, pattern: string): void {
+  const policy = policySchema.parse({ blocked: { reason: "asked by the owner" } });
+  bench.driver.table(topics.policies.name, pattern, policy);
+  bench.settle();
+  bench.driver.advance(100);
+  bench.settle();
+}
+
+/** URLs of hosts a and b: on each some wait in the queue, some for an instant, and some have failed. */
+function benchWithTwoHosts(): JobBench {
+  const bench = new JobBench({ politeness: { delayMs: 10_000 } });
+  for (const host of ["a.example", "b.example"]) bench.links(host, 12);
+  const dueAtMs = bench.driver.nowMs + 3_600_000;
+  for (let number = 0; number < 12; number += 1)
+    bench.answer(number % 2 === 0 ? { kind: "deferred", detail: "breaker", dueAtMs } : { category: "dns" });
+  return bench;
+}
+
+const storedOn = (bench: JobBench, host: string): readonly string[] =>
+  ["q", "d", "f", "x"].flatMap((letter) =>
+    bench.driver.state.entries
+      .first(letter, 1000)
+      .filter(([key, value]) => JSON.stringify([key, value]).includes(host))
+      .map(([key]) => key),
+  );
+
+describe("a host that is blocked", () => {
+  test("has its URLs given up and forgotten, those that wait for an instant and those that failed too; others stay", () => {
+    const bench = benchWithTwoHosts();
+    const before = storedOn(bench, "b.example");
+    expect(storedOn(bench, "a.example")).toHaveLength(12);
+    block(bench, "a.example");
+    // What is out is answered first.
+    while (bench.out.some(({ url }) => url.includes("a.example"))) {
+      bench.out.sort((a, b) => a.url.localeCompare(b.url));
+      bench.answer({ kind: "refused", category: "blocked" });
+    }
+    expect(storedOn(bench, "a.example")).toEqual([]);
+    expect(storedOn(bench, "b.example")).toEqual(before);
+    const { status } = bench;
+    expect(status?.failedBy?.["blocked"]).toBeGreaterThan(0);
+    expect(status).toMatchObject({ admitted: 24, failed: 6 });
+    const refused = bench.events.filter(
+      (event) => event.type === "url_failed" && event.category === "blocked",
+    );
+    expect(refused.length).toBeGreaterThanOrEqual(6);
+    // Nothing of the host is left to be asked for again.
+    bench.job({
+      politeness: { delayMs: 10_000 },
+      retry: { asked: { dns: { times: 1, atMs: 1 } }, continues: null },
+    });
+    expect(bench.out.every(({ url }) => url.includes("b.example"))).toBe(true);
+  });
+
+  test("is gone through a piece a step, also where the task is taken over in the middle", () => {
+    const bench = new JobBench(fast, { windowMax: 2000 });
+    bench.links("a.example", 900);
+    const dueAtMs = bench.driver.nowMs + 3_600_000;
+    while (bench.out.length > 0) bench.answer({ kind: "deferred", detail: "breaker", dueAtMs });
+    bench.driver.commit();
+    const policy = policySchema.parse({ blocked: { reason: "asked by the owner" } });
+    bench.driver.tables[topics.policies.name] = new Map([[".example", policy]]);
+    bench.driver.restartFromCommit();
+    bench.settle();
+    bench.driver.advance(100);
+    bench.settle();
+    expect(bench.status).toMatchObject({ admitted: 900, skipped: 900, waiting: 0 });
+    expect(storedOn(bench, "a.example")).toEqual([]);
+  });
+});
