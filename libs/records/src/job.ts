@@ -27,7 +27,14 @@ export const scopeSchema = z.object({
 
 /** What the crawl may use up. Null: no limit. */
 export const limitsSchema = z.object({
-  maxPages: z.int().positive().nullable().default(null).describe("Most results, failures included."),
+  maxPages: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe(
+      "Most results: failures count, and each visit of a URL that is asked for again; what is refused or skipped without a fetch does not.",
+    ),
   maxDepth: z.int().nonnegative().nullable().default(null).describe("Most links from a seed; seeds are 0."),
   maxDurationMs: milliseconds.positive().nullable().default(null).describe("The job ends after this time."),
 });

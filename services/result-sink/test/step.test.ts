@@ -140,6 +140,25 @@ describe("the sink", () => {
     expect(driver.state.waiting.length + driver.state.batch.length).toBe(10);
   });
 
+  test("writes as often as the batch is small: each write waits for the disk once, whatever is in it", () => {
+    const writes = (batchMax: number): number => {
+      const driver: Driver = new StepDriver({ step: sinkStep({ ...options, batchMax, lingerMs: 50 }) });
+      let count = 0;
+      for (let offset = 0; offset < 1000; offset += 1) driver.pipe(recordAt(offset));
+      while (driver.unfinished.length > 0) {
+        const [call] = driver.calls.values();
+        if (call === undefined) {
+          driver.advance(50);
+          continue;
+        }
+        count += 1;
+        driver.settle(call.callId, { kind: "written", repeated: 0 });
+      }
+      return count;
+    };
+    expect([1, 10, 100].map(writes)).toEqual([1000, 100, 10]);
+  });
+
   test("by default has ten batches at most that are not in the file, the one being written included", () => {
     const driver: Driver = new StepDriver({ step: sinkStep(defaultSinkOptions) });
     for (let offset = 0; offset < 5000; offset += 1) driver.pipe(recordAt(offset));
