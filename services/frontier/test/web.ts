@@ -56,11 +56,13 @@ export class Web {
   }
 
   /** All URLs that a crawl from these seeds comes to, breadth first. */
-  reachable(seeds: readonly string[]): ReadonlySet<string> {
+  reachable(seeds: readonly string[], throughFailed = false): ReadonlySet<string> {
     const found = new Set(seeds);
     for (const url of found) {
       const page = this.page(url);
-      if (page.fate === "ok" || page.fate === "redirect") for (const link of page.links) found.add(link);
+      const leads =
+        page.fate === "ok" || page.fate === "redirect" || (throughFailed && page.fate === "failed");
+      if (leads) for (const link of page.links) found.add(link);
     }
     return found;
   }

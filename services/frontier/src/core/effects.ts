@@ -1,4 +1,4 @@
-import { topics, type CrawlEvent, type JobStatus } from "@sluice/records";
+import { failedOf, topics, type CrawlEvent, type JobStatus } from "@sluice/records";
 import type { Effect, StepContext } from "@sluice/topology";
 import type { JobOwner } from "./job-owner.ts";
 import type { JobView } from "./job-view.ts";
@@ -60,7 +60,7 @@ export function sendGrant(out: Effects, owner: JobOwner, task: number): void {
       recall: owner.recall,
       wave: owner.wave,
       halt: owner.closing ? "ended" : owner.halt,
-      ...(owner.ended ? { over: true } : {}),
+      ...(owner.ended ? { over: true, keep: failedOf(owner.sum()) > 0 } : {}),
       ...(owner.retries.order === 0 ? {} : { retry: owner.retries }),
       ...(owner.continues === null ? {} : { continues: owner.continues }),
     },

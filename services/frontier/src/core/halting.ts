@@ -93,20 +93,21 @@ export function receiveGrant(
   view.tally.granted = Math.max(view.tally.granted, grant.granted);
   view.recall = grant.recall;
   view.wave = Math.max(view.wave, grant.wave);
-  receiveRetry(state, view, grant, out, nowMs);
+  // What ends takes nothing up any more.
   if (grant.halt !== null) halt(state, view, grant.halt, out);
+  receiveRetry(state, view, grant, out, nowMs);
   giveBack(view);
-  forgetEnded(state, view, out);
+  forgetEnded(state, view);
+  // Nothing has failed in any task.
+  if (grant.over === true && grant.keep !== true && view.isKept) dropUrls(state, view, out);
   state.readyAll(view);
   saveView(state, view, out, context);
 }
 
-/** The run takes nothing in any more: once nothing of it is out, its URLs need no room. */
-export function forgetEnded(state: FrontierState, view: JobView, out: Effects): void {
-  if (view.halt !== "ended" || view.inFlight > 0 || view.known.size === 0) return;
-  // What failed may be asked for again, and then what was had must be known.
-  if (view.failed > 0) keepUrls(state, view);
-  else dropUrls(state, view, out);
+/** The run takes nothing in any more: once nothing of it is out, its URLs need no room in memory. */
+export function forgetEnded(state: FrontierState, view: JobView): void {
+  // What failed, here or elsewhere, may be asked for again, and then what was had must be known.
+  if (view.halt === "ended" && view.inFlight === 0 && view.known.size > 0) keepUrls(state, view);
 }
 
 function viewAhead(state: FrontierState, grant: Grant, out: Effects): JobView {

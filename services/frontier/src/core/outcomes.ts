@@ -30,7 +30,7 @@ export function receiveOutcome(
     giveBack(view);
     // A grant that was freed serves any domain, not only the one it was freed on.
     if (view.grantsHeld > heldBefore) state.readyAll(view);
-    forgetEnded(state, view, out);
+    forgetEnded(state, view);
   }
   saveView(state, view, out, context);
 }

@@ -40,10 +40,14 @@ export function removeJob(state: FrontierState, id: string, out: Effects, contex
 }
 
 /**
- * Jobs whose records were removed while this task ran nowhere. To be called long after the task was taken up: its
+ * Jobs that had ended and whose records were removed while this task ran nowhere. To be called long after the task was taken up: its
  * state may be ahead of the table of jobs by a moment, and what is removed then would be a job that runs.
  */
 export function removeOrphans(state: FrontierState, out: Effects, context: StepContext): void {
-  for (const id of new Set([...state.views.keys(), ...state.owners.keys()]))
-    removeJob(state, id, out, context);
+  for (const id of new Set([...state.views.keys(), ...state.owners.keys()])) {
+    // A record that can't be read, after a step back to an older version, is no word to drop a job that runs.
+    const hasEnded =
+      (state.views.get(id)?.halt ?? "ended") === "ended" && state.owners.get(id)?.ended !== false;
+    if (hasEnded) removeJob(state, id, out, context);
+  }
 }
