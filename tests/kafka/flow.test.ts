@@ -60,7 +60,7 @@ describe("the flow through a real Kafka", () => {
     cleanups.push(() => fleet.stop());
     for (const service of ["rate-limit", "frontier", "fetcher", "result-sink"] as const) fleet.start(service);
     await Promise.all(
-      (["frontier", "fetcher", "result-sink"] as const).map((service) => fleet.joined(service, 0)),
+      (["frontier", "fetcher", "result-sink"] as const).map((service) => fleet.joined(service, 0, 240_000)),
     );
     const job = { seeds: addresses.map((address) => origin.url(address)), politeness: { delayMs: 30 } };
     await observer.submit({ id: "flow", ...job });

@@ -84,7 +84,7 @@ describe("jobs on 8 partitions of a real Kafka", () => {
     fleet.start("rate-limit");
     fleet.start("fetcher");
     for (const index of [0, 1, 2]) fleet.start("frontier", index);
-    await Promise.all([0, 1, 2].map((index) => fleet.joined("frontier", index)));
+    await Promise.all([0, 1, 2].map((index) => fleet.joined("frontier", index, 240_000)));
     const job = (id: string, maxPages: number) => ({
       id,
       seeds: [graph.url(0, "/")],
