@@ -96,6 +96,7 @@ function* changelog(): Generator<Change, { readonly text: number }, undefined> {
       root: `https://${domainOf(index)}/`,
       parent: urlIdOf(urlOf(index % 1000)),
       redirects: 0,
+      priority: 50,
       place: index,
       attempt: 1,
       releases: 0,

@@ -116,6 +116,15 @@ export const politenessDashboard: Dashboard = {
           { description: "URLs that the frontier refused, by reason; each is told as an event." },
           ["{{reason}}", sum(["reason"], rate("sluice_frontier_refused_urls_total"))],
         ),
+        graph(
+          "Links announced again",
+          "cps",
+          {
+            description:
+              "Links of pages that were found by a shorter way after they were fetched. Only jobs with maxDepth have any.",
+          },
+          ["links", `sum(${rate("sluice_frontier_reannounced_urls_total")})`],
+        ),
       ],
     },
     {

@@ -32,10 +32,8 @@ export function expectationOf(plan: Plan, jobPlan: JobPlan): Expectation {
   for (const [url, { fate, depth }] of walked)
     if (fate.outcomes.size > 0) may.set(url, { outcomes: fate.outcomes, depth });
   const must = new Set<string>();
-  for (const [url, { fate, depth }] of walk(plan, jobPlan, jobPlan.seeds, ({ isRead }) => isRead)) {
-    // A page may be found by a longer way first, and is not read again: deeper down nothing is certain.
-    if (fate.isSettled && (jobPlan.job.limits.maxDepth === null || depth <= 1)) must.add(url);
-  }
+  for (const [url, { fate }] of walk(plan, jobPlan, jobPlan.seeds, ({ isRead }) => isRead))
+    if (fate.isSettled) must.add(url);
   return { may, must };
 }
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { jobIdSchema } from "./job.ts";
+import { jobIdSchema, prioritySchema } from "./job.ts";
 import { waitSources } from "./wait-source.ts";
 
 /** A URL that the frontier has released: it holds a credit of its domain until an outcome comes back. */
@@ -19,6 +19,7 @@ export const dueSchema = z.object({
     .positive()
     .optional()
     .describe("Above 1 where it failed before and was asked for again; part of the result's id."),
+  priority: prioritySchema.optional().describe("0 to 100; 50 where it is not said."),
   releasedAtMs: z.int(),
   leaseUntilMs: z.int().describe("Past this instant nobody may start it; the answer is `expired`."),
 });

@@ -38,8 +38,10 @@ export { resultId } from "./identity.ts";
 export {
   defaultJob,
   defaultJobId,
+  defaultPriority,
   jobIdSchema,
   jobSchema,
+  prioritySchema,
   scopeKinds,
   type Job,
   type JobInput,

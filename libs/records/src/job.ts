@@ -8,6 +8,11 @@ export const jobIdSchema = z
   .regex(/^[a-z0-9][a-z0-9._-]{0,99}$/, "lower-case letters, digits, '.', '_' and '-', at most 100")
   .describe("Job id: names the job in topics, events and results.");
 
+/** Priorities of jobs and URLs. */
+export const prioritySchema = z.int().min(0).max(100);
+/** Of all that nobody has given another. */
+export const defaultPriority = 50;
+
 export const scopeKinds = ["path", "host", "subdomains", "domain", "any"] as const;
 export type ScopeKind = (typeof scopeKinds)[number];
 
@@ -23,6 +28,26 @@ export const scopeSchema = z.object({
     .max(200)
     .default([])
     .describe("Globs; a match is refused, whatever include says."),
+  traps: z
+    .enum(["refuse", "follow"])
+    .default("refuse")
+    .describe(
+      "Whether links that look like one of endlessly many which a site makes up are left: paths and host names that repeat themselves, very deep paths, calendars far ahead.",
+    ),
+});
+
+/** What of URLs does not tell pages of the crawled sites from each other. It decides which URLs are one, and so their ids. */
+export const canonicalSchema = z.object({
+  dropTracking: z
+    .boolean()
+    .default(false)
+    .describe("Query parameters of advertising, mailing and analytics (utm_source, gclid, …) are dropped."),
+  dropSessionIds: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Session ids in queries and paths are dropped. A page that redirects to itself with an id is not had then.",
+    ),
 });
 
 /** What the crawl may use up. Null: no limit. */
@@ -117,9 +142,15 @@ export const jobSchema = z.object({
   open: z.boolean().default(false).describe("An open job takes seeds for ever and never completes."),
   seeds: z.array(z.string().min(1).max(2083)).max(10_000).default([]).describe("Start URLs."),
   scope: scopeSchema.default(() => scopeSchema.parse({})),
+  canonical: canonicalSchema.default(() => canonicalSchema.parse({})),
   limits: limitsSchema.default(() => limitsSchema.parse({})),
   politeness: politenessSchema.default(() => politenessSchema.parse({})),
   fetch: fetchPolicySchema.default(() => fetchPolicySchema.parse({})),
+  priority: prioritySchema
+    .default(defaultPriority)
+    .describe(
+      "0 to 100. Jobs that want the same host, or the crawler's capacity, share it in proportion to their priorities; none is left out.",
+    ),
   urlEvents: z
     .enum(["all", "outcomes"])
     .default("all")

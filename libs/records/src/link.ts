@@ -1,20 +1,30 @@
 import { z } from "zod";
-import { jobIdSchema } from "./job.ts";
+import { jobIdSchema, prioritySchema } from "./job.ts";
 
-export const linkKinds = ["seed", "link", "redirect"] as const;
+export const linkKinds = ["seed", "link", "redirect", "outlinks"] as const;
 
-/** Links found in one place that lead to one domain; the key is that domain. */
+/**
+ * Links found in one place that lead to one domain; the key is that domain. Of kind `outlinks`: what a page of a job
+ * with maxDepth leads to, wherever that is, under the domain of the page itself, to be announced again should the
+ * page be found by a shorter way.
+ */
 export const linkSchema = z.object({
   job: jobIdSchema,
   run: z.int().positive(),
-  kind: z.enum(linkKinds),
+  kind: z
+    .enum(linkKinds)
+    .describe("seed, link and redirect: to be admitted; outlinks: what `parent` leads to, to be kept."),
   parent: z.string().nullable().describe("URL id of the page they were found on."),
-  depth: z.int().nonnegative().describe("Links from a seed, for each URL of the record."),
+  depth: z
+    .int()
+    .nonnegative()
+    .describe("Links from a seed, for each URL of the record; of outlinks that of the page itself."),
   root: z
     .string()
     .nullable()
     .describe("Canonical URL whose scope they inherit: the seed, or where it redirected to."),
   redirects: z.int().nonnegative().default(0).describe("Redirects in a row that led here."),
+  priority: prioritySchema.optional().describe("0 to 100; 50 where it is not said."),
   urls: z.array(z.string()).min(1).max(1000).describe("Canonical URLs."),
 });
 export type Link = z.infer<typeof linkSchema>;

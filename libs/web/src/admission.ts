@@ -1,6 +1,6 @@
 import { compileScope, type Scope, type ScopeSpec } from "./scope.ts";
 import { trapOf } from "./traps.ts";
-import { canonicalize, type CanonicalUrl } from "./url.ts";
+import { canonicalize, type CanonicalOptions, type CanonicalUrl } from "./url.ts";
 
 /** What of a job decides whether a URL belongs to it. */
 export interface AdmissionRules {
@@ -10,13 +10,17 @@ export interface AdmissionRules {
     readonly allowedDomains: readonly string[];
     readonly include: readonly string[];
     readonly exclude: readonly string[];
+    /** `follow`: the look of a trap refuses nothing. */
+    readonly traps?: "refuse" | "follow";
   };
+  /** How the job's URLs are spelled. */
+  readonly canonical?: CanonicalOptions;
   readonly limits: { readonly maxDepth: number | null };
 }
 
 /** How a URL was found. */
 export interface Found {
-  readonly kind: "seed" | "link" | "redirect";
+  readonly kind: "seed" | "link" | "redirect" | "outlinks";
   /** Links from a seed. */
   readonly depth: number;
   /** Canonical URL whose scope it inherits: its seed, or where that seed redirected to. */
@@ -55,7 +59,7 @@ export class Admission {
   constructor(rules: AdmissionRules) {
     this.#rules = rules;
     const seeds = rules.seeds.flatMap((seed) => {
-      const url = canonicalize(seed);
+      const url = canonicalize(seed, undefined, rules.canonical);
       return url.kind === "url" ? [url.url] : [];
     });
     this.#scope = seeds.length === 0 ? null : compileScope(this.#spec(seeds));
@@ -68,7 +72,7 @@ export class Admission {
     }
     // A seed, and where a seed redirects to, is what the user asked for.
     if (found.kind === "seed" || found.root === url.url) return yes;
-    const trap = trapOf(url);
+    const trap = this.#rules.scope.traps === "follow" ? null : trapOf(url);
     if (trap !== null) return { admitted: false, ...trap };
     const first = this.#scope?.admits(url);
     if (first?.admitted === true) return yes;

@@ -3,6 +3,7 @@ export {
   canonicalizer,
   canonicalRulesVersion,
   rawUrlCharsMax,
+  recanonicalize,
   urlCharsMax,
   urlIdOf,
   type CanonicalOptions,

@@ -69,6 +69,13 @@ export function canonicalize(
   return plain ?? parsed(raw, base, options);
 }
 
+/** What is canonical by the rules, by the options as well. */
+export function recanonicalize(url: CanonicalUrl, options: CanonicalOptions): CanonicalUrl {
+  if (!changesPages(options)) return url;
+  const answer = canonicalize(url.url, undefined, options);
+  return answer.kind === "url" ? answer : url;
+}
+
 /** A memo of `canonicalize` for one page, whose links repeat: remembers at most `entriesMax` raw references. */
 export function canonicalizer(
   base?: string,

@@ -86,6 +86,13 @@ test("an admission refuses what looks like a trap, but never a seed", () => {
   });
 });
 
+test("a job may have traps followed", () => {
+  const url = canonical("http://e.com/a/a/a/a/");
+  const scope = { ...rules.scope, traps: "follow" as const };
+  const link = { kind: "link", depth: 3, root: "http://e.com/" } as const;
+  expect(admissionOf({ ...rules, scope }).decide(url, link)).toEqual({ admitted: true });
+});
+
 describeWithData("the links of real pages", ["pages"], () => {
   test("are no traps", () => {
     let count = 0;

@@ -5,17 +5,24 @@ import { defaultJobId, jobIdSchema, jobSchema, type Job } from "@sluice/records"
 import { canonicalize, compileScope } from "@sluice/web";
 import { Problem, type FieldError } from "./problem.ts";
 
-const { seeds, scope, limits, politeness, fetch, extract, urlEvents, distributed } = jobSchema.shape;
+const { seeds, scope, canonical, limits, politeness, fetch, extract, priority, urlEvents, distributed } =
+  jobSchema.shape;
 const newJobId = jobIdSchema.refine((id) => id !== defaultJobId, "belongs to seeds without a job");
 
 export const submissionSchema = z.strictObject({
   id: newJobId.optional().describe("Names the job; generated where it is missing."),
   seeds: seeds.unwrap().min(1).describe("Start URLs."),
   scope: scope.unwrap().strict().prefault({}).describe("Which links belong to the crawl."),
+  canonical: canonical
+    .unwrap()
+    .strict()
+    .prefault({})
+    .describe("What of URLs does not tell pages from each other."),
   limits: limits.unwrap().strict().prefault({}).describe("What the crawl may use up."),
   politeness: politeness.unwrap().strict().prefault({}).describe("What hosts are spared."),
   fetch: fetch.unwrap().strict().prefault({}).describe("How one URL is fetched."),
   extract: extract.unwrap().strict().optional().describe("Texts to read off each page; without it, none."),
+  priority,
   urlEvents,
   distributed,
 });

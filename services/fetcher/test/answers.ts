@@ -30,7 +30,11 @@ export function jobOf(id: string, fields: Fields): Job {
     run: Number(fields["run"] ?? 1),
     desired: fields["desired"] ?? "running",
     seeds: fields["seeds"]?.split(",") ?? [],
-    scope: { kind: fields["scope"] ?? "any" },
+    scope: { kind: fields["scope"] ?? "any", traps: fields["traps"] },
+    canonical: {
+      dropTracking: fields["drop"]?.includes("tracking") ?? false,
+      dropSessionIds: fields["drop"]?.includes("sessions") ?? false,
+    },
     limits: { maxDepth: fields["maxDepth"] === undefined ? null : Number(fields["maxDepth"]) },
     urlEvents: fields["urlEvents"],
     fetch: { attemptsMax: Number(fields["attempts"] ?? 3), pageFlags: fields["pageFlags"] },

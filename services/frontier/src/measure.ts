@@ -1,5 +1,5 @@
 import type { Measurement } from "@sluice/process";
-import { topics, type CrawlEvent, type Outcome } from "@sluice/records";
+import { topics, type CrawlEvent, type Link, type Outcome } from "@sluice/records";
 
 const none: readonly Measurement[] = [];
 const released: readonly Measurement[] = [{ metric: "sluice_frontier_released_urls_total", value: 1 }];
@@ -16,11 +16,19 @@ export function measureFrontier(topic: string, value: unknown): readonly Measure
   switch (topic) {
     case topics.due.name:
       return released;
+    case topics.links.name:
+      return measureLinks(value as Link);
     case topics.events.name:
       return measureEvent(value as CrawlEvent);
     default:
       return none;
   }
+}
+
+/** Seeds are links for the first time; all others come from pages that are nearer than was thought. */
+function measureLinks({ kind, urls }: Link): readonly Measurement[] {
+  if (kind === "seed") return none;
+  return [{ metric: "sluice_frontier_reannounced_urls_total", value: urls.length }];
 }
 
 function measureEvent(event: CrawlEvent): readonly Measurement[] {

@@ -17,13 +17,17 @@ const calm: Chances = { ...faults, crash: 0, restart: 0, hold: 0 };
 const fates = { failed: 0.1, refused: 0.1, redirect: 0.1 };
 
 function job(
-  fields: Partial<Job> & { readonly maxPages?: number | null; readonly maxDurationMs?: number | null },
+  fields: Partial<Job> & {
+    readonly maxPages?: number | null;
+    readonly maxDepth?: number | null;
+    readonly maxDurationMs?: number | null;
+  },
 ): Job {
-  const { maxPages = null, maxDurationMs = null, ...rest } = fields;
+  const { maxPages = null, maxDepth = null, maxDurationMs = null, ...rest } = fields;
   return jobSchema.parse({
     id: "job",
     scope: { kind: "any" },
-    limits: { maxPages, maxDurationMs },
+    limits: { maxPages, maxDepth, maxDurationMs },
     politeness: { delayMs: 10_000 },
     ...rest,
   });
@@ -81,7 +85,7 @@ describe("several frontier tasks, random delivery and crashes", { timeout: 600_0
         runChecked(cluster);
         checkEnd(cluster);
         const reachable = web.reachable(start);
-        const expected = [...reachable].filter((url) => web.page(url).fate !== "refused").sort();
+        const expected = [...reachable.keys()].filter((url) => web.page(url).fate !== "refused").sort();
         expect([...cluster.results].sort()).toEqual(expected);
         expect(cluster.terminal[0]).toMatchObject({
           type: "job_completed",
@@ -92,6 +96,29 @@ describe("several frontier tasks, random delivery and crashes", { timeout: 600_0
       }),
       { numRuns: runs },
     );
+  });
+
+  test("with maxDepth crawl exactly what a breadth-first walk finds, whatever was found first", () => {
+    let again = 0;
+    fc.assert(
+      fc.property(seeds, (seed) => {
+        const { random, web, cluster, start } = startOf(seed);
+        const maxDepth = 1 + random.below(6);
+        cluster.submit(job({ seeds: start as string[], maxDepth }));
+        runChecked(cluster);
+        checkEnd(cluster);
+        const reachable = web.reachable(start, maxDepth);
+        const expected = [...reachable.keys()].filter((url) => web.page(url).fate !== "refused").sort();
+        expect([...cluster.results].sort()).toEqual(expected);
+        expect(cluster.terminal[0]).toMatchObject({ finishReason: "completed", admitted: reachable.size });
+        // At their last release, before which they may have been found by a longer way.
+        const depths = new Map(cluster.due.map(({ url, depth }) => [url, depth]));
+        for (const [url, depth] of depths) if (depth > (reachable.get(url) ?? Infinity)) again += 1;
+      }),
+      { numRuns: runs },
+    );
+    // Without pages that were released too deep the property would say nothing.
+    expect(again).toBeGreaterThan(runs);
   });
 
   test("use up maxPages to the last page and never exceed it", () => {
@@ -105,7 +132,9 @@ describe("several frontier tasks, random delivery and crashes", { timeout: 600_0
             throw new Error(`${cluster.results.length} pages of ${maxPages}`);
         });
         checkEnd(cluster);
-        const found = [...web.reachable(start)].filter((url) => web.page(url).fate !== "refused").length;
+        const found = [...web.reachable(start).keys()].filter(
+          (url) => web.page(url).fate !== "refused",
+        ).length;
         expect(cluster.results.length).toBe(Math.min(maxPages, found));
         expect(new Set(cluster.results).size).toBe(cluster.results.length);
       }),
@@ -211,13 +240,13 @@ describe("several frontier tasks, random delivery and crashes", { timeout: 600_0
         runChecked(cluster);
         checkEnd(cluster);
         const first = web.reachable(start);
-        const failed = [...first].filter((url) => web.page(url).fate === "failed");
+        const failed = [...first.keys()].filter((url) => web.page(url).fate === "failed");
         const before = cluster.results.length;
         const retry = { asked: { http_4xx: { times: 1, atMs: 1 } }, continues: 1 };
         cluster.submit({ ...running, run: 2, retry, submittedAtMs: 1 });
         runChecked(cluster, undefined, 2);
         // What failed is there now, and so is what it leads to; what the first run had is not asked for again.
-        const found = [...web.reachable(failed, true)].filter((url) => !first.has(url));
+        const found = [...web.reachable(failed, Infinity, true).keys()].filter((url) => !first.has(url));
         const expected = [...failed, ...found].filter((url) => web.page(url).fate !== "refused");
         expect(cluster.results.slice(before).sort()).toEqual(expected.sort());
         expect(cluster.terminal[1]).toMatchObject({

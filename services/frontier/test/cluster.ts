@@ -252,30 +252,46 @@ export class Cluster {
       this.#appendOutcome(page.domain, { ...base, kind: "settled", category: "http_4xx" });
       return true;
     }
-    const byDomain = new Map<string, string[]>();
-    for (const url of page.links) byDomain.set(domainOf(url), [...(byDomain.get(domainOf(url)) ?? []), url]);
-    for (const [domain, urls] of byDomain) {
-      const redirect = page.fate === "redirect";
-      const link: Link = {
-        job: due.job,
-        run: due.run,
-        kind: redirect ? "redirect" : "link",
-        parent: due.urlId,
-        depth: redirect ? due.depth : due.depth + 1,
-        root: due.root,
-        redirects: 0,
-        urls,
-      };
+    const redirect = page.fate === "redirect";
+    const found = {
+      job: due.job,
+      run: due.run,
+      kind: redirect ? ("redirect" as const) : ("link" as const),
+      parent: due.urlId,
+      depth: redirect ? due.depth : due.depth + 1,
+      root: due.root,
+      redirects: redirect ? 1 : 0,
+    };
+    const { maxDepth } = this.#jobOf(due).limits;
+    let linkRecords = 0;
+    const send = (domain: string, link: Link): void => {
+      linkRecords += 1;
       this.#append(topics.links.name, partitionOf(domain, this.tasks.length), domain, link);
-    }
+    };
+    // As the fetcher does it: what is too deep goes nowhere, but for what is kept beside the page itself.
+    if (maxDepth !== null && due.depth > 0 && page.links.length > 0)
+      send(page.domain, { ...found, kind: "outlinks", depth: due.depth, urls: [...page.links] });
+    const links = maxDepth !== null && found.depth > maxDepth ? [] : page.links;
+    const byDomain = new Map<string, string[]>();
+    for (const url of links) byDomain.set(domainOf(url), [...(byDomain.get(domainOf(url)) ?? []), url]);
+    for (const [domain, urls] of byDomain) send(domain, { ...found, urls });
     this.#appendOutcome(page.domain, {
       ...base,
       kind: "settled",
       ok: true,
       category: page.fate === "failed" ? "ok" : page.fate,
-      linkRecords: byDomain.size,
+      linkRecords,
     });
     return true;
+  }
+
+  /** The record as the newest of the tasks has it. */
+  #jobOf(due: Due): Job {
+    for (const { tables } of this.tasks) {
+      const job = tables[topics.jobs.name]?.get(due.job) as Job | undefined;
+      if (job !== undefined) return job;
+    }
+    throw new Error(`${due.job} was released and is in no table`);
   }
 
   #appendOutcome(domain: string, outcome: Outcome): void {

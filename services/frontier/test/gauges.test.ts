@@ -194,5 +194,10 @@ describe("what the frontier counts", () => {
       { metric: "sluice_frontier_answered_urls_total", value: 1, labels: { kind: "retry" } },
     ]);
     expect(measureAnswer(topics.links.name, {})).toEqual([]);
+    const again = { kind: "link", urls: ["https://a.example/", "https://a.example/b"] };
+    expect(measureFrontier(topics.links.name, again)).toEqual([
+      { metric: "sluice_frontier_reannounced_urls_total", value: 2 },
+    ]);
+    expect(measureFrontier(topics.links.name, { ...again, kind: "seed" })).toEqual([]);
   });
 });

@@ -10,7 +10,15 @@ import { keys } from "../src/core/keys.ts";
 /** A URL that waits, under its key. */
 function queued(place: number, depth: number, granted = false): Queued {
   const url = `https://h.example/${place}`;
-  const entry = { url, urlId: urlIdOf(url), domain: "h.example", depth, granted, place } as OpenEntry;
+  const entry = {
+    url,
+    urlId: urlIdOf(url),
+    domain: "h.example",
+    depth,
+    granted,
+    priority: 50,
+    place,
+  } as OpenEntry;
   return { key: keys.queued(1, entry), entry };
 }
 
@@ -28,7 +36,11 @@ function world(headsMax: number) {
       host.push("j", keys.queue(1, "h.example"), each);
     },
     next: (granted: boolean): Queued | null => {
-      const found = host.next(() => (granted ? "granted" : "any"), read);
+      const found = host.next(
+        () => (granted ? "granted" : "any"),
+        () => 1,
+        read,
+      );
       host.endTurn();
       if (found !== null) stored.map.delete(found.key);
       return found;

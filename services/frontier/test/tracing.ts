@@ -12,7 +12,7 @@ import {
   type Policy,
 } from "@sluice/records";
 import { StepDriver, type SentRecord, type TraceCommand } from "@sluice/topology/testing";
-import { canonicalize } from "@sluice/web";
+import { canonicalize, urlIdOf } from "@sluice/web";
 import { defaultFrontierOptions } from "../src/options.ts";
 import { frontierStep, type FrontierRecord } from "../src/step.ts";
 import type { FrontierState } from "../src/core/state.ts";
@@ -105,6 +105,10 @@ export class FrontierTrace {
               maxDepth: number("maxDepth"),
               maxDurationMs: number("maxDurationMs"),
             },
+            canonical: {
+              dropTracking: fields["drop"]?.includes("tracking") ?? false,
+              dropSessionIds: fields["drop"]?.includes("sessions") ?? false,
+            },
             politeness: { delayMs: number("delayMs") ?? 1000 },
           }),
     });
@@ -118,7 +122,7 @@ export class FrontierTrace {
       job: fields["job"] ?? "j",
       run: Number(fields["run"] ?? 1),
       kind: (fields["kind"] ?? "link") as Link["kind"],
-      parent: null,
+      parent: fields["parent"] === undefined ? null : urlIdOf(fields["parent"]),
       depth: Number(fields["depth"] ?? 1),
       root: fields["root"] ?? null,
       redirects: Number(fields["redirects"] ?? 0),

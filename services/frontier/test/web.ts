@@ -55,14 +55,24 @@ export class Web {
     return page;
   }
 
-  /** All URLs that a crawl from these seeds comes to, breadth first. */
-  reachable(seeds: readonly string[], throughFailed = false): ReadonlySet<string> {
-    const found = new Set(seeds);
-    for (const url of found) {
-      const page = this.page(url);
-      const leads =
-        page.fate === "ok" || page.fate === "redirect" || (throughFailed && page.fate === "failed");
-      if (leads) for (const link of page.links) found.add(link);
+  /** All URLs that a crawl from these seeds comes to, each with its depth, breadth first: a redirect is no link. */
+  reachable(
+    seeds: readonly string[],
+    maxDepth = Infinity,
+    throughFailed = false,
+  ): ReadonlyMap<string, number> {
+    const found = new Map<string, number>();
+    let level = [...seeds];
+    for (let depth = 0; depth <= maxDepth && level.length > 0; depth += 1) {
+      const next: string[] = [];
+      for (let url = level.pop(); url !== undefined; url = level.pop()) {
+        if (found.has(url)) continue;
+        found.set(url, depth);
+        const { fate, links } = this.page(url);
+        if (fate === "redirect") level.push(...links);
+        if (fate === "ok" || (throughFailed && fate === "failed")) next.push(...links);
+      }
+      level = next;
     }
     return found;
   }

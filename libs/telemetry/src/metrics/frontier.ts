@@ -25,6 +25,13 @@ export const frontierMetrics = {
     labels: { reason: ["invalid_url", "blocked", "other"] },
     help: "Seeds of a job that are no URLs to crawl, and URLs of hosts that are blocked, by reason.",
   },
+  sluice_frontier_reannounced_urls_total: {
+    type: "counter",
+    unit: "urls",
+    services,
+    labels: {},
+    help: "Links of pages that were fetched and then found by a shorter way, announced again; only jobs with maxDepth have any.",
+  },
   sluice_frontier_ended_jobs_total: {
     type: "counter",
     unit: "jobs",

@@ -4,6 +4,14 @@ import type { Effects } from "./answers.ts";
 
 const urlsPerRecord = 500;
 
+/** The page on which links were found. */
+export interface LinkingPage {
+  readonly domain: string;
+  readonly depth: number;
+  /** Depth decides what is admitted, and the page may be nearer than it was found: then its links are wanted again. */
+  readonly keepsOutlinks: boolean;
+}
+
 /**
  * Sends links on to the tasks of the domains they lead to, many in one record. What is out of scope stays
  * here: the frontier would refuse it, and most links of most pages lead away.
@@ -13,6 +21,7 @@ export function sendLinks(
   found: Omit<Link, "urls">,
   links: readonly CanonicalUrl[],
   admission: Admission,
+  page: LinkingPage,
 ): { readonly records: number; readonly links: number } {
   const byDomain = new Map<string, string[]>();
   let count = 0;
@@ -23,7 +32,7 @@ export function sendLinks(
     if (urls === undefined) byDomain.set(link.domain, [link.url]);
     else urls.push(link.url);
   }
-  let records = 0;
+  let records = page.keepsOutlinks ? sendOutlinks(out, found, links, admission, page) : 0;
   for (const [domain, urls] of byDomain) {
     for (let from = 0; from < urls.length; from += urlsPerRecord) {
       const value: Link = { ...found, urls: urls.slice(from, from + urlsPerRecord) };
@@ -32,4 +41,23 @@ export function sendLinks(
     }
   }
   return { records, links: count };
+}
+
+/** What the page leads to, at whatever depth, to the task of the page's own domain. */
+function sendOutlinks(
+  out: Effects,
+  found: Omit<Link, "urls">,
+  links: readonly CanonicalUrl[],
+  admission: Admission,
+  { domain, depth }: LinkingPage,
+): number {
+  const urls = links
+    .filter((link) => admission.decide(link, { ...found, depth: 0 }).admitted)
+    .map(({ url }) => url);
+  for (let from = 0; from < urls.length; from += urlsPerRecord) {
+    const some = urls.slice(from, from + urlsPerRecord);
+    const value: Link = { ...found, kind: "outlinks", depth, urls: some };
+    out.push({ kind: "send", topic: topics.links.name, key: domain, value });
+  }
+  return Math.ceil(urls.length / urlsPerRecord);
 }

@@ -1,6 +1,6 @@
 import { categoryOf, retryDelayMs, shouldRetry, type FetchAnswer } from "@sluice/http";
 import type { Job, Permit } from "@sluice/records";
-import { admissionOf } from "@sluice/web";
+import { admissionOf, recanonicalize, type CanonicalUrl } from "@sluice/web";
 import type { FetchOutcome, Headed, PageContent } from "../calls.ts";
 import { failedEvent, sendEvent, sendOutcome, sendResult } from "./answers.ts";
 import { tellProcessed } from "./url-events.ts";
@@ -136,13 +136,26 @@ function followUp(
   response: Headed | null,
   outcome: Extract<FetchOutcome, { kind: "page" }>,
 ): { records: number; links: number; redirectTo: string | null } {
-  const { out } = turn;
+  const { out, host } = turn;
   if (response === null) return { records: 0, links: 0, redirectTo: null };
   const admission = admissionOf(job);
-  const base = { job: permit.job, run: permit.run, parent: permit.urlId };
+  const { priority } = permit;
+  const base = {
+    job: permit.job,
+    run: permit.run,
+    parent: permit.urlId,
+    // What a page leads to is as urgent as the page.
+    ...(priority === undefined ? {} : { priority }),
+  };
+  const page = {
+    domain: host.domain,
+    depth: permit.depth,
+    // Nothing is nearer than a seed.
+    keepsOutlinks: job.limits.maxDepth !== null && permit.depth > 0,
+  };
   if (response.status >= 300 && response.status < 400) {
     if (response.location === null) return { records: 0, links: 0, redirectTo: null };
-    const target = redirectTarget(response.location, permit.url);
+    const target = redirectTarget(response.location, permit.url, job.canonical);
     if (target === null) return { records: 0, links: 0, redirectTo: response.location.slice(0, 2083) };
     // A seed's redirect takes the scope along.
     const root = permit.depth === 0 && permit.root === permit.url ? target.url : permit.root;
@@ -153,11 +166,23 @@ function followUp(
       root,
       redirects: permit.redirects + 1,
     };
-    const sent = sendLinks(out, found, [target], admission);
+    const sent = sendLinks(out, found, [target], admission, page);
     return { ...sent, redirectTo: target.url };
   }
   const found = { ...base, kind: "link" as const, depth: permit.depth + 1, root: permit.root, redirects: 0 };
-  return { ...sendLinks(out, found, outcome.content?.links ?? [], admission), redirectTo: null };
+  return { ...sendLinks(out, found, linksOf(outcome.content, job), admission, page), redirectTo: null };
+}
+
+/** As the job spells them, each once. */
+function linksOf(content: PageContent | null, { canonical }: Job): readonly CanonicalUrl[] {
+  const found = content?.links ?? [];
+  if (!canonical.dropTracking && !canonical.dropSessionIds) return found;
+  const links = new Map<string, CanonicalUrl>();
+  for (const link of found) {
+    const url = recanonicalize(link, canonical);
+    links.set(url.urlId, url);
+  }
+  return [...links.values()];
 }
 
 function noteOf(content: PageContent | null): { note?: string } {

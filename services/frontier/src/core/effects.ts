@@ -1,4 +1,4 @@
-import { failedOf, topics, type CrawlEvent, type JobStatus } from "@sluice/records";
+import { defaultPriority, failedOf, topics, type CrawlEvent, type JobStatus } from "@sluice/records";
 import type { Effect, StepContext } from "@sluice/topology";
 import type { JobOwner } from "./job-owner.ts";
 import type { JobView } from "./job-view.ts";
@@ -8,6 +8,11 @@ import { waitingByOf } from "./waiting.ts";
 
 /** Effects of one step, in order. */
 export type Effects = Effect<never>[];
+
+/** Only where it is not what it would be taken for. */
+export function saidPriority(priority: number): { readonly priority?: number } {
+  return priority === defaultPriority ? {} : { priority };
+}
 
 /** Stores what the task knows of the job and tells the owner, in the same transaction. */
 export function saveView(state: FrontierState, view: JobView, out: Effects, context: StepContext): void {

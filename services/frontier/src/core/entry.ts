@@ -1,3 +1,4 @@
+import { defaultPriority } from "@sluice/records";
 import type { DelayReason } from "./delay-reason.ts";
 import { idOf, idText } from "./keys.ts";
 
@@ -10,6 +11,8 @@ export interface OpenEntry {
   readonly root: string | null;
   readonly parent: string | null;
   readonly redirects: number;
+  /** 0 to 100: the higher goes first. */
+  priority: number;
   /** Place among those that wait in the task: it goes to the end of its queue each time it begins to wait. */
   place: number;
   attempt: number;
@@ -41,12 +44,12 @@ export type StoredEntry = readonly [
   ...numbers: number[],
 ];
 
-/** Redirects, attempt, releases, granted, lease, due time, visit. */
-const usual = [0, 1, 0, 0, 0, 0, 1];
+/** Redirects, attempt, releases, granted, lease, due time, visit, priority. */
+const usual = [0, 1, 0, 0, 0, 0, 1, defaultPriority];
 
 export function storedEntry(entry: OpenEntry): StoredEntry {
-  const { redirects, attempt, releases, granted, leaseUntilMs, dueAtMs, visit } = entry;
-  const numbers = [redirects, attempt, releases, granted ? 1 : 0, leaseUntilMs, dueAtMs, visit];
+  const { redirects, attempt, releases, granted, leaseUntilMs, dueAtMs, visit, priority } = entry;
+  const numbers = [redirects, attempt, releases, granted ? 1 : 0, leaseUntilMs, dueAtMs, visit, priority];
   while (numbers.length > 0 && numbers.at(-1) === usual[numbers.length - 1]) numbers.pop();
   return [
     shortened(entry.url, entry.domain),
@@ -70,6 +73,7 @@ export function entryOf(
   const { domain, urlId, place = 0, delayedBy = null } = key;
   const [redirects = 0, attempt = 1, releases = 0, granted = 0, leaseUntilMs = 0, dueAtMs = 0, visit = 1] =
     numbers;
+  const priority = numbers[7] ?? defaultPriority;
   const url = restored(urlText, domain);
   return {
     url,
@@ -79,6 +83,7 @@ export function entryOf(
     root: rootText === 0 ? url : rootText === null ? null : restored(rootText, domain),
     parent: parent === null ? null : idOf(parent),
     redirects,
+    priority,
     place,
     attempt,
     releases,

@@ -1,11 +1,12 @@
 /** State as it was stored before waiting URLs had an order on the disk: one entry a URL, open or settled. */
+import { defaultPriority } from "@sluice/records";
 import type { LoadedEntries, StepContext } from "@sluice/topology";
 import { saveView, type Effects } from "./effects.ts";
 import type { OpenEntry, Settled } from "./entry.ts";
 import { putToWait, restoreOut, settle } from "./places.ts";
 import type { FrontierState } from "./state.ts";
 
-interface FormerOpen extends Omit<OpenEntry, "place" | "visit" | "delayedBy"> {
+interface FormerOpen extends Omit<OpenEntry, "place" | "visit" | "delayedBy" | "priority"> {
   readonly kind: "open";
   readonly seq: number;
   readonly releaseId: string | null;
@@ -47,5 +48,5 @@ export function storeFormer(state: FrontierState, out: Effects, nowMs: number, c
 }
 
 function openOf(entry: FormerOpen): OpenEntry {
-  return { ...entry, place: 0, visit: 1, delayedBy: null };
+  return { ...entry, priority: defaultPriority, place: 0, visit: 1, delayedBy: null };
 }

@@ -1,4 +1,5 @@
 import { CreditWindow, type DemandTotal } from "@sluice/runtime";
+import { FairTurns, type Served } from "./fair-turns.ts";
 import type { OpenEntry } from "./entry.ts";
 
 /** A URL that waits, with the key it is stored under. */
@@ -38,6 +39,8 @@ export class JobQueue {
   /** Released before, with a page grant that is still theirs. */
   granted = 0;
   fresh = 0;
+  /** Its turns among the jobs of the domain. */
+  readonly served: Served = { endsAt: 0 };
   readonly #prefix: string;
   readonly #budget: HeadBudget;
   #head: Queued[] = [];
@@ -124,7 +127,7 @@ export class HostQueue {
   readonly domain: string;
   readonly window: CreditWindow;
   readonly #heads: HeadBudget;
-  /** Jobs take turns, in this order. */
+  readonly #turns = new FairTurns();
   readonly #jobs = new Map<string, JobQueue>();
   /** Crawl-delay of robots.txt, as the last outcome told it; null where none did. */
   crawlDelayMs: number | null = null;
@@ -186,16 +189,26 @@ export class HostQueue {
   }
 
   /** The next URL of the job whose turn it is, among jobs that may release; null where none has one. */
-  next(releasable: (job: string) => Releasable, read: ReadQueue): (Queued & { readonly job: string }) | null {
-    for (const [job, queue] of this.#jobs) {
+  next(
+    releasable: (job: string) => Releasable,
+    weight: (job: string) => number,
+    read: ReadQueue,
+  ): (Queued & { readonly job: string }) | null {
+    for (const [job, queue] of this.#inTurn()) {
       const found = queue.shift(releasable(job), read);
       if (found === undefined) continue;
-      // To the end of the turn order, or out of it.
-      this.#jobs.delete(job);
-      if (queue.size > 0) this.#jobs.set(job, queue);
+      this.#turns.serve(queue.served, weight(job));
+      if (queue.size === 0) this.#jobs.delete(job);
       return { job, ...found };
     }
     return null;
+  }
+
+  /** As they were first come, where their turns begin together. */
+  #inTurn(): Iterable<[string, JobQueue]> {
+    if (this.#jobs.size === 1) return this.#jobs;
+    const begin = ([, { served }]: [string, JobQueue]): number => this.#turns.beginOf(served);
+    return [...this.#jobs].sort((a, b) => begin(a) - begin(b));
   }
 
   /** The domain's turn is over. */

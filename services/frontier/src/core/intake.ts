@@ -1,13 +1,14 @@
 import { topics, type Job, type Link, type Seed } from "@sluice/records";
 import type { InputRecord, StepContext } from "@sluice/topology";
 import { admissionOf, canonicalize, type CanonicalUrl } from "@sluice/web";
-import { defaultJobId } from "@sluice/records";
-import { saveView, type Effects } from "./effects.ts";
+import { defaultJobId, defaultPriority } from "@sluice/records";
+import { saidPriority, saveView, type Effects } from "./effects.ts";
 import type { OpenEntry } from "./entry.ts";
 import { jobOf } from "./jobs.ts";
 import type { JobView } from "./job-view.ts";
 import type { Known } from "./known-urls.ts";
-import { findWaiting, putToWait, takeAway, updateOut } from "./places.ts";
+import { announceOutlinks, keepOutlinks } from "./outlinks.ts";
+import { findWaiting, priorityOf, putToWait, settleNearer, takeAway, updateOut } from "./places.ts";
 import type { FrontierState } from "./state.ts";
 import { runOf, viewOf } from "./views.ts";
 
@@ -22,7 +23,7 @@ export function receiveSeed(
   const { url: raw, job: id = defaultJobId } = record.value;
   const job = jobOf(context, id);
   if (job === undefined) return wait(state, id, record, out, nowMs, `job: no job ${id}`);
-  const url = canonicalize(raw);
+  const url = canonicalize(raw, undefined, job.canonical);
   if (url.kind === "refused") {
     out.push({ kind: "reject", id: record.id, reason: `url: ${url.reason}: ${url.detail}` });
     return;
@@ -32,13 +33,18 @@ export function receiveSeed(
     out.push({ kind: "reject", id: record.id, reason: `job: ${id} takes no more seeds (${view.halt})` });
     return;
   }
-  sendSeeds(view, [url], out);
+  sendSeeds(view, [url], out, record.value.priority);
   saveView(state, view, out, context);
   out.push({ kind: "finish", id: record.id });
 }
 
 /** Seeds go through `crawl.links` like every other link, so they count like one. */
-export function sendSeeds(view: JobView, urls: readonly CanonicalUrl[], out: Effects): void {
+export function sendSeeds(
+  view: JobView,
+  urls: readonly CanonicalUrl[],
+  out: Effects,
+  priority = defaultPriority,
+): void {
   for (const url of urls) {
     const link: Link = {
       job: view.id,
@@ -48,6 +54,7 @@ export function sendSeeds(view: JobView, urls: readonly CanonicalUrl[], out: Eff
       depth: 0,
       root: url.url,
       redirects: 0,
+      ...saidPriority(priority),
       urls: [url.url],
     };
     out.push({ kind: "send", topic: topics.links.name, key: url.domain, value: link });
@@ -74,7 +81,8 @@ export function receiveLinks(
   // The owner may be ahead of the table.
   if (view.run > link.run) return;
   view.tally.received += 1;
-  for (const raw of link.urls) admit(state, view, job, record, raw, out, nowMs);
+  if (link.kind === "outlinks") keepOutlinks(state, view, job, link, record.key ?? "", out);
+  else for (const raw of link.urls) admit(state, view, job, record, raw, out, nowMs);
   saveView(state, view, out, context);
 }
 
@@ -88,16 +96,18 @@ function admit(
   nowMs: number,
 ): void {
   const link = record.value;
-  const url = canonicalize(raw);
+  const url = canonicalize(raw, undefined, job.canonical);
   // A URL of another domain would be released on a task that never hears of its outcome.
   if (url.kind === "refused" || url.domain !== record.key || link.redirects > state.options.redirectsMax) {
     view.tally.refused += 1;
     return;
   }
+  const { priority = defaultPriority } = link;
   const known = view.known.get(url.urlId);
   if (known !== null) {
-    if (link.depth < known.depth && view.halt === null)
-      shorten(state, view, url, known, link.depth, out, nowMs);
+    const isMoreUrgent = known.at === "fresh" && priority > priorityOf(known);
+    if ((link.depth < known.depth || isMoreUrgent) && view.halt === null)
+      bringForward(state, view, job, url, known, { depth: link.depth, priority }, out, nowMs);
     return;
   }
   const answer = admissionOf(job).decide(url, link);
@@ -118,6 +128,7 @@ function admit(
     root: link.root,
     parent: link.parent,
     redirects: link.redirects,
+    priority,
     place: 0,
     attempt: 1,
     releases: 0,
@@ -131,22 +142,29 @@ function admit(
   putToWait(state, view, entry, out, nowMs);
 }
 
-/** Found by a shorter way: what it leads to may now be within the limit. */
-function shorten(
+/** Found by a shorter way, or a more urgent one: what it leads to may now be within the limit. */
+function bringForward(
   state: FrontierState,
   view: JobView,
+  job: Job,
   url: CanonicalUrl,
   known: Known,
-  depth: number,
+  { depth, priority }: { readonly depth: number; readonly priority: number },
   out: Effects,
   nowMs: number,
 ): void {
-  if (known.at === "settled") return;
+  if (known.at === "settled") {
+    // Without a limit nothing was refused for its depth.
+    if (job.limits.maxDepth === null) return;
+    settleNearer(state, view, url.urlId, depth, out);
+    return announceOutlinks(state, view, job, url, depth, out);
+  }
   if (known.at === "out") return updateOut(state, view, url.urlId, depth, out);
   const found = findWaiting(state, view, url, known);
   if (found === null) return;
   takeAway(state, view, found, out);
-  found.entry.depth = depth;
+  found.entry.depth = Math.min(found.entry.depth, depth);
+  found.entry.priority = Math.max(found.entry.priority, priority);
   putToWait(state, view, found.entry, out, nowMs);
 }
 

@@ -1,6 +1,7 @@
 import { emptyTally, failedOf, type RetryOrder, type Tally } from "@sluice/records";
 import type { DelayReason } from "./delay-reason.ts";
 import type { OpenEntry } from "./entry.ts";
+import type { Served } from "./fair-turns.ts";
 import { KnownUrls } from "./known-urls.ts";
 import { SettledBlock } from "./settled-block.ts";
 
@@ -45,6 +46,8 @@ export class JobView {
   inherited = 0;
   /** The run has ended, and what it has settled stays on the disk: what failed may be asked for in a further run. */
   isKept = false;
+  /** Its turns among jobs, where all together want more than may be out. */
+  readonly served: Served = { endsAt: 0 };
   /** Domains on which the job has URLs that wait. */
   readonly hosts = new Set<string>();
   /** Released and unanswered. */

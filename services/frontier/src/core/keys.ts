@@ -1,10 +1,29 @@
 /** Under which keys a task's durable entries lie. Their order is that in which URLs are released and woken. */
+import { defaultPriority } from "@sluice/records";
 import { delayReasons, type DelayReason } from "./delay-reason.ts";
 import type { OpenEntry } from "./entry.ts";
 import { depthMax } from "./known-urls.ts";
 
 const digits = (value: number, width: number): string => value.toString(36).padStart(width, "0");
 const depthText = (depth: number): string => digits(Math.min(depth, depthMax), 3);
+/**
+ * Before what is as urgent as all lies what is more, behind it what is less: `0p` and two digits, `1`,
+ * `2` and two digits. What holds a page grant begins with `0000`.
+ */
+function rankOf(priority: number): string {
+  if (priority === defaultPriority) return "1";
+  const later = 100 - priority;
+  return priority > defaultPriority ? `0p${digits(later, 2)}` : `2${digits(later, 2)}`;
+}
+
+function rankAt(key: string, from: number): { readonly granted: boolean; readonly priority: number } {
+  if (key.startsWith("1", from)) return { granted: false, priority: defaultPriority };
+  const isUrgent = key.startsWith("0p", from);
+  if (!isUrgent && key.startsWith("0", from)) return { granted: true, priority: defaultPriority };
+  const at = from + (isUrgent ? 2 : 1);
+  return { granted: false, priority: 100 - parseInt(key.slice(at, at + 2), 36) };
+}
+
 /** Of a delayed URL: why it is, and whether a page grant is spent on it. */
 const classOf = ({ granted, delayedBy }: Pick<OpenEntry, "granted" | "delayedBy">): string =>
   String(delayReasons.indexOf(delayedBy ?? "politeness") * 2 + (granted ? 0 : 1));
@@ -13,12 +32,12 @@ export const keys = {
   view: (job: string) => `j|${job}`,
   owner: (job: string) => `o|${job}`,
   settled: (view: number, block: number) => `k${view.toString(36)}|${digits(block, 6)}`,
-  /** Of one job on one domain: granted ones as they came, then by depth, in order of admission within a depth. */
+  /** Of one job on one domain: granted ones as they came, then by priority, by depth, and as they were admitted. */
   queue: (view: number, domain: string) => `q${view.toString(36)}|${domain}|`,
   queued: (view: number, entry: OpenEntry) =>
     entry.granted
       ? `${keys.queue(view, entry.domain)}0000${digits(entry.place, 7)}|${idText(entry.urlId)}|${depthText(entry.depth)}`
-      : `${keys.queue(view, entry.domain)}1${depthText(entry.depth)}${digits(entry.place, 7)}|${idText(entry.urlId)}`,
+      : `${keys.queue(view, entry.domain)}${rankOf(entry.priority)}${depthText(entry.depth)}${digits(entry.place, 7)}|${idText(entry.urlId)}`,
   delayed: (view: number, entry: OpenEntry) =>
     `d${view.toString(36)}|${digits(entry.dueAtMs, 9)}|${entry.domain}|${classOf(entry)}${depthText(entry.depth)}|${idText(entry.urlId)}`,
   out: (view: number, entry: OpenEntry) => `f${view.toString(36)}|${entry.domain}|${idText(entry.urlId)}`,
@@ -28,12 +47,15 @@ export const keys = {
   failedSince: (view: number, category: string, run: number, order: number) =>
     `${keys.failedOf(view, category)}${digits(run, 4)}${digits(order, 4)}|`,
   failedOf: (view: number, category: string) => `x${view.toString(36)}|${category}|`,
+  /** Of a page, in as many parts as its links came in: a part is known by its first URL. */
+  outlinksOf: (view: number, page: string) => `l${view.toString(36)}|${idText(page)}|`,
+  outlinks: (view: number, page: string, first: string) => `${keys.outlinksOf(view, page)}${idText(first)}`,
   /** All URLs of a view that are where the letter says. */
   all: (letter: Letter, view: number) => `${letter}${view.toString(36)}|`,
 };
 
-/** Settled, queued, delayed, released and failed URLs. */
-export const letters = ["k", "q", "d", "f", "x"] as const;
+/** Settled, queued, delayed, released and failed URLs, and what pages lead to. */
+export const letters = ["k", "q", "d", "f", "x", "l"] as const;
 export type Letter = (typeof letters)[number];
 
 /** What the key of a URL says. */
@@ -43,6 +65,7 @@ export interface UrlKey {
   readonly urlId: string;
   readonly granted: boolean;
   readonly depth: number;
+  readonly priority: number;
   readonly place: number;
   readonly dueAtMs: number;
   readonly delayedBy: DelayReason | null;
@@ -54,14 +77,16 @@ export function viewOfKey(key: string): number {
 }
 
 export function parseQueued(key: string): UrlKey {
-  const [, domain = "", order = "", id = "", depth = order.slice(1, 4)] = key.split("|");
+  const [, domain = "", order = "", id = "", grantedDepth] = key.split("|");
+  const { granted, priority } = rankAt(order, 0);
   return {
     view: viewOfKey(key),
     domain,
     urlId: idOf(id),
-    granted: order.startsWith("0"),
-    depth: parseInt(depth, 36),
-    place: parseInt(order.slice(4), 36),
+    granted,
+    depth: parseInt(grantedDepth ?? order.slice(-10, -7), 36),
+    priority,
+    place: parseInt(order.slice(-7), 36),
     dueAtMs: 0,
     delayedBy: null,
   };
@@ -78,18 +103,19 @@ export function placeInQueue(
 } {
   const from = queue.length;
   const bar = key.indexOf("|", from);
-  const granted = key.startsWith("0", from);
   const end = bar + 1 + idChars;
+  const { granted, priority } = rankAt(key, from);
   return {
     granted,
     delayedBy: null,
-    place: parseInt(key.slice(from + 4, bar), 36),
+    priority,
+    place: parseInt(key.slice(bar - 7, bar), 36),
     id: key.slice(bar + 1, end),
-    depth: parseInt(granted ? key.slice(end + 1) : key.slice(from + 1, from + 4), 36),
+    depth: parseInt(granted ? key.slice(end + 1) : key.slice(bar - 10, bar - 7), 36),
   };
 }
 
-export function parseDelayed(key: string): UrlKey {
+export function parseDelayed(key: string): Omit<UrlKey, "priority"> {
   const [, due = "", domain = "", order = "", id = ""] = key.split("|");
   return {
     view: viewOfKey(key),

@@ -10,7 +10,7 @@ export interface Known {
   readonly at: Whereabouts;
   /** The shortest way it was found by; `depthMax` stands for that and everything beyond. */
   readonly depth: number;
-  /** Of one in a queue its place there, of a delayed one its due time in epoch milliseconds, else 0. */
+  /** Of one in a queue its place and priority (`rankedPlace`), of a delayed one its due time in epoch milliseconds, else 0. */
   readonly place: number;
 }
 

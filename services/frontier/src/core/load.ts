@@ -7,7 +7,7 @@ import { JobOwner, type StoredJobOwner } from "./job-owner.ts";
 import { JobView, type StoredJobView } from "./job-view.ts";
 import type { HostQueue } from "./host-queue.ts";
 import { keys, letters, parseDelayed, parseOut, placeInQueue, viewOfKey } from "./keys.ts";
-import { awaitNext } from "./places.ts";
+import { awaitNext, rankedPlace } from "./places.ts";
 import { readBlock } from "./settled-block.ts";
 import { FrontierState, releaseIdOf } from "./state.ts";
 
@@ -88,12 +88,12 @@ const loaders: Readonly<Record<(typeof letters)[number], LoadUrls>> = {
         host = view.halt === null ? state.host(domain) : null;
         if (host !== null) {
           view.hosts.add(domain);
-          state.ready.add(domain);
+          state.ready.add(view.id, domain);
         }
       }
       const at = placeInQueue(key, queue);
       id.write(at.id, "base64url");
-      view.known.add(id, 0, at.granted ? "granted" : "fresh", at.depth, at.place);
+      view.known.add(id, 0, at.granted ? "granted" : "fresh", at.depth, rankedPlace(at));
       view.waits(at);
       state.places = Math.max(state.places, at.place + 1);
       host?.restore(view.id, queue, at.granted);
@@ -118,4 +118,6 @@ const loaders: Readonly<Record<(typeof letters)[number], LoadUrls>> = {
   },
   // They stay where they are stored, and are counted with the view.
   x: () => undefined,
+  // Read when a page is found by a shorter way, and not before.
+  l: () => undefined,
 };

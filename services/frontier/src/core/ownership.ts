@@ -82,7 +82,7 @@ function begin(
   const seeds = new Map<string, CanonicalUrl>();
   // A run that goes on with what failed has no other beginning.
   for (const raw of owner.continues === null ? job.seeds : []) {
-    const url = canonicalize(raw);
+    const url = canonicalize(raw, undefined, job.canonical);
     if (url.kind === "url") seeds.set(url.urlId, url);
     else sendEvent(out, refusedSeed(owner, raw, `${url.reason}: ${url.detail}`, nowMs));
   }

@@ -38,13 +38,29 @@ export function putToWait(
   view.waits(entry);
   entry.place = state.places;
   state.places += 1;
-  view.known.set(entry.urlId, entry.granted ? "granted" : "fresh", entry.depth, entry.place);
+  view.known.set(entry.urlId, entry.granted ? "granted" : "fresh", entry.depth, rankedPlace(entry));
   const key = keys.queued(view.number, entry);
   put(state, out, key, storedEntry(entry));
   state.host(entry.domain).push(view.id, keys.queue(view.number, entry.domain), { key, entry });
   view.hosts.add(entry.domain);
-  state.ready.add(entry.domain);
+  state.ready.add(view.id, entry.domain);
 }
+
+/** Places are below this, so that what is known of a URL has room for its priority above them. */
+const placesMax = 2 ** 40;
+
+/** What is known of where a URL waits: its place and its priority, as one number below 2^47. */
+export function rankedPlace({
+  place,
+  priority,
+}: {
+  readonly place: number;
+  readonly priority: number;
+}): number {
+  return priority * placesMax + place;
+}
+
+export const priorityOf = ({ place }: Known): number => Math.floor(place / placesMax);
 
 /** Where a URL that waits is stored, or null where it is another URL that is known. */
 export function findWaiting(
@@ -56,8 +72,10 @@ export function findWaiting(
   const isDelayed = known.at === "delayed";
   for (const delayedBy of isDelayed ? delayReasons : [null]) {
     for (const granted of isDelayed ? [false, true] : [known.at === "granted"]) {
-      const { depth, place } = known;
-      const at = { ...url, depth, granted, place, dueAtMs: place, delayedBy } as OpenEntry;
+      const { depth } = known;
+      const place = known.place % placesMax;
+      const priority = priorityOf(known);
+      const at = { ...url, depth, granted, priority, place, dueAtMs: known.place, delayedBy } as OpenEntry;
       const key = isDelayed ? keys.delayed(view.number, at) : keys.queued(view.number, at);
       const stored = state.entries.get(key) as StoredEntry | undefined;
       if (stored === undefined) continue;
@@ -153,7 +171,7 @@ export function takeBack(state: FrontierState, releaseId: string, out: Effects):
   state.out.delete(releaseId);
   view.inFlight -= 1;
   state.host(entry.domain).window.settle(releaseId);
-  state.ready.add(entry.domain);
+  state.makeReady(entry.domain);
   put(state, out, keys.out(view.number, entry), null);
 }
 
@@ -167,6 +185,19 @@ export function settle(
 ): void {
   view.known.set(entry.urlId, "settled", entry.depth);
   view.settled.add(entry.urlId, how, entry.depth);
+  put(state, out, keys.settled(view.number, view.settled.index), view.settled.text);
+}
+
+/** A settled URL was found by a shorter way. */
+export function settleNearer(
+  state: FrontierState,
+  view: JobView,
+  urlId: string,
+  depth: number,
+  out: Effects,
+): void {
+  view.known.set(urlId, "settled", depth);
+  view.settled.addNearer(urlId, depth);
   put(state, out, keys.settled(view.number, view.settled.index), view.settled.text);
 }
 
@@ -221,7 +252,7 @@ export function takeWaiting(
 /** Removes what is stored of a former view, at most `limit` entries; true where nothing is left. */
 export function removeStored(state: FrontierState, number: number, limit: number, out: Effects): boolean {
   let left = limit;
-  for (const letter of ["q", "d", "f", "x", "k"] as const) {
+  for (const letter of ["q", "d", "f", "l", "x", "k"] as const) {
     if (left === 0) return false;
     for (const [key] of state.entries.first(keys.all(letter, number), left)) {
       put(state, out, key, null);

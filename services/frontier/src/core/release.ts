@@ -8,9 +8,10 @@ import {
   type Job,
 } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
-import { saveView, sendEvent, type Effects } from "./effects.ts";
+import { saidPriority, saveView, sendEvent, type Effects } from "./effects.ts";
 import { skip } from "./halting.ts";
 import type { HostQueue, Queued, Releasable } from "./host-queue.ts";
+import { weightOf } from "./fair-turns.ts";
 import { jobOf } from "./jobs.ts";
 import type { JobView } from "./job-view.ts";
 import { leaveQueue, readerOf, sendOut } from "./places.ts";
@@ -24,26 +25,42 @@ const refusalsMax = 200;
 
 /**
  * Releases as much as is asked for and not one more: each domain up to its window, all together up to the
- * total, in turns, so that a domain with a million URLs never starves one with ten. True where it should go on in
- * a step of its own.
+ * total. Jobs take turns by their priorities, and within a job its domains, so that a domain with a million URLs
+ * never starves one with ten, nor a job with a million domains one with ten. True where it should go on in a step of
+ * its own.
  */
 export function release(state: FrontierState, out: Effects, nowMs: number, context: StepContext): boolean {
   if (isHeld(context)) return false;
   const changed = new Set<JobView>();
   const refusals = { left: refusalsMax };
   while (state.total.demand() > 0 && refusals.left > 0) {
-    const domain = state.ready.values().next().value;
-    if (domain === undefined) break;
-    state.ready.delete(domain);
+    const domain = nextDomain(state);
+    if (domain === null) break;
     const host = state.hosts.get(domain);
     if (host === undefined) continue;
     const more = releaseFrom(state, host, out, nowMs, context, changed, refusals);
     host.endTurn();
-    if (more) state.ready.add(domain);
-    else if (host.idle) state.hosts.delete(domain);
+    if (more) state.makeReady(domain);
+    else state.quiet.add(domain);
   }
+  for (const domain of state.quiet) if (state.hosts.get(domain)?.idle === true) state.hosts.delete(domain);
+  state.quiet.clear();
   for (const view of changed) saveView(state, view, out, context);
   return refusals.left <= 0;
+}
+
+/** The next domain of the job whose turn it is. */
+function nextDomain(state: FrontierState): string | null {
+  let first: string | null = null;
+  let firstBegin = Infinity;
+  for (const job of state.ready.jobs) {
+    const view = state.views.get(job);
+    const begin = view === undefined ? 0 : state.turns.beginOf(view.served);
+    if (begin >= firstBegin) continue;
+    first = job;
+    firstBegin = begin;
+  }
+  return first === null ? null : state.ready.take(first);
 }
 
 /** One turn of one domain; true where it could go on. */
@@ -59,8 +76,13 @@ function releaseFrom(
   resize(state, host, context);
   const read = readerOf(state);
   for (let released = 0; released < turn;) {
-    if (host.window.demand() === 0) return false;
-    const next = host.next((job) => releasableOf(state, job, context, changed), read);
+    // Where it is the total that is used up, the domain keeps its turns.
+    if (host.window.demand() === 0) return state.total.demand() === 0;
+    const next = host.next(
+      (job) => releasableOf(state, job, context, changed),
+      (job) => weightOf(jobOf(context, job)?.priority ?? 0),
+      read,
+    );
     if (next === null) return false;
     const { entry, key } = next;
     const view = state.views.get(next.job);
@@ -79,6 +101,7 @@ function releaseFrom(
       view.tally.taken += 1;
       entry.granted = true;
     }
+    state.turns.serve(view.served, weightOf(jobOf(context, view.id)?.priority ?? 0));
     const leaseUntilMs = nowMs + state.options.leaseMs;
     const releaseId = sendOut(state, view, key, entry, leaseUntilMs, out);
     changed.add(view);
@@ -96,6 +119,7 @@ function releaseFrom(
         root: entry.root,
         parent: entry.parent,
         redirects: entry.redirects,
+        ...saidPriority(entry.priority),
         attempt: entry.attempt,
         ...(entry.visit === 1 ? {} : { visit: entry.visit }),
         releasedAtMs: nowMs,

@@ -4,7 +4,7 @@ import { depthMax, type KnownUrls } from "./known-urls.ts";
 
 /** URLs in a block: one that is being filled is written anew with each commit. */
 const urlsMax = 32;
-/** A URL's 18 bytes in base64: 16 of the id, then 2 bits of how it ended and 14 of its depth. */
+/** A URL's 18 bytes in base64: 16 of the id, then 2 bits of how it ended (0: as was said before) and 14 of its depth. */
 const chars = 24;
 const codes: Readonly<Record<Settled, number>> = { done: 1, failed: 2, skipped: 3 };
 
@@ -22,11 +22,20 @@ export class SettledBlock {
   }
 
   add(urlId: string, how: Settled, depth: number): void {
+    this.#add(urlId, codes[how], depth);
+  }
+
+  /** One that came to its end before, now known at a lesser depth: what comes later counts. */
+  addNearer(urlId: string, depth: number): void {
+    this.#add(urlId, 0, depth);
+  }
+
+  #add(urlId: string, code: number, depth: number): void {
     if (this.#text.length >= urlsMax * chars) {
       this.#index += 1;
       this.#text = "";
     }
-    const tail = ((codes[how] << 14) | Math.min(depth, depthMax)).toString(16).padStart(4, "0");
+    const tail = ((code << 14) | Math.min(depth, depthMax)).toString(16).padStart(4, "0");
     this.#text += Buffer.from(urlId + tail, "hex").toString("base64url");
   }
 

@@ -2,9 +2,11 @@ import { DemandTotal, WakeQueue } from "@sluice/runtime";
 import { MemoryEntries, Overlay, type Entries, type InputRecord } from "@sluice/topology";
 import type { Link, Seed } from "@sluice/records";
 import type { OpenEntry } from "./entry.ts";
+import { FairTurns } from "./fair-turns.ts";
 import { HeadBudget, HostQueue } from "./host-queue.ts";
 import type { JobView } from "./job-view.ts";
 import type { JobOwner } from "./job-owner.ts";
+import { ReadyDomains } from "./ready-domains.ts";
 import type { FrontierOptions } from "../options.ts";
 
 /** A record that names a job this instance does not know yet. */
@@ -30,8 +32,11 @@ export class FrontierState {
   readonly hosts = new Map<string, HostQueue>();
   readonly total: DemandTotal;
   readonly heads: HeadBudget;
-  /** Domains that may have something to release, in the order of their turns. */
-  readonly ready = new Set<string>();
+  readonly ready = new ReadyDomains();
+  /** Domains of which nothing may be left. */
+  readonly quiet = new Set<string>();
+  /** Turns of jobs where all of them together want more than may be out. */
+  readonly turns = new FairTurns();
   /** Jobs with URLs that wait for their due time: when the first one is due. */
   readonly delayed = new WakeQueue();
   /** By release id; as many as the total allows. */
@@ -84,9 +89,15 @@ export class FrontierState {
     return this.nextNumber - 1;
   }
 
+  /** Something changed on the domain: all that wait there may have their turn. */
+  makeReady(domain: string): void {
+    for (const job of this.host(domain).jobs()) this.ready.add(job, domain);
+    this.quiet.add(domain);
+  }
+
   /** The job may release again: all domains on which it has something waiting get their turn. */
   readyAll(view: JobView): void {
-    for (const domain of view.hosts) this.ready.add(domain);
+    for (const domain of view.hosts) this.ready.add(view.id, domain);
   }
 }
 

@@ -51,8 +51,9 @@ export function dropUrls(state: FrontierState, view: JobView, out: Effects): voi
 export function leaveHosts(state: FrontierState, view: JobView): void {
   for (const domain of view.hosts) {
     state.hosts.get(domain)?.drop(view.id);
-    // Its turn comes once more: other jobs may go on there, and where nothing is left it is forgotten.
-    state.ready.add(domain);
+    // Other jobs may go on there, and where nothing is left it is forgotten.
+    state.makeReady(domain);
   }
+  state.ready.drop(view.id);
   view.hosts.clear();
 }
