@@ -22,7 +22,7 @@ export const forgottenCategory = "blocked";
 /** A policy was set or changed. */
 export function blockChanged(state: FrontierState, pattern: string, context: StepContext): void {
   if (!isBlocking(context, pattern)) return;
-  for (const domain of state.hosts.keys()) if (mayConcern(pattern, domain)) state.ready.add(domain);
+  for (const domain of state.hosts.keys()) if (mayConcern(pattern, domain)) state.makeReady(domain);
   sweepAll(state);
 }
 
