@@ -17,7 +17,7 @@ afterEach(async () => {
 
 const lagMax = 40;
 const releasedMax = 5;
-const pagesPerHost = 80;
+const pagesPerHost = 30;
 
 const passed = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
