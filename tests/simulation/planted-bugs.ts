@@ -74,7 +74,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: `${runtime}/reader.ts`,
     find: "if (batch.fromOffset === input.position) this.#inputBatch",
     replace: "if (batch.nextOffset > input.position) this.#inputBatch",
-    seed: 264,
+    seed: 42,
   },
   {
     name: "goes on after a failed commit as if it had come through",
@@ -166,14 +166,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: `${pace}/domains.ts`,
     find: "state.domain(name).waiting.set(due.releaseId, due);",
     replace: "",
-    seed: 26,
+    seed: 14,
   },
   {
     name: "asks a host at once that it has just taken over",
     file: `${fetcher}/politeness.ts`,
     find: "atMs: (lastMs ?? context.assignedAtMs) + delayMs",
     replace: "atMs: (lastMs ?? 0) + delayMs",
-    seed: 149,
+    seed: 88,
   },
   {
     name: "never asks for robots.txt again",
@@ -215,7 +215,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: `${sink}/jsonl-file.ts`,
     find: "if (ids.has(id) || this.#ids.has(id)) return 1;",
     replace: "",
-    seed: 9,
+    seed: 82,
   },
   {
     name: "forgets over a restart which ids are in the file",
