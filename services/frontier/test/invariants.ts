@@ -2,7 +2,7 @@ import { openOf } from "@sluice/records";
 import { forgottenCategory } from "../src/core/blocking.ts";
 import { delayReasons } from "../src/core/delay-reason.ts";
 import { entryOf, type StoredEntry } from "../src/core/entry.ts";
-import type { JobView } from "../src/core/job-view.ts";
+import { unrecordedCategory, type JobView } from "../src/core/job-view.ts";
 import { keys, parseDelayed, parseFailed, parseOut, parseQueued } from "../src/core/keys.ts";
 import type { Whereabouts } from "../src/core/known-urls.ts";
 import type { FrontierState } from "../src/core/state.ts";
@@ -95,6 +95,9 @@ export function checkTask(state: FrontierState): void {
     equal(`${host.domain}: outstanding`, host.window.outstanding, outByDomain.get(host.domain) ?? 0);
 }
 
+/** Of these only the count is left. */
+const uncheckable: ReadonlySet<string> = new Set([forgottenCategory, unrecordedCategory]);
+
 /** What failed is kept by its category, and only that. */
 function checkFailed(state: FrontierState, view: JobView): void {
   const kept = new Map<string, number>();
@@ -106,7 +109,7 @@ function checkFailed(state: FrontierState, view: JobView): void {
   for (const [category, count] of view.failedBy) {
     sum += count;
     // Of a run that has let go of its URLs only the count is left.
-    if (category !== forgottenCategory && (view.halt !== "ended" || view.isKept))
+    if (!uncheckable.has(category) && (view.halt !== "ended" || view.isKept))
       equal(`${view.id}: kept as ${category}`, kept.get(category) ?? 0, count);
   }
   equal(`${view.id}: failed by category`, view.failed, sum);

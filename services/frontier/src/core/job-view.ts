@@ -5,6 +5,9 @@ import type { Served } from "./fair-turns.ts";
 import { KnownUrls } from "./known-urls.ts";
 import { SettledBlock } from "./settled-block.ts";
 
+/** What failed under a version that kept no categories: counted, and not there to be asked for again. */
+export const unrecordedCategory = "not_recorded";
+
 export type Halt = "max_pages" | "timeout" | "cancelled" | "ended";
 
 /** Durable part of what one task knows of a job. */
@@ -71,8 +74,9 @@ export class JobView {
       this.wave = stored.wave;
       this.halt = stored.halt;
       this.recall = stored.recall;
-      for (const [category, count] of Object.entries(stored.failedBy ?? {}))
-        this.failedBy.set(category, count);
+      const failed = failedOf(this.tally);
+      const { failedBy = failed > 0 ? { [unrecordedCategory]: failed } : {} } = stored;
+      for (const [category, count] of Object.entries(failedBy)) this.failedBy.set(category, count);
       this.retried = stored.retried ?? this.retried;
       this.retrying = stored.retrying ?? null;
       this.inherited = stored.inherited ?? 0;
