@@ -82,10 +82,10 @@ export const overviewDashboard: Dashboard = {
           "reqps",
           {
             description:
-              "What failed, beneath the category. Codes that are in no table are unlisted: the fetcher's log has each of them once a minute.",
+              "What failed, beneath the category: the ten most frequent. Codes that are in no table are unlisted: the fetcher's log has each of them once a minute.",
             stacked: true,
           },
-          ["{{code}}", `${sum(["code"], rate("sluice_fetcher_failed_requests_total"))} > 0`],
+          ["{{code}}", `topk(10, ${sum(["code"], rate("sluice_fetcher_failed_requests_total"))})`],
         ),
         graph(
           "URLs refused or sent back",
