@@ -71,7 +71,7 @@ export async function runTests(node, root, args, env) {
         ...rest,
       ],
       { cwd: root, env, stdio: ["ignore", output, output] },
-      (pid) => isPatient && setPriority(pid, constants.priority.PRIORITY_LOW),
+      (pid) => isPatient && setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL),
     );
     const totals = readTotals(report) ?? { passed: 0, failed: 0, skipped: 0 };
     const unexplained = code !== 0 && totals.failed === 0;
