@@ -67,6 +67,9 @@ const untilMaxMs = 1_800_000;
 /** How long after an event the largest pause is looked for. */
 const pauseWindowMs = 20_000;
 
+/** From the first word of a rebalance to its end, both ways from the moment at which one has joined. */
+const rebalanceMs = 1_000;
+
 /** As kcat_dump.py reads it. */
 const dumpFormat = String.raw`%t %p %o %T %K %S %h\n%k%s\n`;
 
@@ -227,6 +230,7 @@ export class World {
     await this.#dump(topics.results.name, join(dir, "results.bin"));
     const deaths = [
       ...this.blows,
+      ...this.#returns(),
       ...this.fleet.graveyard.map((death) => ({
         service: death.service,
         index: death.index,
@@ -257,6 +261,30 @@ export class World {
     await this.#endOrigin();
     await this.proxy?.close();
     await this.kafka.stop();
+  }
+
+  /** A fetcher that comes back takes tasks from the others, and what they had under way in these comes again. */
+  #returns(): readonly Blow[] {
+    const { members, graveyard } = this.fleet;
+    const fetchers = members.filter(({ service }) => service === "fetcher");
+    return graveyard
+      .filter(({ service }) => service === "fetcher")
+      .flatMap((death) => {
+        const joinedAtMs = this.fleet
+          .log("fetcher", death.index)
+          .filter(({ event }) => event === "joined")
+          .map(({ time }) => Date.parse(String(time)))
+          .find((atMs) => atMs > death.atMs);
+        if (joinedAtMs === undefined) return [];
+        const window = { atMs: joinedAtMs - rebalanceMs, untilMs: joinedAtMs + rebalanceMs };
+        return fetchers.map(({ service, index }) => ({
+          service,
+          index,
+          killed: false,
+          ...window,
+          how: `fetcher-${death.index} came back`,
+        }));
+      });
   }
 
   #failpointKills(): readonly { what: string; atMs: number }[] {
