@@ -81,7 +81,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const { keep, record, delivery } = values;
-  const commit = record === undefined ? "" : commitHere();
+  const commit = record === undefined ? "" : commitHere(record);
   const dir = keep === undefined ? mkdtempSync(join(tmpdir(), "sluice-chaos-")) : resolve(keep);
   const log = (line: string): void => void process.stderr.write(`${line}\n`);
   const plan = Object.fromEntries(scenarios.map((each) => [each, flag(each)])) as Plan;

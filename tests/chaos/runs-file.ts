@@ -1,6 +1,7 @@
 /** The latest full run of each scenario, as it is committed: what was run, on what, and what came of it. */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
 
 export interface RecordedRun {
   /** The flags that name it, e.g. `kills`, or `kills, at-least-once`. */
@@ -28,9 +29,12 @@ export function recordRun(file: string, run: RecordedRun): void {
   writeFileSync(file, `${JSON.stringify(withRun(readRuns(file), run), null, 2)}\n`);
 }
 
-/** The commit that the folder shows, as git tells it. */
-export function commitHere(): string {
+/** The commit that the folder shows, as git tells it; the file that runs are put into is no change. */
+export function commitHere(file: string): string {
   const git = (...args: readonly string[]): string =>
     execFileSync("git", args, { encoding: "utf8", cwd: import.meta.dirname }).trim();
-  return git("rev-parse", "--short=12", "HEAD") + (git("status", "--porcelain") === "" ? "" : "+");
+  return (
+    git("rev-parse", "--short=12", "HEAD") +
+    (git("status", "--porcelain", "--", ":/", `:(exclude)${resolve(file)}`) === "" ? "" : "+")
+  );
 }
