@@ -1,54 +1,33 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { partitionOf } from "@sluice/records";
 import { Fleet, type ServiceName } from "../fleet/fleet.ts";
 import { Graph, loopback } from "../fleet/graph.ts";
-import { htmlPage, Origin, politenessViolations, type Site } from "../fleet/origin.ts";
+import { htmlPage, politenessViolations, type Site } from "../fleet/origin.ts";
 import { Observer } from "../fleet/observer.ts";
-import { testBrokers } from "./brokers.ts";
+import { openGraphWorld, openWorld, type CrawlWorld, type CrawlWorldOptions } from "./crawl-world.ts";
 
-let run = 0;
 const cleanups: (() => Promise<void> | void)[] = [];
 
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
 
-interface World {
-  readonly origin: Origin;
-  readonly observer: Observer;
-  readonly fleet: Fleet;
+const sessionTimeoutMs = "6000";
+
+interface Options {
+  readonly partitions?: number;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
-/** An origin, a set of topics of its own, and services as processes that are not started yet. */
-async function world(
-  addresses: readonly string[],
-  site: Site,
-  options: { partitions?: number; env?: Record<string, string> } = {},
-): Promise<World> {
-  run += 1;
-  const prefix = `crawl-test-${process.pid}-${run}.`;
-  const { partitions = 12, env = {} } = options;
-  const origin = await Origin.start(addresses, site);
-  cleanups.push(() => origin.close());
-  const observer = await Observer.open(testBrokers(), prefix, partitions);
-  cleanups.push(() => observer.close());
-  const dir = mkdtempSync(join(tmpdir(), "sluice-fleet-"));
-  cleanups.push(() => rmSync(dir, { recursive: true, force: true }));
-  const fleet = new Fleet(dir, {
-    KAFKA_BROKERS: testBrokers().join(","),
-    SLUICE_PREFIX: prefix,
-    SLUICE_PARTITIONS: String(partitions),
-    SLUICE_FETCHER_ALLOW_PRIVATE: "127.0.0.0/8",
-    SLUICE_SESSION_TIMEOUT_MS: "6000",
-    SLUICE_SINK_DIR: join(dir, "results"),
-    ...env,
-  });
-  cleanups.push(() => fleet.stop());
-  return { origin, observer, fleet };
-}
+const worldOf = ({ partitions = 12, env = {} }: Options = {}): CrawlWorldOptions => ({
+  name: "crawl-test",
+  cleanups,
+  partitions,
+  env: { SLUICE_SESSION_TIMEOUT_MS: sessionTimeoutMs, ...env },
+});
+
+const world = (addresses: readonly string[], site: Site, options?: Options): Promise<CrawlWorld> =>
+  openWorld(addresses, site, worldOf(options));
 
 /** The second of each joins when the first has its tasks, so that every crawl of these tests has a rebalance. */
 async function startServices(fleet: Fleet, count = 2): Promise<void> {
@@ -87,20 +66,13 @@ function joins(fleet: Fleet, service: ServiceName, index: number): number {
   return fleet.log(service, index).filter((line) => line["event"] === "joined").length;
 }
 
-function graphWorld(
+const graphWorld = (
   block: number,
   hosts: number,
   pagesPerHost: number,
-  options: Parameters<typeof world>[2] = {},
-): Promise<World & { readonly graph: Graph }> {
-  const addresses = loopback(block, hosts);
-  let port = 0;
-  const graph = new Graph({ hosts: addresses, pagesPerHost, port: () => port, seed: block, crossLinks: 2 });
-  return world(addresses, (host, path) => graph.site(host, path), options).then((made) => {
-    port = made.origin.port;
-    return { ...made, graph };
-  });
-}
+  options?: Options,
+): Promise<CrawlWorld & { readonly graph: Graph }> =>
+  openGraphWorld(block, hosts, pagesPerHost, worldOf(options));
 
 describe("a crawl through a real Kafka, each service a process of its own", () => {
   it("fetches exactly what breadth first finds, politely, with two frontiers and two fetchers on 12 partitions", async () => {

@@ -1,13 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { partitionOf, topics } from "@sluice/records";
 import { afterEach, describe, expect, it } from "vitest";
-import { Fleet } from "../fleet/fleet.ts";
 import { loopback } from "../fleet/graph.ts";
-import { Observer } from "../fleet/observer.ts";
-import { htmlPage, Origin } from "../fleet/origin.ts";
-import { testBrokers } from "./brokers.ts";
+import { htmlPage, type Site } from "../fleet/origin.ts";
+import { rssMbOf } from "../fleet/process-usage.ts";
+import { openWorld } from "./crawl-world.ts";
 
 const partitions = 4;
 const cleanups: (() => Promise<void> | void)[] = [];
@@ -19,45 +16,26 @@ const lagMax = 40;
 const releasedMax = 5;
 const pagesPerHost = 30;
 
-const passed = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Resident memory of a process in MiB, or null where this system does not tell. */
-function residentMiB(pid: number | undefined): number | null {
-  try {
-    const status = readFileSync(`/proc/${pid ?? 0}/status`, "utf8");
-    return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1024;
-  } catch {
-    return null;
-  }
-}
-
 describe("the flow through a real Kafka", () => {
   it("stops at the origin while the sink stands still, with memory that stays where it is, and goes on with it; a seed wakes idle fetchers at once", async () => {
     const addresses = loopback(61, 8);
-    const origin = await Origin.start(addresses, (host, path) => {
+    const site: Site = (host, path) => {
       if (path === "/robots.txt") return { status: 404 };
       if (path !== "/") return htmlPage(`${host}${path}`, []);
       return htmlPage(
         host,
         Array.from({ length: pagesPerHost - 1 }, (_, page) => `/${page}`),
       );
+    };
+    const { origin, observer, fleet, prefix } = await openWorld(addresses, site, {
+      name: "flow-test",
+      cleanups,
+      partitions,
+      env: {
+        SLUICE_FRONTIER_LAG_MAX: String(lagMax),
+        SLUICE_FRONTIER_RELEASED_MAX: String(releasedMax),
+      },
     });
-    cleanups.push(() => origin.close());
-    const prefix = `flow-test-${process.pid}.`;
-    const observer = await Observer.open(testBrokers(), prefix, partitions);
-    cleanups.push(() => observer.close());
-    const dir = mkdtempSync(join(tmpdir(), "sluice-fleet-"));
-    cleanups.push(() => rmSync(dir, { recursive: true, force: true }));
-    const fleet = new Fleet(dir, {
-      KAFKA_BROKERS: testBrokers().join(","),
-      SLUICE_PREFIX: prefix,
-      SLUICE_PARTITIONS: String(partitions),
-      SLUICE_FETCHER_ALLOW_PRIVATE: "127.0.0.0/8",
-      SLUICE_SINK_DIR: join(dir, "results"),
-      SLUICE_FRONTIER_LAG_MAX: String(lagMax),
-      SLUICE_FRONTIER_RELEASED_MAX: String(releasedMax),
-    });
-    cleanups.push(() => fleet.stop());
     for (const service of ["rate-limit", "frontier", "fetcher", "result-sink"] as const) fleet.start(service);
     await Promise.all(
       (["frontier", "fetcher", "result-sink"] as const).map((service) => fleet.joined(service, 0, 240_000)),
@@ -72,7 +50,7 @@ describe("the flow through a real Kafka", () => {
     let seen = -1;
     while (Date.now() < deadlineMs && seen !== origin.pages().length) {
       seen = origin.pages().length;
-      await passed(6000);
+      await sleep(6000);
     }
     const atRest = origin.pages().length;
     const all = addresses.length * pagesPerHost;
@@ -81,17 +59,17 @@ describe("the flow through a real Kafka", () => {
       "the status says so",
       () => (observer.status("flow")?.waitingBy?.back_pressure ?? 0) > 0,
     );
-    const before = residentMiB(fleet.pid("fetcher", 0));
-    await passed(8000);
+    const fetcher = fleet.pid("fetcher", 0) ?? 0;
+    const beforeMb = rssMbOf(fetcher);
+    await sleep(8000);
     expect(origin.pages()).toHaveLength(atRest);
-    const after = residentMiB(fleet.pid("fetcher", 0));
-    if (before !== null && after !== null) expect(after - before).toBeLessThan(40);
+    expect(rssMbOf(fetcher) - beforeMb).toBeLessThan(40);
     fleet.kill("result-sink", 0, "SIGCONT");
     const status = await observer.ended("flow");
     expect(status).toMatchObject({ done: all, failed: 0, skipped: 0 });
 
     // Nothing is under way now, and nobody asks Kafka in short intervals: a seed is what wakes them.
-    await passed(3000);
+    await sleep(3000);
     const seededAtMs = performance.now();
     const [address = ""] = addresses;
     const url = origin.url(address, "/late");

@@ -1,47 +1,23 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { partitionOf, topics } from "@sluice/records";
 import { afterEach, describe, expect, it } from "vitest";
-import { Fleet } from "../fleet/fleet.ts";
-import { Graph, loopback } from "../fleet/graph.ts";
-import { htmlPage, Origin, politenessViolations, type Site } from "../fleet/origin.ts";
+import { loopback } from "../fleet/graph.ts";
+import { htmlPage, politenessViolations } from "../fleet/origin.ts";
 import { Observer } from "../fleet/observer.ts";
-import { testBrokers } from "./brokers.ts";
+import { openGraphWorld, openWorld, type CrawlWorldOptions } from "./crawl-world.ts";
 
 const partitions = 8;
-let run = 0;
 const cleanups: (() => Promise<void> | void)[] = [];
 
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
 
-interface World {
-  readonly origin: Origin;
-  readonly observer: Observer;
-  readonly fleet: Fleet;
-}
-
-async function world(addresses: readonly string[], site: Site): Promise<World> {
-  run += 1;
-  const prefix = `jobs-test-${process.pid}-${run}.`;
-  const origin = await Origin.start(addresses, site);
-  cleanups.push(() => origin.close());
-  const observer = await Observer.open(testBrokers(), prefix, partitions);
-  cleanups.push(() => observer.close());
-  const dir = mkdtempSync(join(tmpdir(), "sluice-fleet-"));
-  cleanups.push(() => rmSync(dir, { recursive: true, force: true }));
-  const fleet = new Fleet(dir, {
-    KAFKA_BROKERS: testBrokers().join(","),
-    SLUICE_PREFIX: prefix,
-    SLUICE_PARTITIONS: String(partitions),
-    SLUICE_FETCHER_ALLOW_PRIVATE: "127.0.0.0/8",
-    SLUICE_SESSION_TIMEOUT_MS: "6000",
-  });
-  cleanups.push(() => fleet.stop());
-  return { origin, observer, fleet };
-}
+const options: CrawlWorldOptions = {
+  name: "jobs-test",
+  cleanups,
+  partitions,
+  env: { SLUICE_SESSION_TIMEOUT_MS: "6000" },
+};
 
 /** Of a compacted topic what its keys stand for now; null: removed. */
 async function latest(observer: Observer, topic: string): Promise<ReadonlyMap<string, string | null>> {
@@ -70,17 +46,7 @@ async function latest(observer: Observer, topic: string): Promise<ReadonlyMap<st
 
 describe("jobs on 8 partitions of a real Kafka", () => {
   it("end at maxPages to the page, each of two side by side on the same hosts, with three frontiers of which one is killed", async () => {
-    const addresses = loopback(51, 10);
-    let port = 0;
-    const graph = new Graph({
-      hosts: addresses,
-      pagesPerHost: 20,
-      port: () => port,
-      seed: 51,
-      crossLinks: 2,
-    });
-    const { origin, observer, fleet } = await world(addresses, (host, path) => graph.site(host, path));
-    port = origin.port;
+    const { origin, observer, fleet, graph } = await openGraphWorld(51, 10, 20, options);
     fleet.start("rate-limit");
     fleet.start("fetcher");
     for (const index of [0, 1, 2]) fleet.start("frontier", index);
@@ -120,13 +86,17 @@ describe("jobs on 8 partitions of a real Kafka", () => {
     const addresses = loopback(52, 6);
     const asked = new Map<string, number>();
     let repaired = false;
-    const { origin, observer, fleet } = await world(addresses, (host, path) => {
-      if (path === "/robots.txt") return { status: 404 };
-      asked.set(`${host}${path}`, (asked.get(`${host}${path}`) ?? 0) + 1);
-      if (path === "/gone") return { status: 404 };
-      if (path === "/ill") return repaired ? htmlPage("well", ["/behind", "/"]) : { status: 403 };
-      return htmlPage(path, path === "/" ? ["/gone", "/ill", "/fine"] : []);
-    });
+    const { origin, observer, fleet } = await openWorld(
+      addresses,
+      (host, path) => {
+        if (path === "/robots.txt") return { status: 404 };
+        asked.set(`${host}${path}`, (asked.get(`${host}${path}`) ?? 0) + 1);
+        if (path === "/gone") return { status: 404 };
+        if (path === "/ill") return repaired ? htmlPage("well", ["/behind", "/"]) : { status: 403 };
+        return htmlPage(path, path === "/" ? ["/gone", "/ill", "/fine"] : []);
+      },
+      options,
+    );
     fleet.start("rate-limit");
     fleet.start("fetcher");
     for (const index of [0, 1]) fleet.start("frontier", index);
@@ -167,9 +137,6 @@ describe("jobs on 8 partitions of a real Kafka", () => {
         for (const [key, value] of await latest(observer, topic.name)) if (value !== null) keys.push(key);
       return keys;
     };
-    const deadlineMs = Date.now() + 60_000;
-    while ((await left()).length > 0 && Date.now() < deadlineMs)
-      await new Promise((resolve) => setTimeout(resolve, 500));
-    expect(await left()).toEqual([]);
+    await expect.poll(left, { interval: 500, timeout: 60_000 }).toEqual([]);
   });
 });

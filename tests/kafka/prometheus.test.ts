@@ -1,7 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ServiceName } from "@sluice/telemetry";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -9,13 +6,9 @@ import { alertList, type AlertName } from "../../scripts/monitoring/alerts.ts";
 import { prometheusConfig } from "../../scripts/monitoring/prometheus-config.ts";
 import { recordingRules } from "../../scripts/monitoring/recording-rules.ts";
 import { read } from "../architecture/workspace.ts";
-import { Fleet } from "../fleet/fleet.ts";
-import { Graph, loopback } from "../fleet/graph.ts";
-import { Observer } from "../fleet/observer.ts";
-import { Origin } from "../fleet/origin.ts";
 import { hasPrometheus, Prometheus } from "../fleet/prometheus.ts";
 import { queries, substituted } from "../monitoring/dashboard-file.ts";
-import { testBrokers } from "./brokers.ts";
+import { openGraphWorld } from "./crawl-world.ts";
 
 if (!hasPrometheus) process.stderr.write("prometheus.test.ts is skipped: prometheus not found\n");
 
@@ -39,31 +32,11 @@ describe.skipIf(!hasPrometheus)("a real Prometheus that scrapes a crawl", () => 
   let prometheus: Prometheus;
 
   beforeAll(async () => {
-    const addresses = loopback(61, 10);
-    let port = 0;
-    const graph = new Graph({
-      hosts: addresses,
-      pagesPerHost: 14,
-      port: () => port,
-      seed: 61,
-      crossLinks: 2,
+    const { observer, fleet, graph } = await openGraphWorld(61, 10, 14, {
+      name: "prometheus-test",
+      cleanups,
+      partitions,
     });
-    const origin = await Origin.start(addresses, (host, path) => graph.site(host, path));
-    cleanups.push(() => origin.close());
-    port = origin.port;
-    const prefix = `prometheus-test-${process.pid}.`;
-    const observer = await Observer.open(testBrokers(), prefix, partitions);
-    cleanups.push(() => observer.close());
-    const dir = mkdtempSync(join(tmpdir(), "sluice-watched-"));
-    cleanups.push(() => rmSync(dir, { recursive: true, force: true }));
-    const fleet = new Fleet(dir, {
-      KAFKA_BROKERS: testBrokers().join(","),
-      SLUICE_PREFIX: prefix,
-      SLUICE_PARTITIONS: String(partitions),
-      SLUICE_FETCHER_ALLOW_PRIVATE: "127.0.0.0/8",
-      SLUICE_SINK_DIR: join(dir, "results"),
-    });
-    cleanups.push(() => fleet.stop());
 
     const members: readonly (readonly [ServiceName, number])[] = [
       ["frontier", 0],
@@ -122,7 +95,7 @@ describe.skipIf(!hasPrometheus)("a real Prometheus that scrapes a crawl", () => 
 
     await observer.submit({
       id: job,
-      seeds: addresses.slice(0, 5).map((address) => origin.url(address)),
+      seeds: [0, 1, 2, 3, 4].map((host) => graph.url(host, "/")),
       scope: { kind: "any" },
       politeness: { delayMs: 500 },
     });
