@@ -17,7 +17,6 @@ import {
   topics,
   type Due,
   type Link,
-  type Outcome,
 } from "@sluice/records";
 import {
   defaultLimits,
@@ -29,6 +28,7 @@ import {
 } from "@sluice/runtime";
 import { gaugeFrontier } from "../services/frontier/src/gauges.ts";
 import { frontierInputs, frontierStep, frontierTables } from "../services/frontier/src/step.ts";
+import { answerTo } from "../services/frontier/test/records.ts";
 import { GeneratedBroker } from "./generated-broker.ts";
 
 const knownMax = Number(process.argv[2] ?? 5_000_000);
@@ -114,27 +114,12 @@ function answer(due: Due): void {
     const other = (host * 7 + page * 13 + index * 1009 + 1) % hosts;
     send(topics.links.name, domainOf(other), linkOf([urlOf(other, (page + index) % (menu * 2))]));
   }
-  const outcome: Outcome = {
-    releaseId: due.releaseId,
-    job,
-    run: 1,
-    urlId: due.urlId,
-    attempt: due.attempt,
-    by: "fetcher",
-    kind: "settled",
-    category: "ok",
-    ok: true,
-    dueAtMs: null,
+  const outcome = answerTo(due, {
     linkRecords: 1 + across,
     links: below + menu + across,
-    requests: 1,
     endedAtMs: clock.nowMs(),
     latencyMs: 20,
-    retryAfterMs: null,
-    crawlDelayMs: null,
-    breakerUntilMs: null,
-    detail: null,
-  };
+  });
   send(topics.outcomes.name, domainOf(host), outcome);
   pages += 1;
 }

@@ -102,8 +102,8 @@ const uncheckable: ReadonlySet<string> = new Set([forgottenCategory, unrecordedC
 function checkFailed(state: FrontierState, view: JobView): void {
   const kept = new Map<string, number>();
   for (const [key] of state.entries.first(keys.all("x", view.number), Number.MAX_SAFE_INTEGER)) {
-    const [, category = ""] = key.split("|");
-    if (parseFailed(key).run === view.run) kept.set(category, (kept.get(category) ?? 0) + 1);
+    const { category, run } = parseFailed(key);
+    if (run === view.run) kept.set(category, (kept.get(category) ?? 0) + 1);
   }
   let sum = 0;
   for (const [category, count] of view.failedBy) {

@@ -33,13 +33,7 @@ export function sendLinks(
     else urls.push(link.url);
   }
   let records = page.keepsOutlinks ? sendOutlinks(out, found, links, admission, page) : 0;
-  for (const [domain, urls] of byDomain) {
-    for (let from = 0; from < urls.length; from += urlsPerRecord) {
-      const value: Link = { ...found, urls: urls.slice(from, from + urlsPerRecord) };
-      out.push({ kind: "send", topic: topics.links.name, key: domain, value });
-      records += 1;
-    }
-  }
+  for (const [domain, urls] of byDomain) records += sendRecords(out, found, domain, urls);
   return { records, links: count };
 }
 
@@ -54,9 +48,18 @@ function sendOutlinks(
   const urls = links
     .filter((link) => admission.decide(link, { ...found, depth: 0 }).admitted)
     .map(({ url }) => url);
+  return sendRecords(out, { ...found, kind: "outlinks", depth }, domain, urls);
+}
+
+/** URLs of one record of links, in as many as they take; returns how many. */
+function sendRecords(
+  out: Effects,
+  found: Omit<Link, "urls">,
+  domain: string,
+  urls: readonly string[],
+): number {
   for (let from = 0; from < urls.length; from += urlsPerRecord) {
-    const some = urls.slice(from, from + urlsPerRecord);
-    const value: Link = { ...found, kind: "outlinks", depth, urls: some };
+    const value: Link = { ...found, urls: urls.slice(from, from + urlsPerRecord) };
     out.push({ kind: "send", topic: topics.links.name, key: domain, value });
   }
   return Math.ceil(urls.length / urlsPerRecord);

@@ -5,7 +5,7 @@
  */
 import { hostOf, mayConcern, policyOf, topics, type Policy } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
-import { saveView, sendEvent, type Effects } from "./effects.ts";
+import { saveView, sendBlocked, type Effects } from "./effects.ts";
 import { entryOf, type StoredEntry } from "./entry.ts";
 import { skip } from "./halting.ts";
 import type { JobView } from "./job-view.ts";
@@ -82,19 +82,7 @@ function giveUpDelayed(
   const detail = reasonFor(entry.url, context);
   if (detail === null) return;
   takeAway(state, view, { key, entry }, out);
-  sendEvent(out, {
-    type: "url_failed",
-    job: view.id,
-    run: view.run,
-    atMs: nowMs,
-    url: entry.url,
-    depth: entry.depth,
-    category: "blocked",
-    detail,
-    attempt: entry.attempt,
-    refused: true,
-    final: true,
-  });
+  sendBlocked(view, entry, detail, out, nowMs);
   skip(state, view, entry, "blocked", out);
 }
 
@@ -110,9 +98,6 @@ function forgetFailed(
   if (reasonFor(entryOf(parsed, value).url, context) === null) return;
   put(state, out, key, null);
   if (parsed.run !== view.run) return;
-  const [, category = ""] = key.split("|");
-  const left = (view.failedBy.get(category) ?? 0) - 1;
-  if (left > 0) view.failedBy.set(category, left);
-  else view.failedBy.delete(category);
-  view.failedBy.set(forgottenCategory, (view.failedBy.get(forgottenCategory) ?? 0) + 1);
+  view.failedNoMore(parsed.category);
+  view.failedAs(forgottenCategory);
 }

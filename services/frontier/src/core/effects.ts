@@ -1,5 +1,6 @@
 import { defaultPriority, failedOf, topics, type CrawlEvent, type JobStatus } from "@sluice/records";
 import type { Effect, StepContext } from "@sluice/topology";
+import type { OpenEntry } from "./entry.ts";
 import type { JobOwner } from "./job-owner.ts";
 import type { JobView } from "./job-view.ts";
 import { keys } from "./keys.ts";
@@ -12,6 +13,29 @@ export type Effects = Effect<never>[];
 /** Only where it is not what it would be taken for. */
 export function saidPriority(priority: number): { readonly priority?: number } {
   return priority === defaultPriority ? {} : { priority };
+}
+
+/** The operator has said that the host is not to be asked. */
+export function sendBlocked(
+  view: JobView,
+  { url, depth, attempt }: Pick<OpenEntry, "url" | "depth" | "attempt">,
+  detail: string,
+  out: Effects,
+  atMs: number,
+): void {
+  sendEvent(out, {
+    type: "url_failed",
+    job: view.id,
+    run: view.run,
+    atMs,
+    url,
+    depth,
+    category: "blocked",
+    detail,
+    attempt,
+    refused: true,
+    final: true,
+  });
 }
 
 /** Stores what the task knows of the job and tells the owner, in the same transaction. */

@@ -110,6 +110,18 @@ export class JobView {
     return this.waiting - this.delayed - this.#queuedGranted;
   }
 
+  /** A URL has failed in this run. */
+  failedAs(category: string): void {
+    this.failedBy.set(category, (this.failedBy.get(category) ?? 0) + 1);
+  }
+
+  /** One that had failed is asked for again, or counts as something else. */
+  failedNoMore(category: string): void {
+    const left = (this.failedBy.get(category) ?? 0) - 1;
+    if (left > 0) this.failedBy.set(category, left);
+    else this.failedBy.delete(category);
+  }
+
   /** A URL waits from now on. */
   waits(entry: Pick<OpenEntry, "granted" | "delayedBy">): void {
     this.#count(entry, 1);

@@ -136,9 +136,9 @@ export function parseOut(key: string): Pick<UrlKey, "view" | "domain" | "urlId">
 
 export function parseFailed(
   key: string,
-): Pick<UrlKey, "view" | "domain" | "urlId"> & { readonly run: number } {
-  const [, , since = "", domain = "", id = ""] = key.split("|");
-  return { view: viewOfKey(key), domain, urlId: idOf(id), run: parseInt(since.slice(0, 4), 36) };
+): Pick<UrlKey, "view" | "domain" | "urlId"> & { readonly category: string; readonly run: number } {
+  const [, category = "", since = "", domain = "", id = ""] = key.split("|");
+  return { view: viewOfKey(key), category, domain, urlId: idOf(id), run: parseInt(since.slice(0, 4), 36) };
 }
 
 /** Characters of a URL id in a key. */

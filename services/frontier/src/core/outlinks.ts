@@ -7,6 +7,7 @@ import { urlIdOf } from "@sluice/web";
 import { saidPriority, type Effects } from "./effects.ts";
 import type { JobView } from "./job-view.ts";
 import { keys } from "./keys.ts";
+import { put } from "./places.ts";
 import type { FrontierState } from "./state.ts";
 
 /** Durable form: root, redirects, priority, then each URL as how much of the one before it repeats, and the rest. */
@@ -30,8 +31,7 @@ export function keepOutlinks(
   if (parent === null || view.halt !== null) return;
   const value: StoredOutlinks = [root, redirects, priority, ...frontCoded(link.urls)];
   const key = keys.outlinks(view.number, parent, urlIdOf(link.urls[0] ?? ""));
-  state.entries.put(key, value);
-  out.push({ kind: "put", key, value });
+  put(state, out, key, value);
   const known = view.known.get(parent);
   if (known !== null && known.depth < link.depth) announce(view, job, parent, known.depth, link, domain, out);
 }

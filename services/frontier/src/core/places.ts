@@ -185,7 +185,7 @@ export function settle(
 ): void {
   view.known.set(entry.urlId, "settled", entry.depth);
   view.settled.add(entry.urlId, how, entry.depth);
-  put(state, out, keys.settled(view.number, view.settled.index), view.settled.text);
+  putSettled(state, view, out);
 }
 
 /** A settled URL was found by a shorter way. */
@@ -198,6 +198,10 @@ export function settleNearer(
 ): void {
   view.known.set(urlId, "settled", depth);
   view.settled.addNearer(urlId, depth);
+  putSettled(state, view, out);
+}
+
+function putSettled(state: FrontierState, view: JobView, out: Effects): void {
   put(state, out, keys.settled(view.number, view.settled.index), view.settled.text);
 }
 

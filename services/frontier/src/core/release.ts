@@ -1,14 +1,6 @@
-import {
-  hostOf,
-  policyOf,
-  topics,
-  type CrawlEvent,
-  type Due,
-  type HostPolicy,
-  type Job,
-} from "@sluice/records";
+import { hostOf, policyOf, topics, type Due, type HostPolicy, type Job } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
-import { saidPriority, saveView, sendEvent, type Effects } from "./effects.ts";
+import { saidPriority, saveView, sendBlocked, type Effects } from "./effects.ts";
 import { skip } from "./halting.ts";
 import type { HostQueue, Queued, Releasable } from "./host-queue.ts";
 import { weightOf } from "./fair-turns.ts";
@@ -75,14 +67,11 @@ function releaseFrom(
 ): boolean {
   resize(state, host, context);
   const read = readerOf(state);
+  const weight = (job: string): number => weightOf(jobOf(context, job)?.priority ?? 0);
   for (let released = 0; released < turn;) {
     // Where it is the total that is used up, the domain keeps its turns.
     if (host.window.demand() === 0) return state.total.demand() === 0;
-    const next = host.next(
-      (job) => releasableOf(state, job, context, changed),
-      (job) => weightOf(jobOf(context, job)?.priority ?? 0),
-      read,
-    );
+    const next = host.next((job) => releasableOf(state, job, context, changed), weight, read);
     if (next === null) return false;
     const { entry, key } = next;
     const view = state.views.get(next.job);
@@ -101,7 +90,7 @@ function releaseFrom(
       view.tally.taken += 1;
       entry.granted = true;
     }
-    state.turns.serve(view.served, weightOf(jobOf(context, view.id)?.priority ?? 0));
+    state.turns.serve(view.served, weight(view.id));
     const leaseUntilMs = nowMs + state.options.leaseMs;
     const releaseId = sendOut(state, view, key, entry, leaseUntilMs, out);
     changed.add(view);
@@ -140,20 +129,7 @@ function giveUp(
   out: Effects,
   nowMs: number,
 ): void {
-  const event: CrawlEvent = {
-    type: "url_failed",
-    job: view.id,
-    run: view.run,
-    atMs: nowMs,
-    url: entry.url,
-    depth: entry.depth,
-    category: "blocked",
-    detail,
-    attempt: entry.attempt,
-    refused: true,
-    final: true,
-  };
-  sendEvent(out, event);
+  sendBlocked(view, entry, detail, out, nowMs);
   leaveQueue(state, key, out);
   skip(state, view, entry, "blocked", out);
 }

@@ -21,7 +21,7 @@ export function keepFailed(
   out: Effects,
 ): void {
   view.tally.failed += 1;
-  view.failedBy.set(category, (view.failedBy.get(category) ?? 0) + 1);
+  view.failedAs(category);
   const order = view.retrying?.order ?? view.retried.order;
   put(state, out, keys.failed(view.number, category, view.run, order, entry), storedEntry(entry));
 }
@@ -52,7 +52,7 @@ export function retrySome(state: FrontierState, view: JobView, out: Effects, now
     const end = keys.failedSince(view.number, category, view.run, retrying.order);
     for (const [key, value] of state.entries.first(prefix, left)) {
       if (key >= end) break;
-      takeUp(state, view, category, key, value as StoredEntry, out, nowMs);
+      takeUp(state, view, key, value as StoredEntry, out, nowMs);
       left -= 1;
     }
     if (left === 0) return;
@@ -73,7 +73,6 @@ function categoriesOf(view: JobView, { asked }: RetryOrder): readonly string[] {
 function takeUp(
   state: FrontierState,
   view: JobView,
-  category: string,
   key: string,
   value: StoredEntry,
   out: Effects,
@@ -89,7 +88,7 @@ function takeUp(
   if (parsed.run === view.run) {
     entry.visit += 1;
     view.tally.retried += 1;
-    countDown(view.failedBy, category);
+    view.failedNoMore(parsed.category);
   } else {
     // Of a run before: in this one it is a URL like any that is found.
     entry.visit = 1;
@@ -98,12 +97,6 @@ function takeUp(
     view.inherited -= 1;
   }
   putToWait(state, view, entry, out, nowMs);
-}
-
-function countDown(counts: Map<string, number>, category: string): void {
-  const count = (counts.get(category) ?? 0) - 1;
-  if (count > 0) counts.set(category, count);
-  else counts.delete(category);
 }
 
 /** Goes on with one job; true where there was one. */
