@@ -1,7 +1,12 @@
 import { defineConfig } from "vitest/config";
 
-/** Generous: machines are slow and noisy, and no test asserts how long something takes. */
-const testTimeout = 60_000;
+/**
+ * Generous: machines are slow and noisy, many tests run beside others that want the cores, and no test asserts how long
+ * something takes.
+ */
+const testTimeout = 300_000;
+const hookTimeout = 300_000;
+const expect = { poll: { timeout: 60_000 } };
 
 export default defineConfig({
   test: {
@@ -11,6 +16,8 @@ export default defineConfig({
           name: "unit",
           include: ["libs/*/test/**/*.test.ts", "services/*/test/**/*.test.ts", "tests/chaos/**/*.test.ts"],
           testTimeout,
+          hookTimeout,
+          expect,
         },
       },
       {
@@ -18,13 +25,17 @@ export default defineConfig({
           name: "architecture",
           include: ["tests/{architecture,monitoring}/**/*.test.ts"],
           testTimeout,
+          hookTimeout,
+          expect,
         },
       },
       {
         test: {
           name: "kubernetes",
           include: ["tests/kubernetes/**/*.test.ts"],
-          testTimeout: 300_000,
+          testTimeout,
+          hookTimeout,
+          expect,
           fileParallelism: false,
         },
       },
@@ -32,7 +43,9 @@ export default defineConfig({
         test: {
           name: "pipeline",
           include: ["tests/{pipeline,simulation}/**/*.test.ts"],
-          testTimeout: 300_000,
+          testTimeout,
+          hookTimeout,
+          expect,
         },
       },
       {
@@ -40,6 +53,8 @@ export default defineConfig({
           name: "hostile",
           include: ["tests/hostile/**/*.test.ts"],
           testTimeout,
+          hookTimeout,
+          expect,
           fileParallelism: false,
         },
       },
@@ -48,6 +63,8 @@ export default defineConfig({
           name: "docker",
           include: ["tests/docker/**/*.test.ts"],
           testTimeout,
+          hookTimeout,
+          expect,
           fileParallelism: false,
         },
       },
@@ -67,7 +84,8 @@ export default defineConfig({
           exclude: ["tests/kafka/chaos.test.ts"],
           globalSetup: ["tests/kafka/broker-setup.ts"],
           testTimeout: 600_000,
-          hookTimeout: 300_000,
+          hookTimeout,
+          expect,
           fileParallelism: false,
         },
       },

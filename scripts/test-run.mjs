@@ -27,9 +27,19 @@ export function totalsOf(report) {
   };
 }
 
-function readTotals(file) {
+/** What failed, a line each with the first line of its reason: the end of a long output is what a reader sees first. */
+export function failuresOf(report) {
+  const firstLine = (text) => (text ?? "").trim().split("\n", 1)[0];
+  return report.testResults.flatMap((file) => {
+    const failed = file.assertionResults.filter((test) => test.status === "failed");
+    if (failed.length === 0 && file.status === "failed") return [`${file.name}: ${firstLine(file.message)}`];
+    return failed.map((test) => `${file.name} > ${test.fullName}: ${firstLine(test.failureMessages?.[0])}`);
+  });
+}
+
+function readReport(file) {
   try {
-    return totalsOf(JSON.parse(readFileSync(file, "utf8")));
+    return JSON.parse(readFileSync(file, "utf8"));
   } catch {
     return undefined;
   }
@@ -53,6 +63,7 @@ export async function runTests(node, root, args, env) {
   const { chosen, rest } = selectProjects(args);
   const reports = mkdtempSync(path.join(tmpdir(), "sluice-tests-"));
   const sum = { passed: 0, failed: 0, skipped: 0 };
+  const failures = [];
   let interrupted = false;
 
   /** Runs one project and adds what came of it; `output` is where it prints. */
@@ -73,12 +84,13 @@ export async function runTests(node, root, args, env) {
       { cwd: root, env, stdio: ["ignore", output, output] },
       (pid) => isPatient && setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL),
     );
-    const totals = readTotals(report) ?? { passed: 0, failed: 0, skipped: 0 };
+    const results = readReport(report);
+    const totals = results === undefined ? { passed: 0, failed: 0, skipped: 0 } : totalsOf(results);
     const unexplained = code !== 0 && totals.failed === 0;
     if (unexplained)
-      process.stdout.write(
-        `The ${project} tests ended with exit code ${code} without a failed test: counted as one failure.\n`,
-      );
+      failures.push(`${project} ended with exit code ${code} without a failed test: counted as one failure`);
+    for (const failure of results === undefined ? [] : failuresOf(results))
+      failures.push(`${project}: ${failure}`);
     sum.passed += totals.passed;
     sum.failed += totals.failed + (unexplained ? 1 : 0);
     sum.skipped += totals.skipped;
@@ -112,6 +124,7 @@ export async function runTests(node, root, args, env) {
   } finally {
     rmSync(reports, { recursive: true, force: true });
   }
+  for (const failure of failures) process.stdout.write(`FAILED ${failure}\n`);
   process.stdout.write(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped\n`);
   return sum.failed === 0 && sum.passed > 0 ? 0 : 1;
 }

@@ -143,6 +143,7 @@ def main(folder):
         "refetched": sum(times_asked[url] - run["runs"] for url in refetched),
         "in_flight_at_kills": in_flight,
         "refetched_without_cause": len(unexplained),
+        "failed_commits": sum(1 for death in run["deaths"] if death["how"] == "a commit failed"),
         "forbidden": forbidden,
         "unreadable": unreadable,
         "sink_missing": len(seen.keys() - sunk.keys()),

@@ -231,6 +231,7 @@ export class World {
     const deaths = [
       ...this.blows,
       ...this.#returns(),
+      ...this.#failedCommits(),
       ...this.fleet.graveyard.map((death) => ({
         service: death.service,
         index: death.index,
@@ -285,6 +286,19 @@ export class World {
           how: `fetcher-${death.index} came back`,
         }));
       });
+  }
+
+  /** A transaction that the broker does not end in time is as good as lost, and what its task held comes again. */
+  #failedCommits(): readonly Blow[] {
+    return this.fleet.members
+      .filter(({ service }) => service === "fetcher")
+      .flatMap(({ service, index }) =>
+        this.fleet
+          .log(service, index)
+          .filter(({ event }) => event === "commit_failed")
+          .map(({ time }) => Date.parse(String(time)))
+          .map((atMs) => ({ service, index, killed: false, atMs, untilMs: atMs, how: "a commit failed" })),
+      );
   }
 
   #failpointKills(): readonly { what: string; atMs: number }[] {
