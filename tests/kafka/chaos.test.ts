@@ -31,14 +31,16 @@ async function chaos(...flags: readonly string[]): Promise<{ line: Line; told: s
   });
 }
 
-const size = ["--urls", "700", "--hosts", "30", "--delay-ms", "100"];
+const size = ["--urls", "500", "--hosts", "25", "--delay-ms", "100"];
+/** For two crawls at a time: a process that waits for a core is not taken for dead. */
+const patient = ["--session-ms", "10000"];
 
 describe("a crawl under real faults, judged by a verifier that reads no counter of ours", () => {
   test("loses and repeats nothing when services and the broker are killed", async () => {
     const { line, told } = await chaos(...size, "--kills", "10");
     expect(line.wrong, told).toEqual([]);
     expect(line.kills).toBeGreaterThanOrEqual(10);
-    expect(line.urls).toBeGreaterThan(600);
+    expect(line.urls).toBeGreaterThan(450);
   });
 
   test("keeps its promises when services freeze, come and go, and the broker is away or hard to reach", async () => {
@@ -50,21 +52,22 @@ describe("a crawl under real faults, judged by a verifier that reads no counter 
     expect(line.connections_cut).toBeGreaterThan(0);
   });
 
-  test("puts every record that can't be read with the dead letters, and does what lies behind", async () => {
-    const { line, told } = await chaos(...size, "--poison", "300", "--seed", "4");
+  test("stops by itself while the sink stands still or its disk is full, and delivers everything then", async () => {
+    const crawl = ["--urls", "2200", "--hosts", "60", "--delay-ms", "0"];
+    const { line, told } = await chaos(...crawl, "--stall-s", "10", "--disk-s", "10");
+    expect(line.wrong, told).toEqual([]);
+  });
+
+  test.concurrent("puts every record that can't be read with the dead letters, and does what lies behind", async () => {
+    const { line, told } = await chaos(...size, ...patient, "--poison", "300", "--seed", "4");
     expect(line.wrong, told).toEqual([]);
     expect(line.poison).toBeGreaterThanOrEqual(300);
     expect(line.behind_max_ms).toBeGreaterThan(0);
   });
 
-  test("stops by itself while the sink stands still or its disk is full, and delivers everything then", async () => {
-    const crawl = ["--urls", "3000", "--hosts", "60", "--delay-ms", "0"];
-    const { line, told } = await chaos(...crawl, "--stall-s", "16", "--disk-s", "16");
-    expect(line.wrong, told).toEqual([]);
-  });
-
-  test("crawls one job run after run", async () => {
-    const { line, told } = await chaos("--urls", "60", "--hosts", "10", "--delay-ms", "50", "--soak-s", "30");
+  test.concurrent("crawls one job run after run", async () => {
+    const crawl = ["--urls", "60", "--hosts", "10", "--delay-ms", "50"];
+    const { line, told } = await chaos(...crawl, ...patient, "--soak-s", "30");
     expect(line.wrong, told).toEqual([]);
     expect(line.runs).toBeGreaterThanOrEqual(1);
   });
