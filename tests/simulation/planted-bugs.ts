@@ -108,8 +108,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "hands out one page grant too many",
     file: `${frontier}/job-owner.ts`,
-    find: "let pool = maxPages - (given - sum.returned);",
-    replace: "let pool = maxPages + 1 - (given - sum.returned);",
+    find: "allot(maxPages, shares)",
+    replace: "allot(maxPages + 1, shares)",
     seed: 52,
   },
   {

@@ -29,7 +29,7 @@ export class JobFigures {
   fold(counters: Counters): void {
     if (counters.job !== this.#job || counters.run !== this.#run) return;
     if (counters.kind === "task") this.#tasks.set(counters.task, counters);
-    else this.#status = counters;
+    else if (counters.kind === "job") this.#status = counters;
   }
 
   figures(): UrlCounts {

@@ -100,6 +100,8 @@ export const taskCountersSchema = z.object({
   inFlight: count.describe("Of the open URLs those released and unanswered."),
   waitingBy: waitingBySchema.optional(),
   failedBy: countsSchema.optional(),
+  skippedBy: countsSchema.optional(),
+  refusedBy: countsSchema.optional(),
   tally: tallySchema,
 });
 
@@ -129,7 +131,13 @@ export const jobStatusSchema = z.object({
     .describe("URLs that failed and are not asked for again, by category: their sum is `failed`."),
   retried: count.optional().describe("Times that a failed URL was asked for again."),
   skipped: count,
+  skippedBy: countsSchema
+    .optional()
+    .describe("URLs that were admitted and given up without a result, by reason: their sum is `skipped`."),
   refused: count,
+  refusedBy: countsSchema
+    .optional()
+    .describe("Links that reached the frontier and were not admitted, by reason: their sum is `refused`."),
   waiting: count,
   waitingBy: waitingBySchema.optional(),
   inFlight: count,
@@ -142,7 +150,34 @@ export type JobStatus = z.infer<typeof jobStatusSchema>;
 /** What became of the URLs of a run: admitted is the sum of the others. */
 export type UrlCounts = Pick<JobStatus, "admitted" | "done" | "failed" | "skipped" | "waiting" | "inFlight">;
 
-export const countersSchema = z.discriminatedUnion("kind", [taskCountersSchema, jobStatusSchema]);
+/** What a registrable domain may use up over all tasks: pages, or host names of which pages are asked for. */
+export const sharedUnits = ["pages", "hosts"] as const;
+export type SharedUnit = (typeof sharedUnits)[number];
+
+const budgetIdentity = {
+  kind: z.literal("budget"),
+  job: jobIdSchema,
+  run: z.int().positive(),
+  task: count,
+  domain: z.string().describe("A registrable domain."),
+  unit: z.enum(sharedUnits).describe("What of it is limited."),
+};
+
+/** From a frontier task to the task of a registrable domain. Compacted under `<job>/<task>/<unit>/<domain>`; totals. */
+export const budgetCountersSchema = z.object({
+  ...budgetIdentity,
+  max: z.int().positive().describe("Most over all tasks, as the job says it."),
+  used: count.describe("Units used up in this task."),
+  returned: count.describe("Units given back."),
+  wanted: count.describe("Units that this task would like to have had in all."),
+});
+export type BudgetCounters = z.infer<typeof budgetCountersSchema>;
+
+export const countersSchema = z.discriminatedUnion("kind", [
+  taskCountersSchema,
+  jobStatusSchema,
+  budgetCountersSchema,
+]);
 export type Counters = z.infer<typeof countersSchema>;
 export type TaskCounters = z.infer<typeof taskCountersSchema>;
 
@@ -179,3 +214,14 @@ export const grantSchema = z.object({
     .describe("The run before, where this one goes on with what failed in it."),
 });
 export type Grant = z.infer<typeof grantSchema>;
+
+/** The answer to `BudgetCounters`. Compacted under the same key; totals. */
+export const budgetGrantSchema = z.object({
+  ...budgetIdentity,
+  granted: count.describe("Units given to this task in all."),
+  recall: z.boolean().describe("Others want units: give back what is not needed now."),
+  spent: z.boolean().describe("All is used up: what still waits for a unit has waited in vain."),
+});
+export type BudgetGrant = z.infer<typeof budgetGrantSchema>;
+
+export const grantsSchema = z.union([budgetGrantSchema, grantSchema]);

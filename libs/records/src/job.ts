@@ -50,6 +50,34 @@ export const canonicalSchema = z.object({
     ),
 });
 
+const pagesMaxSchema = z.int().positive().nullable().default(null);
+
+/** Of each host name by itself. Null: no limit. */
+export const hostLimitsSchema = z.object({
+  pagesMax: pagesMaxSchema.describe("Most results of one host name, counted as maxPages counts them."),
+});
+
+/** Of all host names of one registrable domain together. Null: no limit. */
+export const domainLimitsSchema = z.object({
+  pagesMax: pagesMaxSchema.describe("Most results of the hosts of one registrable domain together."),
+  hostsMax: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe("Most host names of one registrable domain of which any page is asked for."),
+});
+
+/** Of the pages below a path, on each host by itself. */
+export const pathLimitsSchema = z.object({
+  prefix: z
+    .string()
+    .max(400)
+    .startsWith("/")
+    .describe("What the path, with its query, begins with: `/blog/`, `/search?`."),
+  pagesMax: z.int().positive().describe("Most results of such pages of one host name."),
+});
+
 /** What the crawl may use up. Null: no limit. */
 export const limitsSchema = z.object({
   maxPages: z
@@ -62,6 +90,21 @@ export const limitsSchema = z.object({
     ),
   maxDepth: z.int().nonnegative().nullable().default(null).describe("Most links from a seed; seeds are 0."),
   maxDurationMs: milliseconds.positive().nullable().default(null).describe("The job ends after this time."),
+  perHost: hostLimitsSchema
+    .default(() => hostLimitsSchema.parse({}))
+    .describe("What each host name may use up."),
+  perDomain: domainLimitsSchema
+    .default(() => domainLimitsSchema.parse({}))
+    .describe(
+      "What the host names of each registrable domain (by the Public Suffix List) may use up together.",
+    ),
+  perPath: z
+    .array(pathLimitsSchema)
+    .max(100)
+    .default([])
+    .describe(
+      "What the pages below paths of each host name may use up. A page counts in each that it is below.",
+    ),
 });
 
 export const politenessSchema = z.object({

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { countersSchema, grantSchema } from "./counters.ts";
+import { countersSchema, grantsSchema } from "./counters.ts";
 import { dueSchema, permitSchema } from "./due.ts";
 import { eventSchema } from "./event.ts";
 import { hostSchema } from "./host.ts";
@@ -188,19 +188,21 @@ export const topics = {
   }),
   grants: topic({
     name: "crawl.grants",
-    keyedBy: "job id/task (partition: the task)",
-    schema: grantSchema,
+    keyedBy: "job id/task, or job id/task/unit/domain (partition: the task)",
+    schema: grantsSchema,
     partitions: "tasks",
     cleanup: "compact",
     retentionMs: null,
     writers: ["frontier"],
     readers: ["frontier"],
     public: false,
-    about: "Page grants, probes and halts, from the owner of a job to each frontier task.",
+    about:
+      "Page grants, probes and halts, from the owner of a job to each frontier task; units of a domain's budgets, from the task of the domain.",
   }),
   counters: topic({
     name: "crawl.counters",
-    keyedBy: "job id/task, or job id (partition: that of the job id)",
+    keyedBy:
+      "job id/task, or job id (partition: that of the job id); job id/task/unit/domain (that of the domain)",
     schema: countersSchema,
     partitions: "tasks",
     cleanup: "compact",

@@ -7,6 +7,7 @@ import { Problem, type FieldError } from "./problem.ts";
 
 const { seeds, scope, canonical, limits, politeness, fetch, extract, priority, urlEvents, distributed } =
   jobSchema.shape;
+const { perHost, perDomain, perPath } = limits.unwrap().shape;
 const newJobId = jobIdSchema.refine((id) => id !== defaultJobId, "belongs to seeds without a job");
 
 export const submissionSchema = z.strictObject({
@@ -18,7 +19,16 @@ export const submissionSchema = z.strictObject({
     .strict()
     .prefault({})
     .describe("What of URLs does not tell pages from each other."),
-  limits: limits.unwrap().strict().prefault({}).describe("What the crawl may use up."),
+  limits: limits
+    .unwrap()
+    .extend({
+      perHost: perHost.unwrap().strict().prefault({}),
+      perDomain: perDomain.unwrap().strict().prefault({}),
+      perPath: z.array(perPath.unwrap().element.strict()).max(100).default([]),
+    })
+    .strict()
+    .prefault({})
+    .describe("What the crawl may use up."),
   politeness: politeness.unwrap().strict().prefault({}).describe("What hosts are spared."),
   fetch: fetch.unwrap().strict().prefault({}).describe("How one URL is fetched."),
   extract: extract.unwrap().strict().optional().describe("Texts to read off each page; without it, none."),

@@ -8,7 +8,12 @@ import type { FrontierState } from "./core/state.ts";
 import { isHeld, isRunning } from "./core/waiting.ts";
 
 /** As they were named before they had reasons of their own, where they had none. */
-const delayLabels = { politeness: "due_time", back_off: "back_off", breaker: "breaker" } as const;
+const delayLabels = {
+  politeness: "due_time",
+  back_off: "back_off",
+  breaker: "breaker",
+  budget: "budget",
+} as const;
 
 /** What may hold a URL in its host's queue; one that waits for its due time is in none. */
 const nothing = { ready: 0, window: 0, total: 0, grant: 0, paused: 0, back_pressure: 0 };
@@ -107,7 +112,8 @@ function waitingOf({ state, context }: RunningTask<FrontierState>): (host: HostQ
       else if (job === undefined || !isRunning(job, view)) to.paused += all;
       else if (full) to.total += all;
       else if (host.window.demand() === 0) to.window += all;
-      else if (job.limits.maxPages === null || view.grantsHeld > 0) to.ready += all;
+      else if (!view.gated.has(host.domain) && (job.limits.maxPages === null || view.grantsHeld > 0))
+        to.ready += all;
       else {
         to.ready += granted;
         to.grant += fresh;

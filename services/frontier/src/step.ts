@@ -1,5 +1,6 @@
 import {
   topics,
+  type BudgetGrant,
   type Counters,
   type Grant,
   type Job,
@@ -14,6 +15,7 @@ import { receiveLinks, receiveSeed, retryPending } from "./core/intake.ts";
 import { clearSome, haltIfCancelled, receiveGrant, resumeJob } from "./core/halting.ts";
 import { hasten } from "./core/hasten.ts";
 import { storeFormer } from "./core/former-entries.ts";
+import { wakeSomeHeld } from "./core/held-urls.ts";
 import { jobIds } from "./core/jobs.ts";
 import { foldCounters, reconcile, tick } from "./core/ownership.ts";
 import { release } from "./core/release.ts";
@@ -21,10 +23,11 @@ import { loadFrontier } from "./core/load.ts";
 import { receiveOutcome } from "./core/outcomes.ts";
 import { wakeDelayed } from "./core/places.ts";
 import { removeJob, removeOrphans } from "./core/removal.ts";
+import { forgetBudgets, receiveBudgetGrant } from "./core/shared-budgets.ts";
 import type { FrontierState } from "./core/state.ts";
 import { defaultFrontierOptions, type FrontierOptions } from "./options.ts";
 
-export type FrontierRecord = InputRecord<Seed | Link | Outcome | Grant | Counters>;
+export type FrontierRecord = InputRecord<Seed | Link | Outcome | Grant | BudgetGrant | Counters>;
 
 export const frontierInputs = [
   topics.seeds.name,
@@ -67,7 +70,11 @@ export function frontierStep(
         case "wake":
           if (input.lane === lanes.delayed) wakeDelayed(state, out, nowMs, context);
           else if (input.lane === lanes.clearing) {
-            if (!sweepSome(state, out, nowMs, context)) clearSome(state, out, nowMs, context);
+            const isBusy =
+              sweepSome(state, out, nowMs, context) ||
+              wakeSomeHeld(state, out, nowMs, context) ||
+              forgetBudgets(state, out);
+            if (!isBusy) clearSome(state, out, nowMs, context);
           } else if (input.lane === lanes.orphans) removeOrphans(state, out, context);
           else if (input.lane === lanes.pending) retryPending(state, null, out, nowMs, context);
           else tick(state, input.lane.slice("job:".length), out, nowMs, context);
@@ -117,7 +124,7 @@ function receive(
       receiveOutcome(state, record.value as Outcome, out, nowMs, context);
       break;
     case topics.grants.name:
-      receiveGrant(state, record.value as Grant, out, nowMs, context);
+      receiveAnyGrant(state, record.value as Grant | BudgetGrant, out, nowMs, context);
       break;
     case topics.counters.name:
       foldCounters(state, record.value as Counters, out, nowMs, context);
@@ -126,6 +133,17 @@ function receive(
       throw new Error(`the frontier does not read ${record.topic}`);
   }
   out.push({ kind: "finish", id: record.id });
+}
+
+function receiveAnyGrant(
+  state: FrontierState,
+  grant: Grant | BudgetGrant,
+  out: Effects,
+  nowMs: number,
+  context: StepContext,
+): void {
+  if ("kind" in grant) receiveBudgetGrant(state, grant, out, context);
+  else receiveGrant(state, grant, out, nowMs, context);
 }
 
 /** The job's record was set or changed: all that follows from it is found by comparing, not by the change. */
@@ -152,6 +170,8 @@ function tellHeld(state: FrontierState, id: string, out: Effects, context: StepC
 }
 
 function askForWakes(state: FrontierState, out: Effects, nowMs: number): void {
+  if (state.unholding.size > 0 || state.forgetting.size > 0)
+    out.push({ kind: "wake", lane: lanes.clearing, atMs: nowMs });
   if (state.halting.size > 0 || state.dropping.size > 0 || state.retrying.size > 0 || state.sweeping.size > 0)
     out.push({ kind: "wake", lane: lanes.clearing, atMs: nowMs });
   const dueAtMs = state.delayed.nextAtMs;

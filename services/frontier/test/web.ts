@@ -20,11 +20,9 @@ export class Web {
     size: number,
     domains: number,
     fates: { readonly failed: number; readonly refused: number; readonly redirect: number },
+    urlAt = (index: number): string => `https://d${random.below(domains)}.example/${index}`,
   ) {
-    const urls = Array.from(
-      { length: size },
-      (_, index) => `https://d${random.below(domains)}.example/${index}`,
-    );
+    const urls = Array.from({ length: size }, (_, index) => urlAt(index));
     for (const [index, url] of urls.entries()) {
       const dice = random.next();
       let fate: Fate = "ok";

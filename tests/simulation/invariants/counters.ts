@@ -39,7 +39,7 @@ export class CounterChecks implements Observer {
     }
     for (const counters of last.values()) {
       if (counters.kind === "task") this.#checkParts(counters);
-      else this.#checkStatus(counters);
+      else if (counters.kind === "job") this.#checkStatus(counters);
     }
     this.#steps += 1;
     const frontier = state as FrontierState;

@@ -22,8 +22,10 @@ export const frontierMetrics = {
     type: "counter",
     unit: "urls",
     services,
-    labels: { reason: ["invalid_url", "blocked", "other"] },
-    help: "Seeds of a job that are no URLs to crawl, and URLs of hosts that are blocked, by reason.",
+    labels: {
+      reason: ["invalid_url", "blocked", "host_pages", "path_pages", "domain_pages", "domain_hosts", "other"],
+    },
+    help: "Seeds of a job that are no URLs to crawl, URLs of hosts that are blocked, and URLs of which a budget is spent, by reason.",
   },
   sluice_frontier_reannounced_urls_total: {
     type: "counter",
@@ -70,6 +72,7 @@ export const frontierMetrics = {
         "window",
         "total",
         "grant",
+        "budget",
         "due_time",
         "back_off",
         "breaker",

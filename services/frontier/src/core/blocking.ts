@@ -10,7 +10,8 @@ import { entryOf, type StoredEntry } from "./entry.ts";
 import { skip } from "./halting.ts";
 import type { JobView } from "./job-view.ts";
 import { keys, parseDelayed, parseFailed } from "./keys.ts";
-import { put, takeAway } from "./places.ts";
+import { takeAway } from "./places.ts";
+import { put } from "./put.ts";
 import type { FrontierState } from "./state.ts";
 
 /** Stored URLs that one step looks at. */

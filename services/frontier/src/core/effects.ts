@@ -18,7 +18,19 @@ export function saidPriority(priority: number): { readonly priority?: number } {
 /** The operator has said that the host is not to be asked. */
 export function sendBlocked(
   view: JobView,
+  entry: Pick<OpenEntry, "url" | "depth" | "attempt">,
+  detail: string,
+  out: Effects,
+  atMs: number,
+): void {
+  sendRefused(view, entry, "blocked", detail, out, atMs);
+}
+
+/** The URL ends without a fetch. */
+export function sendRefused(
+  view: JobView,
   { url, depth, attempt }: Pick<OpenEntry, "url" | "depth" | "attempt">,
+  category: string,
   detail: string,
   out: Effects,
   atMs: number,
@@ -30,7 +42,7 @@ export function sendBlocked(
     atMs,
     url,
     depth,
-    category: "blocked",
+    category,
     detail,
     attempt,
     refused: true,
@@ -57,6 +69,8 @@ export function saveView(state: FrontierState, view: JobView, out: Effects, cont
       inFlight: view.inFlight,
       waitingBy: waitingByOf(state, view, context),
       failedBy: Object.fromEntries(view.failedBy),
+      skippedBy: Object.fromEntries(view.skippedBy),
+      refusedBy: Object.fromEntries(view.refusedBy),
       tally: view.tally,
     },
   });

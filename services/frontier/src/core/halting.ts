@@ -1,5 +1,6 @@
 import type { Grant, Job } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
+import { gatedFresh } from "./budget-units.ts";
 import { saveView, type Effects } from "./effects.ts";
 import type { OpenEntry } from "./entry.ts";
 import { jobOf } from "./jobs.ts";
@@ -35,12 +36,12 @@ export function clearSome(state: FrontierState, out: Effects, nowMs: number, con
     const view = state.views.get(id);
     if (view === undefined || view.halt === null) throw new Error(`${id} is not at a halt`);
     giveUpSome(state, view, view.halt, out);
-    giveBack(view);
+    giveBack(state, view);
     saveView(state, view, out, context);
     return;
   }
   for (const number of state.dropping) {
-    if (removeStored(state, number, pieceMax, out)) state.dropping.delete(number);
+    if (removeStored(state, number, pieceMax, out, context)) state.dropping.delete(number);
     return;
   }
 }
@@ -53,7 +54,7 @@ export function skip(
   reason: string,
   out: Effects,
 ): void {
-  view.tally.skipped += 1;
+  view.skippedAs(reason);
   if (reason === "max_pages" || reason === "timeout") view.tally.limited += 1;
   if (entry.granted) view.tally.freed += 1;
   settle(state, view, entry, "skipped", out);
@@ -96,7 +97,7 @@ export function receiveGrant(
   // What ends takes nothing up any more.
   if (grant.halt !== null) halt(state, view, grant.halt, out);
   receiveRetry(state, view, grant, out, nowMs);
-  giveBack(view);
+  giveBack(state, view);
   forgetEnded(state, view);
   // Nothing has failed in any task.
   if (grant.over === true && grant.keep !== true && view.isKept) dropUrls(state, view, out);
@@ -114,9 +115,17 @@ function viewAhead(state: FrontierState, grant: Grant, out: Effects): JobView {
   return viewOf(state, { id: grant.job, run: grant.run, continues: grant.continues ?? null }, out);
 }
 
+/**
+ * Page grants that what waits here could use at once. What lacks a unit of another budget uses none: else two tasks
+ * could each keep what the other lacks.
+ */
+export function grantsUsable(state: FrontierState, view: JobView): number {
+  return view.grantsNeeded - view.delayedBy.budget - gatedFresh(state, view);
+}
+
 /** Where others want grants, those that nothing waits for here go back. */
-export function giveBack(view: JobView): void {
+export function giveBack(state: FrontierState, view: JobView): void {
   if (!view.recall) return;
-  const spare = view.grantsHeld - view.grantsNeeded;
+  const spare = view.grantsHeld - grantsUsable(state, view);
   if (spare > 0) view.tally.returned += spare;
 }

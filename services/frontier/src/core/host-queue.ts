@@ -161,6 +161,11 @@ export class HostQueue {
     for (const [job, queue] of this.#jobs) tell(job, queue.granted, queue.fresh);
   }
 
+  /** URLs of the job here that hold no page grant and no units. */
+  freshOf(job: string): number {
+    return this.#jobs.get(job)?.fresh ?? 0;
+  }
+
   has(job: string): boolean {
     return this.#jobs.has(job);
   }

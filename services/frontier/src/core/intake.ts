@@ -1,7 +1,9 @@
-import { topics, type Job, type Link, type Seed } from "@sluice/records";
+import { hostOf, topics, type Job, type Link, type Seed } from "@sluice/records";
 import type { InputRecord, StepContext } from "@sluice/topology";
 import { admissionOf, canonicalize, type CanonicalUrl } from "@sluice/web";
 import { defaultJobId, defaultPriority } from "@sluice/records";
+import { budgetsOf, hasBudgets } from "./budget-rules.ts";
+import { lackOf } from "./budget-units.ts";
 import { saidPriority, saveView, type Effects } from "./effects.ts";
 import type { OpenEntry } from "./entry.ts";
 import { jobOf } from "./jobs.ts";
@@ -99,26 +101,28 @@ function admit(
   const url = canonicalize(raw, undefined, job.canonical);
   // A URL of another domain would be released on a task that never hears of its outcome.
   if (url.kind === "refused" || url.domain !== record.key || link.redirects > state.options.redirectsMax) {
-    view.tally.refused += 1;
+    view.refusedAs(
+      url.kind === "refused" ? url.reason : url.domain === record.key ? "redirects" : "foreign_domain",
+    );
     return;
   }
   const { priority = defaultPriority } = link;
   const known = view.known.get(url.urlId);
   if (known !== null) {
-    const isMoreUrgent = known.at === "fresh" && priority > priorityOf(known);
+    const isMoreUrgent = (known.at === "fresh" || known.at === "held") && priority > priorityOf(known);
     if ((link.depth < known.depth || isMoreUrgent) && view.halt === null)
       bringForward(state, view, job, url, known, { depth: link.depth, priority }, out, nowMs);
     return;
   }
   const answer = admissionOf(job).decide(url, link);
-  if (!answer.admitted) {
-    view.tally.refused += 1;
-    return;
-  }
+  if (!answer.admitted) return view.refusedAs(answer.reason);
   if (view.halt !== null) {
     view.tally.limited += 1;
-    view.tally.refused += 1;
-    return;
+    return view.refusedAs(view.halt);
+  }
+  if (hasBudgets(job)) {
+    const lack = lackOf(state, view, budgetsOf(job, url.url), hostOf(url.url));
+    if (lack?.isSpent === true) return view.refusedAs(lack.budget.reason);
   }
   const entry: OpenEntry = {
     url: url.url,
@@ -160,7 +164,7 @@ function bringForward(
     return announceOutlinks(state, view, job, url, depth, out);
   }
   if (known.at === "out") return updateOut(state, view, url.urlId, depth, out);
-  const found = findWaiting(state, view, url, known);
+  const found = findWaiting(state, view, url, known, job);
   if (found === null) return;
   takeAway(state, view, found, out);
   found.entry.depth = Math.min(found.entry.depth, depth);

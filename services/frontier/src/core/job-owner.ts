@@ -11,6 +11,7 @@ import {
   type TaskCounters,
   type WaitingBy,
 } from "@sluice/records";
+import { allot, type Share } from "./allotment.ts";
 
 interface TaskReport {
   readonly tally: Tally;
@@ -18,6 +19,8 @@ interface TaskReport {
   /** One of an older version says nothing of it. */
   readonly waitingBy?: WaitingBy;
   readonly failedBy?: Readonly<Record<string, number>>;
+  readonly skippedBy?: Readonly<Record<string, number>>;
+  readonly refusedBy?: Readonly<Record<string, number>>;
 }
 
 /** Durable form of what the owner of a job knows. */
@@ -134,12 +137,14 @@ export class JobOwner {
 
   /** Takes in the counters of one task. */
   report(counters: TaskCounters): void {
-    const { task, tally, inFlight, waitingBy, failedBy } = counters;
+    const { task, tally, inFlight, waitingBy, failedBy, skippedBy, refusedBy } = counters;
     this.reports.set(task, {
       tally,
       inFlight,
       ...(waitingBy === undefined ? {} : { waitingBy }),
       ...(failedBy === undefined ? {} : { failedBy }),
+      ...(skippedBy === undefined ? {} : { skippedBy }),
+      ...(refusedBy === undefined ? {} : { refusedBy }),
     });
     // The first answer to a wave counts: a later one may already be ahead of the others.
     if (this.wave > 0 && counters.wave === this.wave && this.#probing && !this.#answers.has(counters.task)) {
@@ -160,10 +165,12 @@ export class JobOwner {
     return sum;
   }
 
-  failedBy(): Record<string, number> {
+  /** Of all tasks together; */
+  sumBy(name: "failedBy" | "skippedBy" | "refusedBy"): Record<string, number> {
     const sum: Record<string, number> = {};
-    for (const { failedBy = {} } of this.reports.values())
-      for (const [category, count] of Object.entries(failedBy)) sum[category] = (sum[category] ?? 0) + count;
+    for (const report of this.reports.values())
+      for (const [reason, count] of Object.entries(report[name] ?? {}))
+        sum[reason] = (sum[reason] ?? 0) + count;
     return sum;
   }
 
@@ -239,10 +246,12 @@ export class JobOwner {
       admitted: sum.admitted,
       done: sum.done,
       failed: failedOf(sum),
-      failedBy: this.failedBy(),
+      failedBy: this.sumBy("failedBy"),
       retried: sum.retried,
       skipped: sum.skipped,
+      skippedBy: this.sumBy("skippedBy"),
       refused: sum.refused,
+      refusedBy: this.sumBy("refusedBy"),
       waiting: openOf(sum) - inFlight,
       waitingBy: this.waitingBy(),
       inFlight,
@@ -253,33 +262,19 @@ export class JobOwner {
   }
 
   /**
-   * Hands out page grants. Returns the tasks whose total changed. A task gets part of what is left, so that
-   * all get some; what it does not need it gives back when others want it.
+   * Hands out page grants. Returns the tasks whose total changed.
    */
   allot(maxPages: number): readonly number[] {
-    const sum = this.sum();
-    let given = 0;
-    for (const total of this.granted.values()) given += total;
-    let pool = maxPages - (given - sum.returned);
-    const wanting = [...this.reports]
-      .map(([task, { tally }]) => ({ task, want: tally.wanted - (this.granted.get(task) ?? 0) }))
-      .filter(({ want }) => want > 0)
-      .sort((a, b) => (this.granted.get(a.task) ?? 0) - (this.granted.get(b.task) ?? 0) || a.task - b.task);
-    const changed: number[] = [];
-    let left = wanting.length;
-    let unmet = false;
-    for (const { task, want } of wanting) {
-      const give = Math.min(want, Math.ceil(pool / left));
-      left -= 1;
-      if (give < want) unmet = true;
-      if (give <= 0) continue;
-      pool -= give;
-      this.granted.set(task, (this.granted.get(task) ?? 0) + give);
-      changed.push(task);
+    const shares = new Map<number, Share>();
+    for (const task of [...this.granted.keys(), ...this.reports.keys()]) {
+      const { returned, wanted } = this.reports.get(task)?.tally ?? emptyTally();
+      shares.set(task, { granted: this.granted.get(task) ?? 0, returned, wanted });
     }
-    this.recallChanged = this.recall !== unmet;
-    this.recall = unmet;
-    return changed;
+    const { granted, isUnmet } = allot(maxPages, shares);
+    for (const [task, total] of granted) this.granted.set(task, total);
+    this.recallChanged = this.recall !== isUnmet;
+    this.recall = isUnmet;
+    return [...granted.keys()];
   }
 
   /** Set by `allot`: every task has to be told whether grants are called back. */

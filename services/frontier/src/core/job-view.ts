@@ -22,6 +22,8 @@ export interface StoredJobView {
   readonly number: number;
   /** What follows is missing in one that an older version stored. */
   readonly failedBy?: Readonly<Record<string, number>>;
+  readonly skippedBy?: Readonly<Record<string, number>>;
+  readonly refusedBy?: Readonly<Record<string, number>>;
   readonly retried?: RetryOrder;
   readonly retrying?: RetryOrder | null;
   readonly inherited?: number;
@@ -42,6 +44,9 @@ export class JobView {
   readonly settled = new SettledBlock();
   /** URLs that failed in this run and were not asked for again, by category. */
   readonly failedBy = new Map<string, number>();
+  /** Admitted URLs that were given up without a result, and links that were not admitted, by reason. */
+  readonly skippedBy = new Map<string, number>();
+  readonly refusedBy = new Map<string, number>();
   /** The last order to retry that was carried out, and the one that is being. */
   retried: RetryOrder = { order: 0, asked: {} };
   retrying: RetryOrder | null = null;
@@ -53,12 +58,14 @@ export class JobView {
   readonly served: Served = { endsAt: 0 };
   /** Domains on which the job has URLs that wait. */
   readonly hosts = new Set<string>();
+  /** Of these, those of which what is fresh waits for units of a budget, by its name. */
+  readonly gated = new Map<string, string>();
   /** Released and unanswered. */
   inFlight = 0;
   /** Admitted and not released. */
   waiting = 0;
   /** Of these, those that wait for their due time, by reason. */
-  readonly delayedBy: Record<DelayReason, number> = { politeness: 0, back_off: 0, breaker: 0 };
+  readonly delayedBy: Record<DelayReason, number> = { politeness: 0, back_off: 0, breaker: 0, budget: 0 };
   /** Of those that wait, those to which a page grant was given for an earlier release. */
   #waitingGranted = 0;
   /** Of these, those in their domain's queue. */
@@ -77,6 +84,8 @@ export class JobView {
       const failed = failedOf(this.tally);
       const { failedBy = failed > 0 ? { [unrecordedCategory]: failed } : {} } = stored;
       for (const [category, count] of Object.entries(failedBy)) this.failedBy.set(category, count);
+      restore(this.skippedBy, stored.skippedBy, this.tally.skipped);
+      restore(this.refusedBy, stored.refusedBy, this.tally.refused);
       this.retried = stored.retried ?? this.retried;
       this.retrying = stored.retrying ?? null;
       this.inherited = stored.inherited ?? 0;
@@ -95,19 +104,32 @@ export class JobView {
     return granted - returned - taken + freed;
   }
 
-  /** Page grants that what waits here could use. */
+  /** Page grants that what waits here will take. */
   get grantsNeeded(): number {
     return this.waiting - this.#waitingGranted;
   }
 
-  /** Those that wait for their due time. */
+  /** Those that wait for their due time, or for a unit of a budget for their path. */
   get delayed(): number {
-    return this.delayedBy.politeness + this.delayedBy.back_off + this.delayedBy.breaker;
+    const { politeness, back_off: backOff, breaker, budget } = this.delayedBy;
+    return politeness + backOff + breaker + budget;
   }
 
   /** Those in their domain's queue that need a page grant, where pages are limited. */
   get queuedFresh(): number {
     return this.waiting - this.delayed - this.#queuedGranted;
+  }
+
+  /** An admitted URL is given up without a result. */
+  skippedAs(reason: string): void {
+    this.tally.skipped += 1;
+    this.skippedBy.set(reason, (this.skippedBy.get(reason) ?? 0) + 1);
+  }
+
+  /** A link is not admitted. */
+  refusedAs(reason: string): void {
+    this.tally.refused += 1;
+    this.refusedBy.set(reason, (this.refusedBy.get(reason) ?? 0) + 1);
   }
 
   /** A URL has failed in this run. */
@@ -144,10 +166,12 @@ export class JobView {
     this.known.clear();
     this.settled.clear();
     this.hosts.clear();
+    this.gated.clear();
     this.waiting = 0;
     this.delayedBy.politeness = 0;
     this.delayedBy.back_off = 0;
     this.delayedBy.breaker = 0;
+    this.delayedBy.budget = 0;
     this.#waitingGranted = 0;
     this.#queuedGranted = 0;
     this.inFlight = 0;
@@ -156,6 +180,19 @@ export class JobView {
   stored(): StoredJobView {
     const { run, tally, wave, halt, recall, number, retried, retrying, inherited, isKept } = this;
     const failedBy = Object.fromEntries(this.failedBy);
-    return { run, tally, wave, halt, recall, number, failedBy, retried, retrying, inherited, isKept };
+    const skippedBy = Object.fromEntries(this.skippedBy);
+    const refusedBy = Object.fromEntries(this.refusedBy);
+    const by = { failedBy, skippedBy, refusedBy };
+    return { run, tally, wave, halt, recall, number, ...by, retried, retrying, inherited, isKept };
   }
+}
+
+/** An older version counted, and kept no reasons. */
+function restore(
+  to: Map<string, number>,
+  stored: Readonly<Record<string, number>> | undefined,
+  sum: number,
+): void {
+  for (const [reason, count] of Object.entries(stored ?? (sum > 0 ? { [unrecordedCategory]: sum } : {})))
+    to.set(reason, count);
 }

@@ -40,6 +40,16 @@ export const keys = {
       : `${keys.queue(view, entry.domain)}${rankOf(entry.priority)}${depthText(entry.depth)}${digits(entry.place, 7)}|${idText(entry.urlId)}`,
   delayed: (view: number, entry: OpenEntry) =>
     `d${view.toString(36)}|${digits(entry.dueAtMs, 9)}|${entry.domain}|${classOf(entry)}${depthText(entry.depth)}|${idText(entry.urlId)}`,
+  /** By the budget that a URL lacks a unit of, in the order in which they would be released. */
+  held: (view: number, budget: string, entry: OpenEntry) =>
+    `${keys.heldBy(view, budget)}${rankOf(entry.priority)}${depthText(entry.depth)}${digits(entry.place, 7)}|${idText(entry.urlId)}|${entry.domain}`,
+  heldBy: (view: number, budget: string) => `h${view.toString(36)}|${budget}|`,
+  /** Units that a task has of a budget, in one run. */
+  budget: ({ number, run }: { readonly number: number; readonly run: number }, name: string) =>
+    `b${number.toString(36)}|${run.toString(36)}|${name}`,
+  /** What tasks have of a budget that this task hands out. */
+  sharedBudget: (job: string, name: string) => `${keys.sharedBudgets(job)}${name}`,
+  sharedBudgets: (job: string) => `s|${job}|`,
   out: (view: number, entry: OpenEntry) => `f${view.toString(36)}|${entry.domain}|${idText(entry.urlId)}`,
   /** By category, then by when it failed: the run, and how many orders to retry had come. */
   failed: (view: number, category: string, run: number, order: number, entry: OpenEntry) =>
@@ -54,8 +64,8 @@ export const keys = {
   all: (letter: Letter, view: number) => `${letter}${view.toString(36)}|`,
 };
 
-/** Settled, queued, delayed, released and failed URLs, and what pages lead to. */
-export const letters = ["k", "q", "d", "f", "x", "l"] as const;
+/** Settled, queued, delayed, held, released and failed URLs, what pages lead to, and units of budgets. */
+export const letters = ["k", "q", "d", "h", "f", "x", "l", "b"] as const;
 export type Letter = (typeof letters)[number];
 
 /** What the key of a URL says. */
@@ -126,6 +136,23 @@ export function parseDelayed(key: string): Omit<UrlKey, "priority"> {
     place: 0,
     dueAtMs: parseInt(due, 36),
     delayedBy: delayReasons[Math.floor(Number(order.charAt(0)) / 2)] ?? "politeness",
+  };
+}
+
+/** With the name of the budget. */
+export function parseHeld(key: string): Omit<UrlKey, "dueAtMs"> & { readonly name: string } {
+  const [, name = "", order = "", id = "", domain = ""] = key.split("|");
+  const { priority } = rankAt(order, 0);
+  return {
+    view: viewOfKey(key),
+    name,
+    domain,
+    urlId: idOf(id),
+    granted: false,
+    depth: parseInt(order.slice(-10, -7), 36),
+    priority,
+    place: parseInt(order.slice(-7), 36),
+    delayedBy: "budget",
   };
 }
 

@@ -2,22 +2,30 @@
 
 /**
  * Where a known URL is. `settled`: it came to its end. The others are open: `fresh` and `granted` wait in their
- * domain's queue, without or with a page grant; `delayed` waits for its due time; `out` is released.
+ * domain's queue, without or with a page grant; `delayed` waits for its due time, `held` for a unit of a budget; `out` is released.
  */
-export type Whereabouts = "settled" | "fresh" | "granted" | "delayed" | "out";
+export type Whereabouts = "settled" | "fresh" | "granted" | "delayed" | "out" | "held";
 
 export interface Known {
   readonly at: Whereabouts;
   /** The shortest way it was found by; `depthMax` stands for that and everything beyond. */
   readonly depth: number;
-  /** Of one in a queue its place and priority (`rankedPlace`), of a delayed one its due time in epoch milliseconds, else 0. */
+  /** Of one in a queue or held its place and priority (`rankedPlace`), of a delayed one its due time in epoch milliseconds, else 0. */
   readonly place: number;
 }
 
 /** Depths are told apart up to this. */
 export const depthMax = 8191;
 
-const codes: readonly (Whereabouts | null)[] = [null, "settled", "fresh", "granted", "delayed", "out"];
+const codes: readonly (Whereabouts | null)[] = [
+  null,
+  "settled",
+  "fresh",
+  "granted",
+  "delayed",
+  "out",
+  "held",
+];
 const settledCode = 1;
 
 /** A slot is four words: 64 bits of the id, then 3 of whereabouts, 13 of depth, and 48 of place. */

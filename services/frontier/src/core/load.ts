@@ -6,7 +6,7 @@ import { formerEntries } from "./former-entries.ts";
 import { JobOwner, type StoredJobOwner } from "./job-owner.ts";
 import { JobView, type StoredJobView } from "./job-view.ts";
 import type { HostQueue } from "./host-queue.ts";
-import { keys, letters, parseDelayed, parseOut, placeInQueue, viewOfKey } from "./keys.ts";
+import { keys, letters, parseDelayed, parseHeld, parseOut, placeInQueue, viewOfKey } from "./keys.ts";
 import { awaitNext, rankedPlace } from "./places.ts";
 import { readBlock } from "./settled-block.ts";
 import { FrontierState, releaseIdOf } from "./state.ts";
@@ -99,6 +99,20 @@ const loaders: Readonly<Record<(typeof letters)[number], LoadUrls>> = {
       host?.restore(view.id, queue, at.granted);
     }
   },
+  h: (state, view, entries) => {
+    let prefix = "";
+    for (const key of entries.keys(keys.all("h", view.number))) {
+      const { urlId, name, depth, place, priority } = parseHeld(key);
+      view.known.set(urlId, "held", depth, rankedPlace({ place, priority }));
+      view.waits({ granted: false, delayedBy: "budget" });
+      state.places = Math.max(state.places, place + 1);
+      if (key.startsWith(prefix) && prefix !== "") continue;
+      prefix = keys.heldBy(view.number, name);
+      state.unholding.add(prefix);
+    }
+  },
+  // Read when a URL falls under them.
+  b: () => undefined,
   d: (_, view, entries) => {
     for (const key of entries.keys(keys.all("d", view.number))) {
       const { urlId, granted, depth, dueAtMs, delayedBy } = parseDelayed(key);

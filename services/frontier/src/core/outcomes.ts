@@ -1,9 +1,13 @@
 import type { Outcome } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
+import { budgetsOf, hasBudgets } from "./budget-rules.ts";
+import { settleUnits } from "./budget-units.ts";
 import { saveView, type Effects } from "./effects.ts";
 import type { DelayReason } from "./delay-reason.ts";
 import type { OpenEntry } from "./entry.ts";
 import { forgetEnded, giveBack, skip } from "./halting.ts";
+import { wakeHeld } from "./held-urls.ts";
+import { jobOf } from "./jobs.ts";
 import type { JobView } from "./job-view.ts";
 import { putToWait, settle, takeBack } from "./places.ts";
 import { keepFailed } from "./retrying.ts";
@@ -27,12 +31,30 @@ export function receiveOutcome(
     if (outcome.crawlDelayMs !== null) state.host(entry.domain).crawlDelayMs = outcome.crawlDelayMs;
     const heldBefore = view.grantsHeld;
     answer(state, view, entry, outcome, out, nowMs);
-    giveBack(view);
+    countUnits(state, view, entry, outcome, out, nowMs, context);
+    giveBack(state, view);
     // A grant that was freed serves any domain, not only the one it was freed on.
     if (view.grantsHeld > heldBefore) state.readyAll(view);
     forgetEnded(state, view);
   }
   saveView(state, view, out, context);
+}
+
+/** What the URL held of budgets is used up with a result, and free again without. */
+function countUnits(
+  state: FrontierState,
+  view: JobView,
+  entry: OpenEntry,
+  { kind }: Outcome,
+  out: Effects,
+  nowMs: number,
+  context: StepContext,
+): void {
+  const job = jobOf(context, view.id);
+  if (job?.run !== view.run || (kind !== "settled" && kind !== "refused") || !hasBudgets(job)) return;
+  const budgets = budgetsOf(job, entry.url);
+  settleUnits(state, view, job, budgets, kind === "settled" ? "used" : "freed", out, context);
+  if (view.halt === null) for (const budget of budgets) wakeHeld(state, view, budget, out, nowMs);
 }
 
 /** What puts the next release off: the outcome says it. */

@@ -7,7 +7,7 @@ import { urlIdOf } from "@sluice/web";
 import { saidPriority, type Effects } from "./effects.ts";
 import type { JobView } from "./job-view.ts";
 import { keys } from "./keys.ts";
-import { put } from "./places.ts";
+import { put } from "./put.ts";
 import type { FrontierState } from "./state.ts";
 
 /** Durable form: root, redirects, priority, then each URL as how much of the one before it repeats, and the rest. */

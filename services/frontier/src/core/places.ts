@@ -1,21 +1,20 @@
 /** A known URL is at one place at a time: in a queue, behind its due time, released, or settled. */
+import type { Job } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
+import { budgetsOf } from "./budget-rules.ts";
+import { unsayBudget } from "./budget-units.ts";
 import { saveView, type Effects } from "./effects.ts";
 import { delayReasons } from "./delay-reason.ts";
 import { entryOf, storedEntry, type OpenEntry, type Settled, type StoredEntry } from "./entry.ts";
 import type { ReadQueue } from "./host-queue.ts";
 import type { JobView } from "./job-view.ts";
-import { keys, parseDelayed, parseQueued } from "./keys.ts";
+import { keys, parseDelayed, parseHeld, parseQueued } from "./keys.ts";
 import type { Known } from "./known-urls.ts";
+import { put } from "./put.ts";
 import { releaseIdOf, type FrontierState } from "./state.ts";
 
 /** Delayed URLs that one step puts into their queues. */
 const wakesMax = 500;
-
-export function put(state: FrontierState, out: Effects, key: string, value: unknown): void {
-  state.entries.put(key, value);
-  out.push({ kind: "put", key, value });
-}
 
 /** Puts a URL where it will be released from: its domain's queue, or behind its due time. */
 export function putToWait(
@@ -68,7 +67,9 @@ export function findWaiting(
   view: JobView,
   url: { readonly url: string; readonly urlId: string; readonly domain: string },
   known: Known,
+  job: Job,
 ): { readonly key: string; readonly entry: OpenEntry } | null {
+  if (known.at === "held") return findHeld(state, view, url, known, job);
   const isDelayed = known.at === "delayed";
   for (const delayedBy of isDelayed ? delayReasons : [null]) {
     for (const granted of isDelayed ? [false, true] : [known.at === "granted"]) {
@@ -82,6 +83,25 @@ export function findWaiting(
       const entry = entryOf({ ...url, place: isDelayed ? 0 : place, delayedBy }, stored);
       return entry.url === url.url ? { key, entry } : null;
     }
+  }
+  return null;
+}
+
+function findHeld(
+  state: FrontierState,
+  view: JobView,
+  url: { readonly url: string; readonly urlId: string; readonly domain: string },
+  known: Known,
+  job: Job,
+): { readonly key: string; readonly entry: OpenEntry } | null {
+  const place = known.place % placesMax;
+  const at = { ...url, depth: known.depth, priority: priorityOf(known), place } as OpenEntry;
+  for (const { name } of budgetsOf(job, url.url)) {
+    const key = keys.held(view.number, name, at);
+    const stored = state.entries.get(key) as StoredEntry | undefined;
+    if (stored === undefined) continue;
+    const entry = entryOf({ ...url, place, delayedBy: "budget" }, stored);
+    return entry.url === url.url ? { key, entry } : null;
   }
   return null;
 }
@@ -241,9 +261,10 @@ export function takeWaiting(
   out: Effects,
 ): readonly OpenEntry[] {
   const taken: OpenEntry[] = [];
-  for (const letter of ["q", "d"] as const) {
+  const parse = { q: parseQueued, d: parseDelayed, h: parseHeld };
+  for (const letter of ["q", "d", "h"] as const) {
     for (const [key, value] of state.entries.first(keys.all(letter, view.number), limit - taken.length)) {
-      const entry = entryOf(letter === "q" ? parseQueued(key) : parseDelayed(key), value as StoredEntry);
+      const entry = entryOf(parse[letter](key), value as StoredEntry);
       put(state, out, key, null);
       view.waitsNoMore(entry);
       taken.push(entry);
@@ -254,12 +275,19 @@ export function takeWaiting(
 }
 
 /** Removes what is stored of a former view, at most `limit` entries; true where nothing is left. */
-export function removeStored(state: FrontierState, number: number, limit: number, out: Effects): boolean {
+export function removeStored(
+  state: FrontierState,
+  number: number,
+  limit: number,
+  out: Effects,
+  context: StepContext,
+): boolean {
   let left = limit;
-  for (const letter of ["q", "d", "f", "l", "x", "k"] as const) {
+  for (const letter of ["q", "d", "h", "f", "l", "x", "b", "k"] as const) {
     if (left === 0) return false;
-    for (const [key] of state.entries.first(keys.all(letter, number), left)) {
+    for (const [key, value] of state.entries.first(keys.all(letter, number), left)) {
       put(state, out, key, null);
+      if (letter === "b") unsayBudget(key, value, out, context);
       left -= 1;
     }
   }

@@ -1,7 +1,10 @@
 import { hostOf, policyOf, topics, type Due, type HostPolicy, type Job } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
 import { saidPriority, saveView, sendBlocked, type Effects } from "./effects.ts";
-import { skip } from "./halting.ts";
+import { budgetsOf, budgetsOfHost, hasBudgets } from "./budget-rules.ts";
+import { askForUnits, lackOf, returnSpare, takeUnits } from "./budget-units.ts";
+import { giveBack, grantsUsable, skip } from "./halting.ts";
+import { giveUpForBudget, hold } from "./held-urls.ts";
 import type { HostQueue, Queued, Releasable } from "./host-queue.ts";
 import { weightOf } from "./fair-turns.ts";
 import { jobOf } from "./jobs.ts";
@@ -37,7 +40,10 @@ export function release(state: FrontierState, out: Effects, nowMs: number, conte
   }
   for (const domain of state.quiet) if (state.hosts.get(domain)?.idle === true) state.hosts.delete(domain);
   state.quiet.clear();
-  for (const view of changed) saveView(state, view, out, context);
+  for (const view of changed) {
+    giveBack(state, view);
+    saveView(state, view, out, context);
+  }
   return refusals.left <= 0;
 }
 
@@ -71,7 +77,11 @@ function releaseFrom(
   for (let released = 0; released < turn;) {
     // Where it is the total that is used up, the domain keeps its turns.
     if (host.window.demand() === 0) return state.total.demand() === 0;
-    const next = host.next((job) => releasableOf(state, job, context, changed), weight, read);
+    const next = host.next(
+      (job) => releasableOf(state, job, host.domain, out, context, changed),
+      weight,
+      read,
+    );
     if (next === null) return false;
     const { entry, key } = next;
     const view = state.views.get(next.job);
@@ -86,9 +96,12 @@ function releaseFrom(
       refusals.left -= 1;
       continue;
     }
-    if (!entry.granted && jobOf(context, view.id)?.limits.maxPages !== null) {
-      view.tally.taken += 1;
-      entry.granted = true;
+    const job = jobOf(context, view.id);
+    if (job !== undefined && !entry.granted && !takeGrants(state, view, job, next, out, nowMs, context)) {
+      changed.add(view);
+      released += 1;
+      refusals.left -= 1;
+      continue;
     }
     state.turns.serve(view.served, weight(view.id));
     const leaseUntilMs = nowMs + state.options.leaseMs;
@@ -120,6 +133,39 @@ function releaseFrom(
   return host.waiting > 0;
 }
 
+/** What a first release takes. False where the URL lacks something: then it is set aside, or given up. */
+function takeGrants(
+  state: FrontierState,
+  view: JobView,
+  job: Job,
+  { entry, key }: Queued,
+  out: Effects,
+  nowMs: number,
+  context: StepContext,
+): boolean {
+  if (!hasBudgets(job)) {
+    if (job.limits.maxPages === null) return true;
+    view.tally.taken += 1;
+    entry.granted = true;
+    return true;
+  }
+  const host = hostOf(entry.url);
+  const budgets = budgetsOf(job, entry.url);
+  const lack = lackOf(state, view, budgets, host);
+  if (lack === null) {
+    takeUnits(state, view, budgets, host, out, context);
+    view.tally.taken += 1;
+    entry.granted = true;
+    return true;
+  }
+  leaveQueue(state, key, out);
+  if (lack.isSpent) giveUpForBudget(state, view, entry, lack.budget, out, nowMs);
+  else hold(state, view, entry, lack.budget, out);
+  // Units that it could have used may be of use to others.
+  for (const budget of budgets) returnSpare(state, view, job, budget, out, context);
+  return false;
+}
+
 /** The operator has said that the host is not to be asked: the URL ends without a fetch, with an event and a reason. */
 function giveUp(
   state: FrontierState,
@@ -141,6 +187,8 @@ const policyFor = (context: StepContext, host: string): HostPolicy =>
 function releasableOf(
   state: FrontierState,
   jobId: string,
+  domain: string,
+  out: Effects,
   context: StepContext,
   changed: Set<JobView>,
 ): Releasable {
@@ -148,9 +196,21 @@ function releasableOf(
   const job = jobOf(context, jobId);
   if (view === undefined || job === undefined || view.halt !== null) return "none";
   if (!isRunning(job, view)) return "none";
+  if (hasBudgets(job)) {
+    const lack = lackOf(state, view, budgetsOfHost(job, domain), domain);
+    // What waits in vain is given up as it is taken.
+    if (lack?.isSpent === true) return "any";
+    if (lack !== null) {
+      if (view.gated.get(domain) !== lack.budget.name) changed.add(view);
+      view.gated.set(domain, lack.budget.name);
+      askForUnits(state, view, lack.budget, domain, out, context);
+      return "granted";
+    }
+    view.gated.delete(domain);
+  }
   if (job.limits.maxPages === null || view.grantsHeld > 0) return "any";
   // Ask the owner for as many grants as could be used at once.
-  const wanted = view.tally.granted + Math.min(view.grantsNeeded, state.options.grantsAtOnce);
+  const wanted = view.tally.granted + Math.min(grantsUsable(state, view), state.options.grantsAtOnce);
   if (wanted > view.tally.wanted) {
     view.tally.wanted = wanted;
     changed.add(view);

@@ -11,6 +11,8 @@ import { dropUrls } from "./views.ts";
 export function removeJob(state: FrontierState, id: string, out: Effects, context: StepContext): void {
   if (jobOf(context, id) !== undefined) return;
   const { task, tasks, partitionOf } = context;
+  // What is kept of its shared budgets, if anything is.
+  state.forgetting.add(id);
   const view = state.views.get(id);
   if (view !== undefined) {
     dropUrls(state, view, out);
@@ -39,12 +41,25 @@ export function removeJob(state: FrontierState, id: string, out: Effects, contex
     });
 }
 
+/** Jobs of which shared budgets are kept: one read each. */
+function jobsWithBudgets(state: FrontierState): readonly string[] {
+  const jobs: string[] = [];
+  for (let after: string | undefined; ;) {
+    const [next] = state.entries.first("s|", 1, after);
+    if (next === undefined) return jobs;
+    const job = next[0].slice(2, next[0].indexOf("|", 2));
+    jobs.push(job);
+    // Beyond all keys of this job: they go on with a bar.
+    after = `s|${job}}`;
+  }
+}
+
 /**
  * Jobs that had ended and whose records were removed while this task ran nowhere. To be called long after the task was taken up: its
  * state may be ahead of the table of jobs by a moment, and what is removed then would be a job that runs.
  */
 export function removeOrphans(state: FrontierState, out: Effects, context: StepContext): void {
-  for (const id of new Set([...state.views.keys(), ...state.owners.keys()])) {
+  for (const id of new Set([...state.views.keys(), ...state.owners.keys(), ...jobsWithBudgets(state)])) {
     // A record that can't be read, after a step back to an older version, is no word to drop a job that runs.
     const hasEnded =
       (state.views.get(id)?.halt ?? "ended") === "ended" && state.owners.get(id)?.ended !== false;

@@ -5,7 +5,8 @@ import { saveView, type Effects } from "./effects.ts";
 import { entryOf, storedEntry, type OpenEntry, type StoredEntry } from "./entry.ts";
 import type { JobView } from "./job-view.ts";
 import { keys, parseFailed } from "./keys.ts";
-import { put, putToWait } from "./places.ts";
+import { putToWait } from "./places.ts";
+import { put } from "./put.ts";
 import { readBlock } from "./settled-block.ts";
 import type { FrontierState } from "./state.ts";
 

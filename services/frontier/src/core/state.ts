@@ -48,6 +48,10 @@ export class FrontierState {
   readonly retrying = new Set<string>();
   /** Jobs of which is looked through what is stored, for hosts that were blocked, and how far. */
   readonly sweeping = new Map<string, { readonly letter: "d" | "x"; readonly after: string | undefined }>();
+  /** Prefixes of URLs that are held and may go on, or are to be given up. */
+  readonly unholding = new Set<string>();
+  /** Jobs that were removed, of which shared budgets may be kept. */
+  readonly forgetting = new Set<string>();
   /** Numbers of views whose stored URLs are of no use any more. */
   readonly dropping = new Set<number>();
   /** Entries of an earlier form, until the first step has stored them anew. */

@@ -56,4 +56,5 @@ export function leaveHosts(state: FrontierState, view: JobView): void {
   }
   state.ready.drop(view.id);
   view.hosts.clear();
+  view.gated.clear();
 }

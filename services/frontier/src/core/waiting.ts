@@ -1,6 +1,7 @@
 /** What holds the URLs of a job that wait in a task. */
 import { nothingWaiting, type Job, type WaitingBy } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
+import { gatedFresh } from "./budget-units.ts";
 import { delayReasons } from "./delay-reason.ts";
 import { jobOf } from "./jobs.ts";
 import type { JobView } from "./job-view.ts";
@@ -29,8 +30,10 @@ export function waitingByOf(state: FrontierState, view: JobView, context: StepCo
   if (!isRunning(job, view)) by.paused = queued;
   else if (isHeld(context)) by.back_pressure = queued;
   else {
-    if (job?.limits.maxPages !== null && view.grantsHeld <= 0) by.budget = view.queuedFresh;
-    by[state.total.demand() === 0 ? "capacity" : "politeness"] += queued - by.budget;
+    const lacksGrants = job?.limits.maxPages !== null && view.grantsHeld <= 0;
+    const lacking = lacksGrants ? view.queuedFresh : gatedFresh(state, view);
+    by.budget += lacking;
+    by[state.total.demand() === 0 ? "capacity" : "politeness"] += queued - lacking;
   }
   return by;
 }

@@ -1,0 +1,285 @@
+/**
+ * What a task has of the budgets of a job, counted like page grants: a URL takes a unit of each budget it falls under
+ * with its first release, keeps it until it comes to its end, and gives it back where that is without a result. Kept
+ * with the task's entries, of which only those are read that a URL falls under.
+ */
+import { topics, type Job } from "@sluice/records";
+import type { StepContext } from "@sluice/topology";
+import { registrableDomain } from "@sluice/web";
+import { budgetsOfHost, domainBudgetName, type Budget } from "./budget-rules.ts";
+import type { Effects } from "./effects.ts";
+import type { JobView } from "./job-view.ts";
+import { keys } from "./keys.ts";
+import { put } from "./put.ts";
+import type { FrontierState } from "./state.ts";
+
+export interface Units {
+  /** Held by URLs that are released, or wait to be again. */
+  out: number;
+  used: number;
+  /** What follows is of shared budgets: totals as in page grants. */
+  granted: number;
+  returned: number;
+  wanted: number;
+  recall: boolean;
+  /** All tasks together have used it up. */
+  spent: boolean;
+}
+
+/** Durable form; the id of the job where the budget is shared, for what has to be taken back when it is removed. */
+type StoredUnits = readonly [
+  out: number,
+  used: number,
+  granted: number,
+  returned: number,
+  wanted: number,
+  flags: number,
+  job?: string,
+];
+
+export function unitsOf(state: FrontierState, view: JobView, name: string): Units {
+  const stored = state.entries.get(keys.budget(view, name)) as StoredUnits | undefined;
+  const [out = 0, used = 0, granted = 0, returned = 0, wanted = 0, flags = 0] = stored ?? [];
+  return { out, used, granted, returned, wanted, recall: (flags & 1) > 0, spent: (flags & 2) > 0 };
+}
+
+export function putUnits(
+  state: FrontierState,
+  view: JobView,
+  { name, shared }: Budget,
+  { out: held, used, granted, returned, wanted, recall, spent }: Units,
+  out: Effects,
+): void {
+  const flags = (recall ? 1 : 0) + (spent ? 2 : 0);
+  const stored = [held, used, granted, returned, wanted, flags, ...(shared === null ? [] : [view.id])];
+  put(state, out, keys.budget(view, name), stored);
+}
+
+/** What is stored of a budget goes, and so does what was said of it. */
+export function unsayBudget(
+  key: string,
+  stored: unknown,
+  out: Effects,
+  { task, partitionOf }: StepContext,
+): void {
+  const job = Array.isArray(stored) ? (stored as unknown as StoredUnits)[6] : undefined;
+  if (job === undefined) return;
+  const [, , name = ""] = key.split("|");
+  out.push({
+    kind: "send",
+    topic: topics.counters.name,
+    key: budgetKey(job, task, name),
+    partition: partitionOf(name.slice(name.indexOf("/") + 1)),
+    latest: true,
+    value: null,
+  });
+}
+
+/** Units that the next URL may take. */
+export function roomIn({ max, shared }: Budget, units: Units): number {
+  const all = shared === null ? max : units.granted - units.returned;
+  return all - units.out - units.used;
+}
+
+/** Nothing of it can come back. */
+export function isSpent({ max, shared }: Budget, units: Units): boolean {
+  return shared === null ? units.used >= max : units.spent;
+}
+
+/** A host takes its unit once, with its first page. */
+const isHostsBudget = ({ shared }: Budget): boolean => shared?.unit === "hosts";
+
+function hasUnit(state: FrontierState, view: JobView, budget: Budget, host: string): boolean {
+  return isHostsBudget(budget) && state.entries.get(keys.budget(view, hostMark(host))) !== undefined;
+}
+
+const hostMark = (host: string): string => `m/${host}`;
+
+export interface Lack {
+  readonly budget: Budget;
+  readonly isSpent: boolean;
+}
+
+/** What a URL of the host lacks to be released: what will never be there goes before what may be. Null: nothing. */
+export function lackOf(
+  state: FrontierState,
+  view: JobView,
+  budgets: readonly Budget[],
+  host: string,
+): Lack | null {
+  let lack: Lack | null = null;
+  for (const budget of budgets) {
+    if (hasUnit(state, view, budget, host)) continue;
+    const units = unitsOf(state, view, budget.name);
+    if (isSpent(budget, units)) return { budget, isSpent: true };
+    if (roomIn(budget, units) <= 0) lack ??= { budget, isSpent: false };
+  }
+  return lack;
+}
+
+/** A URL that lacks nothing takes its units. */
+export function takeUnits(
+  state: FrontierState,
+  view: JobView,
+  budgets: readonly Budget[],
+  host: string,
+  out: Effects,
+  context: StepContext,
+): void {
+  for (const budget of budgets) {
+    if (hasUnit(state, view, budget, host)) continue;
+    const units = unitsOf(state, view, budget.name);
+    if (isHostsBudget(budget)) {
+      units.used += 1;
+      put(state, out, keys.budget(view, hostMark(host)), 1);
+    } else units.out += 1;
+    putUnits(state, view, budget, units, out);
+    if (isHostsBudget(budget)) report(view, budget, units, out, context);
+  }
+}
+
+/** A URL that held its units has come to its end. */
+export function settleUnits(
+  state: FrontierState,
+  view: JobView,
+  job: Job,
+  budgets: readonly Budget[],
+  how: "used" | "freed",
+  out: Effects,
+  context: StepContext,
+): void {
+  for (const budget of budgets) {
+    if (isHostsBudget(budget)) continue;
+    const units = unitsOf(state, view, budget.name);
+    units.out -= 1;
+    if (how === "used") units.used += 1;
+    const returned = giveBackUnits(state, view, job, budget, units);
+    putUnits(state, view, budget, units, out);
+    if (budget.shared === null) continue;
+    if (how === "used" || returned) report(view, budget, units, out, context);
+    if (how === "freed") openGates(state, view, budget.name);
+  }
+}
+
+/** Asks for as much as could be used at once, where that has not been asked for. */
+export function askForUnits(
+  state: FrontierState,
+  view: JobView,
+  budget: Budget,
+  domain: string,
+  out: Effects,
+  context: StepContext,
+): void {
+  if (budget.shared === null) return;
+  const units = unitsOf(state, view, budget.name);
+  const waiting = isHostsBudget(budget)
+    ? 1 + [...view.gated].filter(([other, name]) => name === budget.name && other !== domain).length
+    : (state.hosts.get(domain)?.freshOf(view.id) ?? 0);
+  const wanted = units.granted + Math.max(1, Math.min(waiting, state.options.grantsAtOnce));
+  if (wanted <= units.wanted) return;
+  units.wanted = wanted;
+  putUnits(state, view, budget, units, out);
+  report(view, budget, units, out, context);
+}
+
+/** Where others want units, those that nothing could use here go back. True where some did. */
+export function giveBackUnits(
+  state: FrontierState,
+  view: JobView,
+  job: Job,
+  budget: Budget,
+  units: Units,
+): boolean {
+  if (budget.shared === null || !units.recall) return false;
+  const room = roomIn(budget, units);
+  if (room <= 0) return false;
+  const spare = room - needOf(state, view, job, budget.shared.domain, isHostsBudget(budget), room);
+  if (spare <= 0) return false;
+  units.returned += spare;
+  return true;
+}
+
+/** What waits has become less: units that nothing could use any more go back, where others want them. */
+export function returnSpare(
+  state: FrontierState,
+  view: JobView,
+  job: Job,
+  budget: Budget,
+  out: Effects,
+  context: StepContext,
+): void {
+  if (budget.shared === null) return;
+  const units = unitsOf(state, view, budget.name);
+  if (!giveBackUnits(state, view, job, budget, units)) return;
+  putUnits(state, view, budget, units, out);
+  report(view, budget, units, out, context);
+}
+
+/**
+ * Units that what waits could use, counted up to `enough`. What lacks a unit of an earlier budget uses none of a later
+ * one: else two tasks could each keep what the other lacks.
+ */
+function needOf(
+  state: FrontierState,
+  view: JobView,
+  job: Job,
+  domain: string,
+  areHosts: boolean,
+  enough: number,
+): number {
+  let need = 0;
+  for (const host of view.hosts) {
+    if (need >= enough) break;
+    if (!host.endsWith(domain) || registrableDomain(host) !== domain) continue;
+    const fresh = state.hosts.get(host)?.freshOf(view.id) ?? 0;
+    if (fresh === 0) continue;
+    const isMarked = state.entries.get(keys.budget(view, hostMark(host))) !== undefined;
+    if (areHosts) need += isMarked ? 0 : 1;
+    else if (isMarked || !lacksHosts(state, view, job, host)) need += fresh;
+  }
+  return need;
+}
+
+function lacksHosts(state: FrontierState, view: JobView, job: Job, host: string): boolean {
+  const budgets = budgetsOfHost(job, host).filter(isHostsBudget);
+  return lackOf(state, view, budgets, host) !== null;
+}
+
+/** What waited for units of the budget on whole hosts has its turn again. */
+export function openGates(state: FrontierState, view: JobView, name: string): void {
+  for (const [domain, waitsFor] of view.gated) {
+    if (waitsFor !== name) continue;
+    view.gated.delete(domain);
+    state.makeReady(domain);
+  }
+}
+
+/** URLs on hosts that wait for units; those of one host all wait for the same. */
+export function gatedFresh(state: FrontierState, view: JobView): number {
+  let sum = 0;
+  for (const domain of view.gated.keys()) sum += state.hosts.get(domain)?.freshOf(view.id) ?? 0;
+  return sum;
+}
+
+/** Tells the task of the domain, in the same transaction. */
+export function report(
+  view: JobView,
+  { max, shared }: Budget,
+  { used, returned, wanted }: Units,
+  out: Effects,
+  { task, partitionOf }: StepContext,
+): void {
+  if (shared === null) return;
+  const { unit, domain } = shared;
+  out.push({
+    kind: "send",
+    topic: topics.counters.name,
+    key: budgetKey(view.id, task, domainBudgetName(unit, domain)),
+    partition: partitionOf(domain),
+    latest: true,
+    value: { kind: "budget", job: view.id, run: view.run, task, domain, unit, max, used, returned, wanted },
+  });
+}
+
+/** Under which what is said of a shared budget lies in `crawl.counters` and `crawl.grants`. */
+export const budgetKey = (job: string, task: number, name: string): string => `${job}/${task}/${name}`;

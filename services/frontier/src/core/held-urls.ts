@@ -1,0 +1,101 @@
+/** URLs set aside until a unit of a budget for their path comes back, or is known never to. */
+import type { Job } from "@sluice/records";
+import type { StepContext } from "@sluice/topology";
+import { budgetsOf, type Budget } from "./budget-rules.ts";
+import { isSpent, roomIn, unitsOf } from "./budget-units.ts";
+import { saveView, sendRefused, type Effects } from "./effects.ts";
+import { entryOf, storedEntry, type OpenEntry, type StoredEntry } from "./entry.ts";
+import { skip } from "./halting.ts";
+import { jobOf } from "./jobs.ts";
+import type { JobView } from "./job-view.ts";
+import { keys, parseHeld } from "./keys.ts";
+import { putToWait, rankedPlace } from "./places.ts";
+import { put } from "./put.ts";
+import type { FrontierState } from "./state.ts";
+
+/** Held URLs that one step takes up or gives up. */
+const pieceMax = 200;
+
+/** The URL was taken from its queue and lacks a unit. */
+export function hold(
+  state: FrontierState,
+  view: JobView,
+  entry: OpenEntry,
+  { name }: Budget,
+  out: Effects,
+): void {
+  entry.delayedBy = "budget";
+  view.waits(entry);
+  view.known.set(entry.urlId, "held", entry.depth, rankedPlace(entry));
+  put(state, out, keys.held(view.number, name, entry), storedEntry(entry));
+}
+
+/** The budget is spent: the URL ends without a fetch, with an event and a reason. */
+export function giveUpForBudget(
+  state: FrontierState,
+  view: JobView,
+  entry: OpenEntry,
+  { reason, detail }: Budget,
+  out: Effects,
+  nowMs: number,
+): void {
+  sendRefused(view, entry, reason, detail, out, nowMs);
+  skip(state, view, entry, reason, out);
+}
+
+/** The budget has units again, or none for ever: takes up as many URLs, or gives up some at a time. */
+export function wakeHeld(
+  state: FrontierState,
+  view: JobView,
+  budget: Budget,
+  out: Effects,
+  nowMs: number,
+): void {
+  const { name } = budget;
+  const units = unitsOf(state, view, name);
+  const isOver = isSpent(budget, units);
+  const limit = isOver ? pieceMax : Math.min(pieceMax, roomIn(budget, units));
+  const prefix = keys.heldBy(view.number, name);
+  const found = limit > 0 ? state.entries.first(prefix, limit) : [];
+  for (const [key, value] of found) {
+    const entry = entryOf(parseHeld(key), value as StoredEntry);
+    put(state, out, key, null);
+    view.waitsNoMore(entry);
+    entry.delayedBy = null;
+    if (isOver) giveUpForBudget(state, view, entry, budget, out, nowMs);
+    else putToWait(state, view, entry, out, nowMs);
+  }
+  if (found.length === pieceMax) state.unholding.add(prefix);
+  else state.unholding.delete(prefix);
+}
+
+/** Goes on with what was too much for one step, or was left when the task was taken up; true where there was some. */
+export function wakeSomeHeld(
+  state: FrontierState,
+  out: Effects,
+  nowMs: number,
+  context: StepContext,
+): boolean {
+  for (const prefix of state.unholding) {
+    state.unholding.delete(prefix);
+    const [first] = state.entries.first(prefix, 1);
+    if (first === undefined) continue;
+    const [key, value] = first;
+    const parsed = parseHeld(key);
+    const view = [...state.views.values()].find(({ number }) => number === parsed.view);
+    const job = view === undefined ? undefined : jobOf(context, view.id);
+    if (view === undefined || job === undefined || view.halt !== null) continue;
+    const { url } = entryOf(parsed, value as StoredEntry);
+    const budget = budgetsOf(job, url).find(({ name }) => name === parsed.name);
+    if (budget === undefined) continue;
+    wakeHeld(state, view, budget, out, nowMs);
+    saveView(state, view, out, context);
+    return true;
+  }
+  return false;
+}
+
+/** Where a URL that is held may be stored. */
+export function heldKeys(view: JobView, job: Job, entry: OpenEntry): readonly string[] {
+  return budgetsOf(job, entry.url).map(({ name }) => keys.held(view.number, name, entry));
+}
