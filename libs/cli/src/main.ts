@@ -3,11 +3,14 @@ import { SluiceError, messageOf } from "@sluice/errors";
 import { Command, CommanderError } from "commander";
 import { crawlCommand } from "./crawl-command.ts";
 import { exitCodes, exitOfError, type Exit } from "./exit-codes.ts";
+import { handedOn } from "./last-words.ts";
 import { probeCommand } from "./probe-command.ts";
 import { topicsSubcommand } from "./topics-subcommand.ts";
 import { upCommand } from "./up-command.ts";
 
-process.exit(exitCodes[await run(process.argv.slice(2))].code);
+const exitCode = exitCodes[await run(process.argv.slice(2))].code;
+await handedOn([process.stdout, process.stderr]);
+process.exit(exitCode);
 
 async function run(args: readonly string[]): Promise<Exit> {
   let exit: Exit = "done";
