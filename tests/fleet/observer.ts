@@ -2,6 +2,7 @@ import { kafkajsBroker } from "@sluice/broker";
 import { prepareTopics } from "@sluice/process";
 import {
   jobSchema,
+  defaultLayout,
   partitionOf,
   topics,
   type CrawlEvent,
@@ -40,7 +41,7 @@ export class Observer {
     partitions: number,
     keeps = true,
   ): Promise<Observer> {
-    const layout: TopicLayout = { prefix, partitions, retentionMs: null, replicationFactor: null };
+    const layout: TopicLayout = { ...defaultLayout, prefix, partitions };
     const broker = kafkajsBroker({ brokers: [...brokers], clientId: `${prefix}observer` });
     await prepareTopics(broker, layout, true);
     const observer = new Observer(broker, layout);

@@ -139,7 +139,13 @@ export class Bench {
       ...(latency === undefined ? {} : { latency }),
     });
     this.user = this.cluster.connect("user");
-    this.layout = { prefix: "", partitions, retentionMs: null, replicationFactor: null };
+    this.layout = {
+      prefix: "",
+      partitions,
+      politenessKey: "host",
+      retentionMs: null,
+      replicationFactor: null,
+    };
   }
 
   life(instance = "a", options: LifeOptions = {}): Life {

@@ -1,10 +1,11 @@
 /**
  * Runs the simulation: `npm run -s simulate -- --seeds 10000 [--from 1] [--threads 2]`, or one seed once more with
- * `--seed 4711 [--trace]`. Violations go to standard error, each with its seed; the last line, on standard output,
+ * `--seed 4711 [--trace]`; with `--key registrable-domain` host names of one registrable domain share their clock. Violations go to standard error, each with its seed; the last line, on standard output,
  * is JSON: seeds, violations, steps, seconds. With `--trace` standard error has all that happened in the run.
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
+import { politenessKeys } from "@sluice/records";
 import { simulate } from "./fleet.ts";
 import { runSeed, type RunReport } from "./run.ts";
 
@@ -15,10 +16,13 @@ const { values } = parseArgs({
     seed: { type: "string" },
     threads: { type: "string", default: String(Math.min(2, availableParallelism())) },
     bug: { type: "string" },
+    key: { type: "string", default: "host" },
     trace: { type: "boolean", default: false },
   },
 });
 
+const politenessKey = politenessKeys.find((each) => each === values.key);
+if (politenessKey === undefined) throw new Error(`--key is ${politenessKeys.join(" or ")}`);
 const startMs = performance.now();
 const sum = { seeds: 0, violations: 0, steps: 0 };
 
@@ -37,6 +41,7 @@ if (values.seed === undefined) {
     from: numberOf("from", from),
     count: numberOf("seeds", seeds),
     threads: numberOf("threads", threads),
+    politenessKey,
     ...(bug === undefined ? {} : { bug }),
     onRun: tell,
   });
@@ -44,6 +49,7 @@ if (values.seed === undefined) {
   const report = await runSeed(
     numberOf("seed", values.seed),
     values.trace ? (line) => process.stderr.write(`${line}\n`) : undefined,
+    politenessKey,
   );
   tell(report);
   process.stderr.write(`seed ${report.seed}: trace ${report.hash}\n`);

@@ -1,5 +1,6 @@
 /** Threads that share the seeds of a simulation. */
 import { Worker } from "node:worker_threads";
+import type { PolitenessKey } from "@sluice/records";
 import type { RunReport } from "./run.ts";
 import type { SeedRange, WorkerTask } from "./worker.ts";
 
@@ -11,6 +12,8 @@ export interface FleetOptions {
   readonly times?: number;
   /** Name of a planted bug. */
   readonly bug?: string;
+  /** By host where omitted. */
+  readonly politenessKey?: PolitenessKey;
   /** With every run, in any order. True: no more seeds are begun. */
   readonly onRun: (report: RunReport) => boolean;
 }
@@ -19,7 +22,8 @@ export interface FleetOptions {
 const atOnce = 10;
 
 /** Runs the seeds. Rejects where a run throws, which is a bug of the simulation itself. */
-export async function simulate({ from, count, threads, times = 1, bug, onRun }: FleetOptions): Promise<void> {
+export async function simulate(options: FleetOptions): Promise<void> {
+  const { from, count, threads, times = 1, bug = null, politenessKey = "host", onRun } = options;
   let next = from;
   const end = from + count;
   const take = (): SeedRange | null => {
@@ -33,7 +37,7 @@ export async function simulate({ from, count, threads, times = 1, bug, onRun }: 
   };
   await Promise.all(
     Array.from({ length: Math.min(threads, Math.ceil(count / atOnce)) }, () =>
-      work(take, stop, bug ?? null, onRun),
+      work(take, stop, { bug, politenessKey }, onRun),
     ),
   );
 }
@@ -41,10 +45,9 @@ export async function simulate({ from, count, threads, times = 1, bug, onRun }: 
 function work(
   take: () => SeedRange | null,
   stop: () => void,
-  bug: string | null,
+  task: WorkerTask,
   onRun: (report: RunReport) => boolean,
 ): Promise<void> {
-  const task: WorkerTask = { bug };
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: task });
   return new Promise<void>((resolve, reject) => {
     let left = 0;

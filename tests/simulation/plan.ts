@@ -7,7 +7,7 @@ import {
   type Random,
   seededRandom,
 } from "@sluice/broker/memory";
-import { jobSchema, type Job } from "@sluice/records";
+import { jobSchema, type Job, type PolitenessKey } from "@sluice/records";
 import { settingsOf, type Settings } from "./settings.ts";
 import { sitesOf } from "./site-plan.ts";
 import { type HostDefinition, urlOf } from "./site.ts";
@@ -77,6 +77,8 @@ export interface JobPlan {
 export interface Plan {
   readonly seed: number;
   readonly partitions: number;
+  /** What the domain of records is. By registrable domain the hosts are those of two. */
+  readonly politenessKey: PolitenessKey;
   readonly hosts: readonly HostDefinition[];
   readonly jobs: readonly JobPlan[];
   readonly actions: readonly Action[];
@@ -90,13 +92,13 @@ export interface Plan {
   readonly skewMsMax: number;
 }
 
-export function planOf(seed: number): Plan {
+export function planOf(seed: number, politenessKey: PolitenessKey = "host"): Plan {
   const random = seededRandom(seed);
   const partitions = random.between(1, 4);
-  const settings = settingsOf(random.fork("settings"));
+  const settings = settingsOf(random.fork("settings"), politenessKey);
   // One large host and a fetcher that wakes in the middle of its crawl, where others have gone on with it.
   const wakesLate = random.fork("shape").chance(0.05);
-  const { hosts, jobs, actions } = workOf(random.fork("work"), settings, wakesLate);
+  const { hosts, jobs, actions } = workOf(random.fork("work"), settings, wakesLate, politenessKey);
   const instances = {
     frontier: random.between(1, 2),
     "rate-limit": random.chance(0.3) ? 2 : 1,
@@ -114,6 +116,7 @@ export function planOf(seed: number): Plan {
   return {
     seed,
     partitions,
+    politenessKey,
     hosts,
     jobs,
     actions,
@@ -135,6 +138,7 @@ function workOf(
   random: Random,
   settings: Settings,
   isLong: boolean,
+  politenessKey: PolitenessKey,
 ): { hosts: readonly HostDefinition[]; jobs: readonly JobPlan[]; actions: readonly Action[] } {
   const jobCount = isLong ? 1 : random.chance(0.25) ? 2 : random.chance(0.05) ? 3 : 1;
   const shared = jobCount > 1 && random.chance(0.4);
@@ -155,6 +159,7 @@ function workOf(
   );
   const hosts = sitesOf(random.fork("sites"), {
     hosts: count,
+    politenessKey,
     pages: isLong ? random.between(35, 60) : pagesOf(random),
     groups,
     traps,

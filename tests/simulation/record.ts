@@ -48,7 +48,13 @@ const about: RecordedAbout = {
   jobs: plan.jobs.map(({ job, hosts }) => ({ job, hosts })),
 };
 const lines: RecordedLine[] = [about];
-const layout = { prefix: "", partitions: plan.partitions, retentionMs: null, replicationFactor: null };
+const layout = {
+  prefix: "",
+  partitions: plan.partitions,
+  politenessKey: "host" as const,
+  retentionMs: null,
+  replicationFactor: null,
+};
 for (const { name: topic, configs } of topicSpecs(layout)) {
   if (configs["cleanup.policy"] === "compact") world.cluster.compact(topic);
   for (const [partition, records] of world.cluster.committed(topic).entries()) {

@@ -108,7 +108,10 @@ export function calmPlan(
   partitions: number,
   sites: readonly HostDefinition[],
   jobs: readonly JobPlan[],
-): Pick<Plan, "seed" | "partitions" | "hosts" | "jobs" | "actions" | "faults" | "rates" | "instances"> & {
+): Pick<
+  Plan,
+  "seed" | "partitions" | "politenessKey" | "hosts" | "jobs" | "actions" | "faults" | "rates" | "instances"
+> & {
   readonly settings: Settings;
   readonly skewMsMax: number;
   readonly delivery: "exactly-once";
@@ -116,6 +119,7 @@ export function calmPlan(
   return {
     seed: 1,
     partitions,
+    politenessKey: "host",
     hosts: sites,
     jobs,
     actions: [],

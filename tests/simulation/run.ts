@@ -1,5 +1,5 @@
 /** One seed is one run: plan, world, faults, the way to the end, and what has to hold there. */
-import { topics } from "@sluice/records";
+import { topics, type PolitenessKey } from "@sluice/records";
 import { fetcherInputs } from "../../services/fetcher/src/step.ts";
 import { frontierInputs } from "../../services/frontier/src/step.ts";
 import { rateLimitInputs } from "../../services/rate-limit/src/step.ts";
@@ -34,8 +34,12 @@ const inputsOf: Readonly<Record<ServiceName, readonly string[]>> = {
   "result-sink": [topics.results.name],
 };
 
-export async function runSeed(seed: number, onLine?: (line: string) => void): Promise<RunReport> {
-  const plan = planOf(seed);
+export async function runSeed(
+  seed: number,
+  onLine?: (line: string) => void,
+  politenessKey?: PolitenessKey,
+): Promise<RunReport> {
+  const plan = planOf(seed, politenessKey);
   const world = new World(plan, onLine);
   await world.open();
   return await runToEnd(plan, world);

@@ -1,5 +1,6 @@
 /** Settings of the services as drawn for one run: some far below what anybody would choose, to meet every limit. */
 import type { Random } from "@sluice/broker/memory";
+import type { PolitenessKey } from "@sluice/records";
 import { defaultLimits, type RuntimeLimits } from "@sluice/runtime";
 import { defaultFetcherOptions, type FetcherOptions } from "../../services/fetcher/src/options.ts";
 import { defaultFrontierOptions, type FrontierOptions } from "../../services/frontier/src/options.ts";
@@ -29,7 +30,7 @@ function windowed(windowMax: number): FrontierOptions {
   return { ...defaultFrontierOptions, windowMax, headsMax: windowMax === usual ? headsMax : windowMax };
 }
 
-export function settingsOf(random: Random): Settings {
+export function settingsOf(random: Random, politenessKey: PolitenessKey = "host"): Settings {
   const slow = random.fork("slow calls");
   const requestMsMax = random.chance(0.3) ? 1400 : 700;
   const recordsHigh = random.chance(0.3) ? random.between(2, 12) : 2000;
@@ -60,6 +61,7 @@ export function settingsOf(random: Random): Settings {
     },
     frontier: {
       ...windowed(random.chance(0.3) ? random.between(1, 6) : defaultFrontierOptions.windowMax),
+      politenessKey,
       releasedMax: random.chance(0.2) ? random.between(1, 10) : defaultFrontierOptions.releasedMax,
       leaseMs: random.chance(0.1) ? random.between(2000, 8000) : defaultFrontierOptions.leaseMs,
       windowSpanMs: random.chance(0.2) ? random.between(200, 2000) : defaultFrontierOptions.windowSpanMs,
@@ -77,6 +79,7 @@ export function settingsOf(random: Random): Settings {
     },
     fetcher: {
       ...defaultFetcherOptions,
+      politenessKey,
       permitsMax: random.chance(0.1) ? random.between(1, 4) : defaultFetcherOptions.permitsMax,
       waitMaxMs: random.chance(0.1) ? random.between(300, 3000) : defaultFetcherOptions.waitMaxMs,
       robotsTimeoutMs: requestMsMax,

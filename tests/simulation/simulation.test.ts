@@ -46,6 +46,12 @@ describe("all services, the runtime and the broker in one process, one seed a ru
     await expectNoViolation(newFrom, newCount);
   });
 
+  it("keep them where host names of one registrable domain share their clock, measured over all of its hosts", async () => {
+    const { stderr, stdout } = await run(["--key", "registrable-domain", "--from", "1", "--seeds", "100"]);
+    expect(stderr).toBe("");
+    expect(JSON.parse(stdout)).toMatchObject({ seeds: 100, violations: 0 });
+  });
+
   it("do the same with the same seed, 100 of 100 times, and in another process", async () => {
     const seed = 23;
     const hashes: string[] = [];

@@ -1,5 +1,6 @@
 /** Draws the simulated web of one run: sites of all sizes, few large, with everything that real ones do. */
 import type { Random } from "@sluice/broker/memory";
+import type { PolitenessKey } from "@sluice/records";
 import type {
   Health,
   HostDefinition,
@@ -12,6 +13,7 @@ import type {
 
 export interface SiteOptions {
   readonly hosts: number;
+  readonly politenessKey: PolitenessKey;
   /** Pages of all hosts together, about. */
   readonly pages: number;
   /** Numbers of the hosts that link to each other. */
@@ -39,7 +41,7 @@ const pathOf = (page: number): string => (page === 0 ? "/" : `/p/${page}`);
 function hostOf(random: Random, number: number, pages: number, options: SiteOptions): HostDefinition {
   const group = options.groups.find((each) => each.includes(number)) ?? [number];
   const made = new Map<string, PageDefinition>();
-  const name = hostName(number);
+  const name = hostName(number, options);
   for (let page = 0; page < pages; page += 1) {
     made.set(pathOf(page), pageOf(random, number, page, pages, group, options));
   }
@@ -56,7 +58,8 @@ function hostOf(random: Random, number: number, pages: number, options: SiteOpti
   };
 }
 
-const hostName = (number: number): string => `h${number}.example`;
+const hostName = (number: number, { politenessKey }: SiteOptions): string =>
+  politenessKey === "host" ? `h${number}.example` : `h${number}.site-${number % 2}.example`;
 
 function pageOf(
   random: Random,
@@ -68,7 +71,7 @@ function pageOf(
 ): PageDefinition {
   const links: Link[] = [];
   const add = (to: Target): void => {
-    links.push(linkTo(random, number, to));
+    links.push(linkTo(random, number, to, options));
   };
   for (let child = page * 3 + 1; child <= page * 3 + 3 && child < pages; child += 1) {
     add({ host: number, path: pathOf(child) });
@@ -95,18 +98,18 @@ function pageOf(
 }
 
 /** The same page under another spelling. */
-function linkTo(random: Random, from: number, to: Target): Link {
-  const absolute = `http://${hostName(to.host)}${to.path}`;
+function linkTo(random: Random, from: number, to: Target, options: SiteOptions): Link {
+  const absolute = `http://${hostName(to.host, options)}${to.path}`;
   const spellings =
     to.host === from
       ? [
           to.path,
           `${to.path}#part`,
           absolute,
-          `http://${hostName(to.host).toUpperCase()}:80${to.path}`,
+          `http://${hostName(to.host, options).toUpperCase()}:80${to.path}`,
           `/x/..${to.path}`,
         ]
-      : [absolute, `${absolute}#top`, `HTTP://${hostName(to.host)}${to.path}`];
+      : [absolute, `${absolute}#top`, `HTTP://${hostName(to.host, options)}${to.path}`];
   return { href: spellings[random.between(0, spellings.length - 1)] ?? absolute, to };
 }
 

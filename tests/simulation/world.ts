@@ -92,7 +92,13 @@ export class World {
     };
     this.web = new SimulatedWeb(plan.hosts, this.clock, this.#random.fork("web"), observer);
     this.disk = new SimulatedDisk(this.#random.fork("disk"));
-    this.#layout = { prefix: "", partitions: plan.partitions, retentionMs: null, replicationFactor: null };
+    this.#layout = {
+      prefix: "",
+      partitions: plan.partitions,
+      politenessKey: plan.politenessKey,
+      retentionMs: null,
+      replicationFactor: null,
+    };
     const lives = new Map<string, Life>();
     const buffers = new BufferChecks(plan.settings, (life) => lives.get(life.name)?.holding ?? null, report);
     this.#surroundings = {

@@ -96,6 +96,7 @@ export async function crawl(options: CrawlOptions, env: NodeJS.ProcessEnv): Prom
     layout: {
       prefix: options.prefix,
       partitions: options.partitions ?? config.partitions,
+      politenessKey: config.politenessKey,
       retentionMs: options.retentionMs ?? config.retentionMs ?? null,
       replicationFactor: config.replicationFactor ?? null,
     },

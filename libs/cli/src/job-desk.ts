@@ -1,6 +1,6 @@
 /** A job in Kafka: its topics, what is known of it, and its record. */
 import { SluiceError } from "@sluice/errors";
-import { topicSpecs, untilPassed, type GroupBacklog } from "@sluice/process";
+import { createTopics, driftText, topicDrift, untilPassed, type GroupBacklog } from "@sluice/process";
 import { jobSchema, jobStatusSchema, partitionOf, topics, type Job, type TopicLayout } from "@sluice/records";
 import type { Broker, Clock } from "@sluice/runtime";
 import { hasEnded, planJob, type JobPlan, type KnownJob } from "./job-plan.ts";
@@ -29,16 +29,13 @@ export class JobDesk {
    */
   async plan(wanted: Job): Promise<JobPlan> {
     const { broker, clock, layout } = this.#options;
-    const specs = topicSpecs(layout);
-    const created = await broker.admin.createTopics(specs);
-    const drift = await broker.admin.topicDrift(specs);
+    const created = await createTopics(broker, layout);
+    const drift = await topicDrift(broker, layout);
     if (drift.length > 0) {
-      const lines = drift.map(
-        ({ topic, setting, expected, actual }) => `  ${topic}: ${setting} is ${actual}, not ${expected}`,
-      );
+      const lines = driftText(drift).replaceAll(/^/gm, "  ");
       throw new SluiceError(
         "SLUICE_TOPIC_DRIFT",
-        `The topics ${layout.prefix}* are not as --partitions, --retention and the table of topics have them:\n${lines.join("\n")}`,
+        `The topics ${layout.prefix}* are not as --partitions, --retention, the settings and the table of topics have them:\n${lines}`,
       );
     }
     const isNew = created.includes(layout.prefix + topics.jobs.name);

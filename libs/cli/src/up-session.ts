@@ -108,6 +108,7 @@ export async function up(options: UpOptions, env: NodeJS.ProcessEnv): Promise<Ex
   const layout = {
     prefix: options.prefix,
     partitions: options.partitions ?? config.partitions,
+    politenessKey: config.politenessKey,
     retentionMs: config.retentionMs ?? null,
     replicationFactor: config.replicationFactor ?? null,
   };

@@ -21,7 +21,13 @@ import { OrderlyStop } from "../src/orderly-stop.ts";
 import { OutFolder } from "../src/out-folder.ts";
 import { readCompacted } from "../src/read-compacted.ts";
 
-const layout = { prefix: "a.", partitions: 4, retentionMs: null, replicationFactor: null };
+const layout = {
+  prefix: "a.",
+  partitions: 4,
+  politenessKey: "host" as const,
+  retentionMs: null,
+  replicationFactor: null,
+};
 const partition = partitionOf("a", layout.partitions);
 const wanted = jobSchema.parse({ id: "a", seeds: ["https://a.example/"] });
 

@@ -136,6 +136,12 @@ export const commonSettings = {
     schema: integer(1, 1000).default(12),
     about: "Partitions of every co-partitioned topic. Permanent: a change moves keys.",
   }),
+  politenessKey: setting({
+    env: "SLUICE_POLITENESS_KEY",
+    schema: z.enum(["host", "registrable-domain"]).default("host"),
+    about:
+      "What shares a clock, connections and caps: each host name by itself, or all of a registrable domain. Permanent, and the same for all: a process that is set otherwise than the topics were made refuses to start.",
+  }),
   retentionMs: setting({
     env: "SLUICE_RETENTION_MS",
     schema: integer(60_000, Number.MAX_SAFE_INTEGER).optional(),

@@ -49,7 +49,9 @@ async function storesOf(
   probe: RuntimeProbe,
 ): Promise<StateStores> {
   if (changelog === null || config.stateDir === "memory") return memoryStores();
-  const dir = join(config.stateDir, await broker.admin.clusterId(), layout.prefix + name);
+  // Of topics that were made anew with other keys nothing may be believed that was kept of the former ones.
+  const keyed = layout.politenessKey === "host" ? "" : `.${layout.politenessKey}`;
+  const dir = join(config.stateDir, await broker.admin.clusterId(), layout.prefix + name + keyed);
   return diskStores({ dir, instance, nowMs: clock.nowMs, onEvent: probe.event });
 }
 

@@ -10,7 +10,7 @@ export { LagWatch } from "./lag-watch.ts";
 export type { Gauges, ServiceMeasurements } from "./measurements.ts";
 export { readinessChecks, type Check } from "./readiness.ts";
 export { runProcess, type ProcessContext, type ServiceDefinition } from "./run.ts";
-export { prepareTopics, topicSpecs } from "./topic-setup.ts";
+export { createTopics, driftText, prepareTopics, topicDrift, topicSpecs } from "./topic-setup.ts";
 export { topicsCommand } from "./topics-command.ts";
 export { runTopics, topicsActions, type TopicsAction, type TopicsRun } from "./topics-run.ts";
 export type { RunningTask } from "@sluice/runtime";

@@ -76,6 +76,7 @@ export async function runProcess<State, Rec extends InputRecord, Call, Outcome, 
   const layout: TopicLayout = {
     prefix: config.prefix,
     partitions: config.partitions,
+    politenessKey: config.politenessKey,
     retentionMs: config.retentionMs ?? null,
     replicationFactor: config.replicationFactor ?? null,
   };

@@ -37,6 +37,7 @@ export async function topicsCommand(
     const layout = {
       prefix: config.prefix,
       partitions: config.partitions,
+      politenessKey: config.politenessKey,
       retentionMs: config.retentionMs ?? null,
       replicationFactor: config.replicationFactor ?? null,
     };

@@ -1,7 +1,7 @@
 /** The topics of a cluster, made or looked at on their own: before services start, or where others make topics. */
 import type { Broker, Clock } from "@sluice/runtime";
 import type { TopicLayout } from "@sluice/records";
-import { driftText, topicSpecs } from "./topic-setup.ts";
+import { createTopics, driftText, topicDrift, topicSpecs } from "./topic-setup.ts";
 
 /** `create` makes what is missing; `wait` looks again until all is as it has to be; `check` looks once. */
 export const topicsActions = ["create", "check", "wait"] as const;
@@ -32,12 +32,12 @@ export async function runTopics({
 }: TopicsRun): Promise<boolean> {
   const specs = topicSpecs(layout);
   if (action === "create") {
-    for (const name of await broker.admin.createTopics(specs)) say(`${name}: created`);
+    for (const name of await createTopics(broker, layout)) say(`${name}: created`);
   }
   const untilMs = clock.monotonicMs() + (action === "wait" ? limitMs : 0);
   let toldBefore = "";
   for (;;) {
-    const drift = await broker.admin.topicDrift(specs);
+    const drift = await topicDrift(broker, layout);
     if (drift.length === 0) {
       say(`${specs.length} topics are as they have to be`);
       return true;

@@ -5,7 +5,13 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { openBrokerClock, type BrokerClock } from "../src/broker-clock.ts";
 import { topicSpecs } from "../src/topic-setup.ts";
 
-const layout = { prefix: "", partitions: 1, retentionMs: null, replicationFactor: null };
+const layout = {
+  prefix: "",
+  partitions: 1,
+  politenessKey: "host" as const,
+  retentionMs: null,
+  replicationFactor: null,
+};
 const hour = 3_600_000;
 
 let time: FakeClock;

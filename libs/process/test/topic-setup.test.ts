@@ -1,9 +1,15 @@
 import { FakeClock, memoryBroker } from "@sluice/broker/memory";
-import { topicList, type TopicLayout } from "@sluice/records";
+import { topics, topicsOf, type TopicLayout } from "@sluice/records";
 import { describe, expect, test } from "vitest";
-import { prepareTopics, topicSpecs } from "../src/topic-setup.ts";
+import { createTopics, prepareTopics, topicSpecs } from "../src/topic-setup.ts";
 
-const layout: TopicLayout = { prefix: "team-a.", partitions: 5, retentionMs: 60_000, replicationFactor: 3 };
+const layout: TopicLayout = {
+  prefix: "team-a.",
+  partitions: 5,
+  politenessKey: "host",
+  retentionMs: 60_000,
+  replicationFactor: 3,
+};
 
 function cluster() {
   const clock = new FakeClock();
@@ -13,7 +19,7 @@ function cluster() {
 describe("topics of a cluster", () => {
   test("are those of the table, by the layout", () => {
     const specs = topicSpecs(layout);
-    expect(specs).toHaveLength(topicList.length);
+    expect(specs).toHaveLength(topicsOf(layout).length);
     expect(
       specs.every(
         ({ name, replicationFactor }) => name.startsWith("team-a.crawl.") && replicationFactor === 3,
@@ -40,6 +46,28 @@ describe("topics of a cluster", () => {
       code: "SLUICE_TOPIC_DRIFT",
       message: expect.stringContaining("team-a.crawl.seeds: existence is absent, not present"),
     });
+  });
+
+  test("are refused where a process is set to another politeness key than they were made with, and stay as they are", async () => {
+    const grouped: TopicLayout = { ...layout, politenessKey: "registrable-domain" };
+    const mark = `team-a.${topics.registrableDomains.name}`;
+    expect(topicSpecs(grouped)).toHaveLength(topicSpecs(layout).length + 1);
+    for (const [made, other] of [
+      [layout, grouped],
+      [grouped, layout],
+    ] as const) {
+      const { clock, client } = cluster();
+      await clock.settle(prepareTopics(client, made, true));
+      for (const create of [true, false])
+        await expect(clock.settle(prepareTopics(client, other, create))).rejects.toMatchObject({
+          code: "SLUICE_TOPIC_DRIFT",
+          message: `team-a.crawl.links: SLUICE_POLITENESS_KEY is ${made.politenessKey}, not ${other.politenessKey}`,
+        });
+      expect(await clock.settle(createTopics(client, other))).toEqual([]);
+      await clock.settle(prepareTopics(client, made, false));
+      const marks = await clock.settle(client.admin.topicDrift([{ name: mark, partitions: 1, configs: {} }]));
+      expect(marks.some(({ setting }) => setting === "existence")).toBe(made === layout);
+    }
   });
 
   test("are refused, never changed, where they differ: one line for each difference", async () => {

@@ -23,6 +23,10 @@ export const hostSchema = z.object({
     .boolean()
     .default(false)
     .describe("It failed so long that its URLs are refused, but for one probe at a time."),
+  givenUpHosts: z
+    .array(z.string())
+    .default([])
+    .describe("Where several host names share the domain: those of them that were given up by themselves."),
   latencyMs: z.number().nonnegative().nullable().default(null).describe("Its time to first byte, smoothed."),
   breaker: z.enum(breakerStates).default("closed"),
   breakerUntilMs: z

@@ -71,12 +71,14 @@ export { resultSchema, type Result } from "./result.ts";
 export { boundSecretSchema, fieldValueSchema } from "./secret.ts";
 export { seedSchema, type Seed } from "./seed.ts";
 export { waitSources, type WaitSource } from "./wait-source.ts";
+export { isOfDomain, politenessKeyOf, politenessKeys, type PolitenessKey } from "./politeness-key.ts";
 export { hostOf } from "./url-host.ts";
 export {
   configsOf,
   defaultLayout,
   partitionsOf,
   topicList,
+  topicsOf,
   isKeyed,
   topicOf,
   topics,

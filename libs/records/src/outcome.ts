@@ -13,6 +13,10 @@ export const outcomeSchema = z.object({
   urlId: z.string(),
   attempt: z.int().positive(),
   by: z.enum(["fetcher", "rate-limit"]),
+  host: z
+    .string()
+    .optional()
+    .describe("Host name of the URL, where the domain is what several have in common."),
   kind: z
     .enum(outcomeKinds)
     .describe(

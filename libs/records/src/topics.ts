@@ -7,6 +7,7 @@ import { jobSchema } from "./job.ts";
 import { linkSchema } from "./link.ts";
 import { outcomeSchema } from "./outcome.ts";
 import { policySchema } from "./policy.ts";
+import type { PolitenessKey } from "./politeness-key.ts";
 import { resultSchema } from "./result.ts";
 import { seedSchema } from "./seed.ts";
 
@@ -22,6 +23,8 @@ export interface Topic {
   readonly cleanup: "delete" | "compact";
   /** How long records stay, for `delete`; null: as long as the key is current. */
   readonly retentionMs: number | null;
+  /** It is there only where domains are keyed so; always where omitted. */
+  readonly onlyWith?: PolitenessKey;
   /** Whose clock dates the records: the writer's where omitted. */
   readonly datedBy?: "broker";
   readonly writers: readonly string[];
@@ -225,6 +228,20 @@ export const topics = {
     public: false,
     about: "Empty records, dated by the broker: a process that writes one learns the broker's time.",
   }),
+  registrableDomains: topic({
+    name: "crawl.registrable-domains",
+    keyedBy: "nothing",
+    schema: null,
+    partitions: 1,
+    cleanup: "compact",
+    retentionMs: null,
+    onlyWith: "registrable-domain",
+    writers: ["cli"],
+    readers: ["frontier", "rate-limit", "fetcher", "result-sink", "api", "cli"],
+    public: false,
+    about:
+      "Empty. That it is there says that the domains of all others are registrable domains: who is set otherwise refuses to start.",
+  }),
   frontierState: state("frontier"),
   rateLimitState: state("rate-limit"),
   seedsDlq: deadLetters("crawl.seeds", "frontier"),
@@ -256,6 +273,8 @@ export interface TopicLayout {
   readonly prefix: string;
   /** Partitions of every co-partitioned topic; permanent, since a change moves keys. */
   readonly partitions: number;
+  /** What the domain of records is; permanent, since a change moves keys. */
+  readonly politenessKey: PolitenessKey;
   /** Overrides the retention of `delete` topics; null keeps the table's. */
   readonly retentionMs: number | null;
   /** Null: the broker's default. */
@@ -265,9 +284,14 @@ export interface TopicLayout {
 export const defaultLayout: TopicLayout = {
   prefix: "",
   partitions: 12,
+  politenessKey: "host",
   retentionMs: null,
   replicationFactor: null,
 };
+
+/** The topics of a cluster of that layout. */
+export const topicsOf = ({ politenessKey }: TopicLayout): readonly Topic[] =>
+  topicList.filter(({ onlyWith = politenessKey }) => onlyWith === politenessKey);
 
 export function partitionsOf(each: Topic, layout: TopicLayout): number {
   return each.partitions === "tasks" ? layout.partitions : each.partitions;

@@ -1,7 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { OutputBuffer } from "../src/output-buffer.ts";
 
-const layout = { prefix: "p.", partitions: 12, retentionMs: null, replicationFactor: null };
+const layout = {
+  prefix: "p.",
+  partitions: 12,
+  politenessKey: "host" as const,
+  retentionMs: null,
+  replicationFactor: null,
+};
 const send = (value: unknown, more: { key?: string; latest?: boolean; partition?: number } = {}) =>
   ({ kind: "send", topic: "crawl.counters", key: "k", value, ...more }) as const;
 

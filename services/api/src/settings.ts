@@ -28,10 +28,10 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   checkBinding(config.host, config.token);
   // Now, and not when the first job comes that needs them.
   if (config.direct) for (const each of directServices(env)) each.checkSettings(env);
-  const { prefix, partitions, retentionMs = null, replicationFactor = null } = config;
+  const { prefix, partitions, politenessKey, retentionMs = null, replicationFactor = null } = config;
   return {
     config,
-    layout: { prefix, partitions, retentionMs, replicationFactor },
+    layout: { prefix, partitions, politenessKey, retentionMs, replicationFactor },
     instance: config.instance ?? hostname(),
     shown: shown(allSettings, config),
   };

@@ -1,7 +1,7 @@
 import { hostSchema, policySchema, topics } from "@sluice/records";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Api } from "../src/api.ts";
-import { apiWorld, ask as answerOf, keyed, texts, type Answer, type ApiWorld } from "./api-world.ts";
+import { apiWorld, ask as answerOf, keyed, layout, texts, type Answer, type ApiWorld } from "./api-world.ts";
 
 let world: ApiWorld;
 let api: Api;
@@ -49,11 +49,27 @@ describe("a host", () => {
   it("of which nothing is known is shown with its policy alone; a pattern is no host", async () => {
     expect((await ask("GET", "/v1/hosts/new.example")).body).toEqual({
       host: "new.example",
+      domain: "new.example",
       known: null,
       policy: {},
       patterns: [],
     });
     expect((await ask("GET", "/v1/hosts/*.example")).status).toBe(400);
+  });
+
+  it("that shares its clock is shown with what was told of its registrable domain, and reset with it", async () => {
+    const grouped = { ...layout, politenessKey: "registrable-domain" as const };
+    api = await world.replica("api-2", { layout: grouped });
+    await world.write([keyed(topics.hosts.name, "site.example", { ...told, domain: "site.example" })]);
+    expect((await ask("GET", "/v1/hosts/www.site.example")).body).toMatchObject({
+      host: "www.site.example",
+      domain: "site.example",
+      known: { breaker: "open" },
+    });
+    expect((await ask("POST", "/v1/hosts/www.site.example/breaker/reset")).status).toBe(202);
+    expect((await ask("GET", "/v1/policies/site.example")).body).toMatchObject({
+      forgetFailuresBeforeMs: expect.any(Number),
+    });
   });
 
   it("has its breaker reset by a word that all services read, and its policy stays", async () => {

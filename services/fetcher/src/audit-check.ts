@@ -3,7 +3,8 @@
 /** What the check reads of a line; `time` is when the request began. */
 export interface AuditedRequest {
   readonly atMs: number;
-  readonly host: string;
+  /** Whose clock it keeps: a host, or the registrable domain of several. */
+  readonly domain: string;
   readonly waitMs: number;
   readonly waitSource: string;
   readonly perMinuteMax: number | null;
@@ -41,8 +42,8 @@ export function checkAudit(lines: Iterable<string>): AuditReport {
     if (found === "other" || found === "unreadable") continue;
     requests += 1;
     waits[found.waitSource] = (waits[found.waitSource] ?? 0) + 1;
-    const known = byHost.get(found.host);
-    if (known === undefined) byHost.set(found.host, [found]);
+    const known = byHost.get(found.domain);
+    if (known === undefined) byHost.set(found.domain, [found]);
     else known.push(found);
   }
   const faults: string[] = [];
@@ -71,13 +72,15 @@ function checkHost(all: readonly AuditedRequest[], faults: string[]): number {
     const gapMs = before === undefined ? Infinity : request.atMs - before.atMs;
     if (gapMs + toleranceMs < request.waitMs)
       faults.push(
-        `${request.host}: asked ${gapMs} ms after the request before, ${request.waitMs} ms had to be waited (${request.waitSource})`,
+        `${request.domain}: asked ${gapMs} ms after the request before, ${request.waitMs} ms had to be waited (${request.waitSource})`,
       );
     while ((all[first]?.atMs ?? Infinity) <= request.atMs - minuteMs) first += 1;
     const inMinute = index - first + 1;
     highest = Math.max(highest, inMinute);
     if (request.perMinuteMax !== null && inMinute > request.perMinuteMax)
-      faults.push(`${request.host}: ${inMinute} requests in a minute, ${request.perMinuteMax} were allowed`);
+      faults.push(
+        `${request.domain}: ${inMinute} requests in a minute, ${request.perMinuteMax} were allowed`,
+      );
   }
   return highest;
 }
@@ -92,12 +95,12 @@ function requestOf(line: string): AuditedRequest | "other" | "unreadable" {
   if (typeof json !== "object" || json === null) return "unreadable";
   const fields = json as Readonly<Record<string, unknown>>;
   if (fields["event"] !== "request") return "other";
-  const { time, host, waitMs, waitSource, perMinuteMax } = fields;
+  const { time, host, domain = host, waitMs, waitSource, perMinuteMax } = fields;
   const atMs = typeof time === "string" ? Date.parse(time) : Number.NaN;
-  if (Number.isNaN(atMs) || typeof host !== "string" || typeof waitMs !== "number") return "unreadable";
+  if (Number.isNaN(atMs) || typeof domain !== "string" || typeof waitMs !== "number") return "unreadable";
   return {
     atMs,
-    host,
+    domain,
     waitMs,
     waitSource: String(waitSource),
     perMinuteMax: typeof perMinuteMax === "number" ? perMinuteMax : null,

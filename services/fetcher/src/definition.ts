@@ -13,7 +13,7 @@ import { SecretStore } from "./secrets.ts";
 import { UnlistedFailures } from "./unlisted-failures.ts";
 import { fetcherInputs, fetcherStep, fetcherTables } from "./step.ts";
 
-export const fetcherService = hostable("fetcher", fetcherSettings, ({ clock, config, log }) => {
+export const fetcherService = hostable("fetcher", fetcherSettings, ({ clock, config, layout, log }) => {
   const client = createCrawlerClient(config);
   const reader = bodyReader();
   const secrets = new SecretStore({
@@ -33,7 +33,11 @@ export const fetcherService = hostable("fetcher", fetcherSettings, ({ clock, con
     () => clock.monotonicMs(),
   );
   return {
-    step: fetcherStep({ ...defaultFetcherOptions, robotsRetryMs: config.robotsRetryMs }),
+    step: fetcherStep({
+      ...defaultFetcherOptions,
+      politenessKey: layout.politenessKey,
+      robotsRetryMs: config.robotsRetryMs,
+    }),
     inputs: fetcherInputs,
     tables: fetcherTables,
     changelog: null,

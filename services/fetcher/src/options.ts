@@ -1,5 +1,9 @@
+import type { PolitenessKey } from "@sluice/records";
+
 /** What an operator may set of the fetcher's own behaviour. */
 export interface FetcherOptions {
+  /** What the domain of records is. */
+  readonly politenessKey: PolitenessKey;
   /** Permits of one domain taken in at once. */
   readonly permitsMax: number;
   /** A wait beyond this goes back to the frontier. */
@@ -7,6 +11,8 @@ export interface FetcherOptions {
   readonly robotsTimeoutMs: number;
   /** How long an answer to robots.txt holds (RFC 9309 §2.4: not more than 24 hours). */
   readonly robotsTtlMs: number;
+  /** Origins of one domain whose robots.txt is remembered; beyond it those read longest ago are asked for again. */
+  readonly originsMax: number;
   /** First wait before a robots.txt that could not be had is asked for again; it doubles. */
   readonly robotsRetryMs: number;
   readonly robotsRetryMaxMs: number;
@@ -21,10 +27,12 @@ export interface FetcherOptions {
 }
 
 export const defaultFetcherOptions: FetcherOptions = {
+  politenessKey: "host",
   permitsMax: 100,
   waitMaxMs: 60_000,
   robotsTimeoutMs: 30_000,
   robotsTtlMs: 86_400_000,
+  originsMax: 1000,
   robotsRetryMs: 5000,
   robotsRetryMaxMs: 600_000,
   retryAfterMaxMs: 86_400_000,

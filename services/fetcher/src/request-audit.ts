@@ -5,6 +5,8 @@ import type { FetchCall, RequestWait } from "./calls.ts";
 
 export interface AuditLine extends RequestWait {
   readonly host: string;
+  /** What the host shares its clock with; itself, or its registrable domain. */
+  readonly domain: string;
   readonly kind: FetchCall["kind"];
   readonly url: string;
 }
@@ -29,7 +31,7 @@ export class RequestAudit {
   }
 
   /** What the line of a request will say. */
-  expect(request: FetchRequest, { kind, url, wait }: FetchCall): void {
-    this.#lines.set(request, { host: hostOf(url), kind, url, ...wait });
+  expect(request: FetchRequest, { kind, domain, url, wait }: FetchCall): void {
+    this.#lines.set(request, { host: hostOf(url), domain, kind, url, ...wait });
   }
 }

@@ -124,6 +124,7 @@ describe("the audit", () => {
     expect(lines).toHaveLength(2);
     expect(lines[0]).toEqual({
       host: "a.example",
+      domain: "a.example",
       kind: "robots",
       url: "http://a.example:8080/robots.txt",
       ...noWait.wait,

@@ -27,6 +27,7 @@ export const frontierService = hostable(
     return {
       step: frontierStep({
         ...defaultFrontierOptions,
+        politenessKey: layout.politenessKey,
         windowMax: config.windowMax,
         releasedMax: config.releasedMax,
         leaseMs: config.leaseMs,

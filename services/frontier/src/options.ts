@@ -1,5 +1,9 @@
+import type { PolitenessKey } from "@sluice/records";
+
 /** What an operator may set of the frontier's own behaviour. */
 export interface FrontierOptions {
+  /** What the domain of records is. */
+  readonly politenessKey: PolitenessKey;
   /** Most URLs of one domain released and unanswered. */
   readonly windowMax: number;
   /** Most URLs of one task released and unanswered, over all its domains. */
@@ -23,6 +27,7 @@ export interface FrontierOptions {
 }
 
 export const defaultFrontierOptions: FrontierOptions = {
+  politenessKey: "host",
   windowMax: 100,
   releasedMax: 1000,
   headsMax: 10_000,

@@ -1,6 +1,7 @@
+import { hostOf } from "@sluice/records";
 import type { Gauges, Measurement } from "@sluice/process";
 import type { StepContext } from "@sluice/topology";
-import { isDead } from "./core/dead-host.ts";
+import { isDead, lifeOf } from "./core/dead-host.ts";
 import type { Domain, RateLimitState } from "./core/domains.ts";
 import { checkRate } from "./core/check-rate.ts";
 import { holdOf, startOf } from "./core/pace.ts";
@@ -51,7 +52,7 @@ function gaugeHost(domain: Domain, context: StepContext, nowMs: number, options:
   const first = waiting.values().next().value;
   if (first === undefined) return { state: out.size > 0 ? "ready" : "idle", ready: 0 };
   const politeness = politenessFor(context, first);
-  const dead = isDead(pace, options);
+  const dead = isDead(lifeOf(domain, hostOf(first.url)), options);
   const isEarly = startOf(pace, politeness, options).ms > nowMs + options.leadMs;
   if (isEarly) {
     const { hold } = holdOf(pace, politeness.delayMs, nowMs + options.leadMs);

@@ -29,6 +29,8 @@ export interface PaceOptions {
    * but for one probe a back-off, until it answers.
    */
   readonly deadAfterFailures: number;
+  /** Host names of one domain that fail now, of which that is remembered. */
+  readonly failingHostsMax: number;
   readonly deadAfterMs: number;
 }
 
@@ -48,5 +50,6 @@ export const defaultPaceOptions: PaceOptions = {
   outcomeMaxMs: 600_000,
   forgetAfterMs: 6 * 3_600_000,
   deadAfterFailures: 10,
+  failingHostsMax: 64,
   deadAfterMs: 600_000,
 };

@@ -10,6 +10,7 @@ const domainOf = (out = 0): Domain => ({
   pace: newPace(),
   waiting: new Map(),
   out: new Map(Array.from({ length: out }, (_, index) => [String(index), 0])),
+  lives: new Map(),
   told: "",
 });
 const politeness = (fields: Partial<Politeness>): Politeness => ({

@@ -1,12 +1,13 @@
 /** What hosts are promised, measured in the simulated servers: gaps, connections, robots.txt, Retry-After. */
 import type { SimClock } from "@sluice/broker/memory";
-import { partitionOf } from "@sluice/records";
+import { partitionOf, politenessKeyOf } from "@sluice/records";
+import { registrableDomain } from "@sluice/web";
 import type { LifeName, Observer, Report, StepSeen } from "../observer.ts";
 import type { Plan } from "../plan.ts";
 import { isForbidden } from "../site.ts";
 import type { Visit, WebObserver } from "../web.ts";
 
-/** The mildest of what the jobs that know the host ask for. */
+/** The mildest of what the jobs that know a host of the domain ask for. */
 interface Manners {
   delayMs: number;
   concurrency: number;
@@ -25,46 +26,55 @@ export class PolitenessChecks implements Observer, WebObserver {
   readonly #clock: SimClock;
   readonly #plan: Plan;
   readonly #report: Report;
-  readonly #manners: readonly Manners[];
-  readonly #last = new Map<number, Visit>();
-  readonly #open = new Map<number, Visit[]>();
+  /** By number of the host: what it shares its clock with. */
+  readonly #domains: readonly string[];
+  readonly #manners: ReadonlyMap<string, Manners>;
+  readonly #last = new Map<string, Visit>();
+  readonly #open = new Map<string, Visit[]>();
   readonly #knowledge = new Map<string, Knowledge>();
 
   constructor(plan: Plan, clock: SimClock, report: Report) {
     this.#plan = plan;
     this.#clock = clock;
     this.#report = report;
-    this.#manners = plan.hosts.map((_, host) => {
-      const jobs = plan.jobs.filter((each) => each.hosts.includes(host)).map(({ job }) => job.politeness);
-      return {
-        delayMs: Math.min(...jobs.map(({ delayMs }) => delayMs)),
-        concurrency: Math.max(...jobs.map(({ concurrencyPerHost }) => concurrencyPerHost)),
-      };
-    });
+    this.#domains = plan.hosts.map(({ name }) =>
+      politenessKeyOf(plan.politenessKey, name, registrableDomain),
+    );
+    this.#manners = new Map(
+      this.#domains.map((domain) => {
+        const jobs = plan.jobs
+          .filter(({ hosts }) => hosts.some((host) => this.#domains[host] === domain))
+          .map(({ job }) => job.politeness);
+        const delayMs = Math.min(...jobs.map((each) => each.delayMs));
+        const concurrency = Math.max(...jobs.map(({ concurrencyPerHost }) => concurrencyPerHost));
+        return [domain, { delayMs, concurrency }];
+      }),
+    );
   }
 
   /** A task taken up anew knows nothing of what its last owner was told, even where that was the same process. */
   stepped(life: LifeName, { input, context }: StepSeen): void {
     if (life.service !== "fetcher" || input.kind !== "restored") return;
-    for (const [host, { name }] of this.#plan.hosts.entries()) {
-      if (partitionOf(name, this.#plan.partitions) === context.task)
+    for (const [host, domain] of this.#domains.entries()) {
+      if (partitionOf(domain, this.#plan.partitions) === context.task)
         this.#knowledge.delete(`${life.name}/${host}`);
     }
   }
 
   began(visit: Visit): void {
-    const { delayMs, concurrency } = this.#manners[visit.host] ?? { delayMs: 0, concurrency: 1 };
-    const last = this.#last.get(visit.host);
-    this.#last.set(visit.host, visit);
+    const domain = this.#domains[visit.host] ?? "";
+    const { delayMs, concurrency } = this.#manners.get(domain) ?? { delayMs: 0, concurrency: 1 };
+    const last = this.#last.get(domain);
+    this.#last.set(domain, visit);
     const show = (): string => `${text(visit)} after ${last === undefined ? "none" : text(last)}`;
     if (last !== undefined && visit.startMs - last.startMs < delayMs)
       this.#report("requests to a host are a delay apart", `${delayMs} ms: ${show()}`);
     const isSameProcess = last?.by === visit.by;
     if (concurrency === 1 && isSameProcess && visit.startMs - last.endMs < delayMs)
       this.#report("a request waits a delay from the end of the one before", `${delayMs} ms: ${show()}`);
-    const open = (this.#open.get(visit.host) ?? []).filter(({ endMs }) => endMs > visit.startMs);
+    const open = (this.#open.get(domain) ?? []).filter(({ endMs }) => endMs > visit.startMs);
     open.push(visit);
-    this.#open.set(visit.host, open);
+    this.#open.set(domain, open);
     if (open.length > concurrency)
       this.#report(
         "a host has no more connections than allowed",

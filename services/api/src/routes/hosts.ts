@@ -6,10 +6,12 @@ import {
   patternsFor,
   policyOf,
   policyPatternSchema,
+  politenessKeyOf,
   policySchema,
   type TopicLayout,
 } from "@sluice/records";
 import type { Broker, Clock } from "@sluice/runtime";
+import { registrableDomain } from "@sluice/web";
 import { readHost } from "../host-reader.ts";
 import { patternParam } from "../pattern-param.ts";
 import type { PolicyBook } from "../policy-book.ts";
@@ -20,6 +22,7 @@ const hostParam = patternParam.refine((text) => !/^(\*|\.)/.test(text), "one hos
 const params = z.object({ host: hostParam });
 const viewSchema = z.object({
   host: z.string(),
+  domain: z.string().describe("What it shares its clock with: itself, or its registrable domain."),
   known: hostSchema
     .nullable()
     .describe("What rate-limit told of it last; null: it was not asked, or not for hours."),
@@ -51,9 +54,16 @@ export function addHostRoutes(app: FastifyInstance, options: HostRoutesOptions):
       responses: { 200: { description: "The host, as it was told last.", schema: viewSchema } },
     },
     async ({ params: { host } }) => {
-      const [known] = await Promise.all([readHost(broker, layout, host), desk.refresh()]);
+      const domain = politenessKeyOf(layout.politenessKey, host, registrableDomain);
+      const [known] = await Promise.all([readHost(broker, layout, domain), desk.refresh()]);
       const policy = policySchema.omit({ updatedAtMs: true, note: true }).parse(policyOf(host, book.all));
-      return { host, known, policy, patterns: patternsFor(host).filter((pattern) => book.all.has(pattern)) };
+      return {
+        host,
+        domain,
+        known,
+        policy,
+        patterns: patternsFor(host).filter((pattern) => book.all.has(pattern)),
+      };
     },
   );
   route(
@@ -61,13 +71,18 @@ export function addHostRoutes(app: FastifyInstance, options: HostRoutesOptions):
     {
       method: "POST",
       url: "/v1/hosts/:host/breaker/reset",
-      summary: "Failures of the host until now count no more: its breaker closes, its back-off ends.",
+      summary:
+        "Failures of the host, and of what shares its clock, until now count no more: its breaker closes, its back-off ends.",
       params,
       responses: { 202: { description: "Written; it takes effect in a moment.", schema: resetSchema } },
     },
     async ({ params: { host }, reply }) => {
       const forgetFailuresBeforeMs = clock.nowMs();
-      await desk.change(host, { forgetFailuresBeforeMs }, forgetFailuresBeforeMs);
+      await desk.change(
+        politenessKeyOf(layout.politenessKey, host, registrableDomain),
+        { forgetFailuresBeforeMs },
+        forgetFailuresBeforeMs,
+      );
       return reply.code(202).send({ host, forgetFailuresBeforeMs });
     },
   );

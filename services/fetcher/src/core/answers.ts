@@ -27,6 +27,7 @@ export function sendOutcome(out: Effects, host: Host, permit: Permit, fields: Ou
     urlId: permit.urlId,
     attempt: permit.attempt,
     by: "fetcher",
+    ...(hostOf(permit.url) === host.domain ? {} : { host: hostOf(permit.url) }),
     ok: false,
     dueAtMs: null,
     linkRecords: 0,

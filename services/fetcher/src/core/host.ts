@@ -61,7 +61,8 @@ export class Host {
   breaker: BreakerState = "closed";
   /** Failures before this instant count no more, by the operator's word. */
   forgivenMs = 0;
-  crawlDelayMs: number | null = null;
+  /** By origin, where its robots.txt asks for one. */
+  readonly crawlDelays = new Map<string, number>();
   /** Longest delay that a permit or robots.txt asked for. */
   delayMaxMs = 0;
   readonly queue: QueuedPermit[] = [];
@@ -85,6 +86,29 @@ export class Host {
 
   constructor(domain: string) {
     this.domain = domain;
+  }
+
+  /** The longest of its origins'. */
+  get crawlDelayMs(): number | null {
+    let longest: number | null = null;
+    for (const each of this.crawlDelays.values()) longest = Math.max(longest ?? 0, each);
+    return longest;
+  }
+
+  /** What is known of an origin's robots.txt; of more than `originsMax` the one learnt longest ago is forgotten. */
+  keepRobots(origin: string, entry: RobotsEntry, originsMax: number): void {
+    this.robots.delete(origin);
+    this.robots.set(origin, entry);
+    for (const [oldest] of this.robots) {
+      if (this.robots.size <= originsMax) break;
+      this.robots.delete(oldest);
+      this.crawlDelays.delete(oldest);
+    }
+  }
+
+  keepCrawlDelay(origin: string, delayMs: number | null): void {
+    if (delayMs === null) this.crawlDelays.delete(origin);
+    else this.crawlDelays.set(origin, delayMs);
   }
 
   get holdUntilMs(): number {

@@ -1,5 +1,5 @@
-import { topics, type Link } from "@sluice/records";
-import type { Admission, CanonicalUrl } from "@sluice/web";
+import { politenessKeyOf, topics, type Link, type PolitenessKey } from "@sluice/records";
+import { registrableDomain, type Admission, type CanonicalUrl } from "@sluice/web";
 import type { Effects } from "./answers.ts";
 
 const urlsPerRecord = 500;
@@ -7,6 +7,8 @@ const urlsPerRecord = 500;
 /** The page on which links were found. */
 export interface LinkingPage {
   readonly domain: string;
+  /** What the domain of records is. */
+  readonly politenessKey: PolitenessKey;
   readonly depth: number;
   /** Depth decides what is admitted, and the page may be nearer than it was found: then its links are wanted again. */
   readonly keepsOutlinks: boolean;
@@ -28,8 +30,9 @@ export function sendLinks(
   for (const link of links) {
     if (!admission.decide(link, found).admitted) continue;
     count += 1;
-    const urls = byDomain.get(link.domain);
-    if (urls === undefined) byDomain.set(link.domain, [link.url]);
+    const domain = politenessKeyOf(page.politenessKey, link.domain, registrableDomain);
+    const urls = byDomain.get(domain);
+    if (urls === undefined) byDomain.set(domain, [link.url]);
     else urls.push(link.url);
   }
   let records = page.keepsOutlinks ? sendOutlinks(out, found, links, admission, page) : 0;

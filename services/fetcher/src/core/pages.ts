@@ -149,6 +149,7 @@ function followUp(
   };
   const page = {
     domain: host.domain,
+    politenessKey: turn.options.politenessKey,
     depth: permit.depth,
     // Nothing is nearer than a seed.
     keepsOutlinks: job.limits.maxDepth !== null && permit.depth > 0,

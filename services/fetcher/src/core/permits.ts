@@ -1,5 +1,5 @@
 import { robotsToken } from "@sluice/web";
-import { hostOf } from "@sluice/records";
+import { policyOf, topics } from "@sluice/records";
 import type { FetchCall, RequestWait } from "../calls.ts";
 import { sendOutcome } from "./answers.ts";
 import type { QueuedPermit, RobotsEntry, RunningCall } from "./host.ts";
@@ -8,7 +8,7 @@ import { earliest, forgive, keepingOf, policyFor, type Start } from "./politenes
 import { defer, refuse } from "./refusals.ts";
 import { ageOf, isAskingRobots, robotsFailed } from "./robots.ts";
 import type { Turn } from "./turn.ts";
-import { sharedRobots, visitStart } from "./visits.ts";
+import { sharedRobots, visitedDomain, visitStart } from "./visits.ts";
 import { originOf, pathOf } from "./url-parts.ts";
 
 /** Begins or answers what can be begun or answered now, in order; asks to be woken for what comes later. */
@@ -67,9 +67,9 @@ export function pump(turn: Turn): void {
         refuse(turn, head, "robots_unreachable", "robots.txt redirects to a host that is blocked");
         continue;
       }
-      const visits = hostOf(url) === host.domain ? null : hostOf(url);
+      const visits = visitedDomain(turn, url);
       if (visits !== null) {
-        const visitAtMs = visitStart(turn, head, visits);
+        const visitAtMs = visitStart(turn, head, visits, url);
         if (visitAtMs > nowMs) {
           out.push({ kind: "wake", lane: host.domain, atMs: visitAtMs });
           return;
@@ -82,7 +82,7 @@ export function pump(turn: Turn): void {
         head,
         {
           kind: "robots",
-          domain: hostOf(url),
+          domain: visits ?? host.domain,
           url,
           totalTimeoutMs: options.robotsTimeoutMs,
           secrets: job.fetch.secrets,
@@ -107,7 +107,7 @@ export function pump(turn: Turn): void {
       head,
       {
         kind: "page",
-        domain: hostOf(permit.url),
+        domain: host.domain,
         url: permit.url,
         fetch: job.fetch,
         policy: policyFor(turn.context, permit.url),
@@ -194,7 +194,7 @@ function begin(
     perMinute: target.minute.count(nowMs),
     perMinuteMax,
   };
-  const { forgetFailuresBeforeMs = 0 } = policyFor(context, asked.url);
+  const { forgetFailuresBeforeMs = 0 } = policyOf(asked.domain, context.tables[topics.policies.name]);
   const request = { ...asked, forgetFailuresBeforeMs, wait };
   host.calls += 1;
   const callId = `${host.domain}#${context.epoch}.${host.calls}`;

@@ -81,8 +81,8 @@ export function robotsEntry(
   }
   const robots = rule === "parse" ? parseRobots(answer.body) : null;
   const crawlDelayMs = robots?.crawlDelayMs(robotsToken) ?? null;
-  host.crawlDelayMs =
-    crawlDelayMs === null ? null : Math.min(crawlDelayMs, jobOf(context, running.job).politeness.delayMaxMs);
+  const { delayMaxMs } = jobOf(context, running.job).politeness;
+  host.keepCrawlDelay(running.origin, crawlDelayMs === null ? null : Math.min(crawlDelayMs, delayMaxMs));
   return {
     kind: "known",
     robots,

@@ -73,7 +73,7 @@ function read(turn: Turn, callId: string, outcome: FetchOutcome): void {
     // Aborted by a shutdown: it says nothing, and whoever owns the domain next asks again.
     if (outcome.answer.kind === "failed" && outcome.answer.category === "cancelled") return;
     const entry = robotsEntry(turn, running, outcome);
-    host.robots.set(running.origin, entry);
+    host.keepRobots(running.origin, entry, options.originsMax);
     shareRobots(turn, running, entry);
     return;
   }

@@ -1,7 +1,7 @@
 import { hostOf, topics, type Job, type Link, type Seed } from "@sluice/records";
 import type { InputRecord, StepContext } from "@sluice/topology";
-import { admissionOf, canonicalize, type CanonicalUrl } from "@sluice/web";
-import { defaultJobId, defaultPriority } from "@sluice/records";
+import { admissionOf, canonicalize, registrableDomain, type CanonicalUrl } from "@sluice/web";
+import { defaultJobId, defaultPriority, isOfDomain, politenessKeyOf } from "@sluice/records";
 import { budgetsOf, hasBudgets } from "./budget-rules.ts";
 import { lackOf } from "./budget-units.ts";
 import { saidPriority, saveView, type Effects } from "./effects.ts";
@@ -35,13 +35,14 @@ export function receiveSeed(
     out.push({ kind: "reject", id: record.id, reason: `job: ${id} takes no more seeds (${view.halt})` });
     return;
   }
-  sendSeeds(view, [url], out, record.value.priority);
+  sendSeeds(state, view, [url], out, record.value.priority);
   saveView(state, view, out, context);
   out.push({ kind: "finish", id: record.id });
 }
 
 /** Seeds go through `crawl.links` like every other link, so they count like one. */
 export function sendSeeds(
+  state: FrontierState,
   view: JobView,
   urls: readonly CanonicalUrl[],
   out: Effects,
@@ -59,7 +60,8 @@ export function sendSeeds(
       ...saidPriority(priority),
       urls: [url.url],
     };
-    out.push({ kind: "send", topic: topics.links.name, key: url.domain, value: link });
+    const key = politenessKeyOf(state.options.politenessKey, url.domain, registrableDomain);
+    out.push({ kind: "send", topic: topics.links.name, key, value: link });
     view.tally.announced += 1;
   }
 }
@@ -98,12 +100,17 @@ function admit(
   nowMs: number,
 ): void {
   const link = record.value;
+  const { politenessKey, redirectsMax } = state.options;
+  const domain = record.key ?? "";
   const url = canonicalize(raw, undefined, job.canonical);
   // A URL of another domain would be released on a task that never hears of its outcome.
-  if (url.kind === "refused" || url.domain !== record.key || link.redirects > state.options.redirectsMax) {
-    view.refusedAs(
-      url.kind === "refused" ? url.reason : url.domain === record.key ? "redirects" : "foreign_domain",
-    );
+  if (url.kind === "refused") {
+    view.refusedAs(url.reason);
+    return;
+  }
+  const isForeign = !isOfDomain(politenessKey, domain, url.domain);
+  if (isForeign || link.redirects > redirectsMax) {
+    view.refusedAs(isForeign ? "foreign_domain" : "redirects");
     return;
   }
   const { priority = defaultPriority } = link;
@@ -111,7 +118,7 @@ function admit(
   if (known !== null) {
     const isMoreUrgent = (known.at === "fresh" || known.at === "held") && priority > priorityOf(known);
     if ((link.depth < known.depth || isMoreUrgent) && view.halt === null)
-      bringForward(state, view, job, url, known, { depth: link.depth, priority }, out, nowMs);
+      bringForward(state, view, job, { ...url, domain }, known, { depth: link.depth, priority }, out, nowMs);
     return;
   }
   const answer = admissionOf(job).decide(url, link);
@@ -127,7 +134,7 @@ function admit(
   const entry: OpenEntry = {
     url: url.url,
     urlId: url.urlId,
-    domain: url.domain,
+    domain,
     depth: link.depth,
     root: link.root,
     parent: link.parent,

@@ -2,8 +2,8 @@
  * What pages of a job with maxDepth lead to, kept by the task of the page. A page may be found by a longer way
  * first: found again by a shorter one it is not fetched again, and what it leads to is announced anew from here.
  */
-import { defaultPriority, hostOf, topics, type Job, type Link } from "@sluice/records";
-import { urlIdOf } from "@sluice/web";
+import { defaultPriority, hostOf, politenessKeyOf, topics, type Job, type Link } from "@sluice/records";
+import { registrableDomain, urlIdOf } from "@sluice/web";
 import { saidPriority, type Effects } from "./effects.ts";
 import type { JobView } from "./job-view.ts";
 import { keys } from "./keys.ts";
@@ -33,7 +33,8 @@ export function keepOutlinks(
   const key = keys.outlinks(view.number, parent, urlIdOf(link.urls[0] ?? ""));
   put(state, out, key, value);
   const known = view.known.get(parent);
-  if (known !== null && known.depth < link.depth) announce(view, job, parent, known.depth, link, domain, out);
+  if (known !== null && known.depth < link.depth)
+    announce(state, view, job, parent, known.depth, link, domain, out);
 }
 
 /** Announces what a page leads to as seen from its new depth. */
@@ -49,11 +50,12 @@ export function announceOutlinks(
   for (const [, value] of state.entries.first(prefix, Number.MAX_SAFE_INTEGER)) {
     const [root, redirects, priority, ...coded] = value as StoredOutlinks;
     const found = { root, redirects, priority, urls: frontDecoded(coded) };
-    announce(view, job, page.urlId, depth, found, page.domain, out);
+    announce(state, view, job, page.urlId, depth, found, page.domain, out);
   }
 }
 
 function announce(
+  state: FrontierState,
   view: JobView,
   job: Job,
   parent: string,
@@ -74,7 +76,9 @@ function announce(
   if (maxDepth !== null && depth > maxDepth) return;
   const byDomain = new Map<string, string[]>();
   for (const url of urls) {
-    const domain = url.startsWith(`https://${pageDomain}/`) ? pageDomain : hostOf(url);
+    const domain = url.startsWith(`https://${pageDomain}/`)
+      ? pageDomain
+      : politenessKeyOf(state.options.politenessKey, hostOf(url), registrableDomain);
     const some = byDomain.get(domain);
     if (some === undefined) byDomain.set(domain, [url]);
     else some.push(url);

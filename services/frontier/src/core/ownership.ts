@@ -89,7 +89,7 @@ function begin(
   }
   if (seeds.size === 0 && job.seeds.length > 0 && owner.continues === null)
     owner.error = "none of the job's seeds is a URL that can be crawled";
-  sendSeeds(view, [...seeds.values()], out);
+  sendSeeds(state, view, [...seeds.values()], out);
   saveView(state, view, out, context);
   saveOwner(out, owner);
   sendStatus(out, owner.status("running", nowMs));

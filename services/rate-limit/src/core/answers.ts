@@ -1,6 +1,6 @@
-import { topics, type CrawlEvent, type Due, type Host, type Outcome } from "@sluice/records";
+import { hostOf, topics, type CrawlEvent, type Due, type Host, type Outcome } from "@sluice/records";
 import type { Domain } from "./domains.ts";
-import { isDead } from "./dead-host.ts";
+import { isDead, lifeOf } from "./dead-host.ts";
 import { holdOf, spacingOf, startOf, type Politeness } from "./pace.ts";
 import type { Turn } from "./turn.ts";
 
@@ -17,7 +17,7 @@ export function defer(turn: Turn, domain: Domain, due: Due, dueAtMs: number, pol
 
 /** The host is dead: the URL is given up without a fetch. */
 export function refuseUnreachable(turn: Turn, domain: Domain, due: Due): void {
-  const { deadFailures, lastFailure } = domain.pace;
+  const { deadFailures, lastFailure } = lifeOf(domain, hostOf(due.url));
   const detail = `the host failed ${deadFailures} times in a row, the last time with ${lastFailure ?? "no reason"}`;
   refuse(turn, domain, due, "host_unreachable", detail);
 }
@@ -86,6 +86,7 @@ export function tell(turn: Turn, domain: Domain, politeness: Politeness): void {
   const { hold, untilMs } = holdOf(pace, politeness.delayMs, nowMs);
   const spacing = spacingOf(pace, politeness, options);
   const { intervalMs } = politeness;
+  const givenUpHosts = [...domain.lives].filter(([, life]) => isDead(life, options)).map(([host]) => host);
   const told = [
     hold,
     untilMs ?? "",
@@ -97,6 +98,7 @@ export function tell(turn: Turn, domain: Domain, politeness: Politeness): void {
     pace.robotsReadAtMs ?? "",
     pace.crawlDelayMs ?? "",
     isDead(pace, options),
+    ...givenUpHosts,
   ].join(" ");
   if (told === domain.told) return;
   domain.told = told;
@@ -110,6 +112,7 @@ export function tell(turn: Turn, domain: Domain, politeness: Politeness): void {
     crawlDelayMs: pace.crawlDelayMs,
     failuresInRow: pace.failuresInRow,
     givenUp: isDead(pace, options),
+    givenUpHosts,
     latencyMs: pace.latencyMs === null ? null : Math.round(pace.latencyMs),
     breaker: pace.breaker,
     breakerUntilMs: pace.breakerUntilMs > nowMs ? Math.ceil(pace.breakerUntilMs) : null,

@@ -1,5 +1,6 @@
 import type { Due } from "@sluice/records";
 import type { Effect, LoadedEntries } from "@sluice/topology";
+import type { HostLife } from "./dead-host.ts";
 import { newPace, type Pace } from "./pace.ts";
 
 export type Effects = Effect<never>[];
@@ -12,6 +13,8 @@ export interface Domain {
   readonly waiting: Map<string, Due>;
   /** Release ids with a permit and no outcome, with the instant from which none is expected any more. */
   readonly out: Map<string, number>;
+  /** Host names that fail now, where the domain is what several have in common; the latest last. */
+  readonly lives: Map<string, HostLife>;
   /** What was last told to `crawl.hosts`. */
   told: string;
 }
@@ -23,7 +26,7 @@ export class RateLimitState {
   domain(name: string): Domain {
     let domain = this.domains.get(name);
     if (domain === undefined) {
-      domain = { name, pace: newPace(), waiting: new Map(), out: new Map(), told: "" };
+      domain = { name, pace: newPace(), waiting: new Map(), out: new Map(), lives: new Map(), told: "" };
       this.domains.set(name, domain);
     }
     return domain;
@@ -36,6 +39,7 @@ interface StoredDomain {
   readonly out: readonly string[];
   /** Instants of `out`, in its order. One written by an older version has none. */
   readonly outUntilMs?: readonly number[];
+  readonly lives?: readonly (readonly [string, HostLife])[];
   readonly told: string;
 }
 interface StoredDue {
@@ -65,6 +69,7 @@ export function loadState(entries: LoadedEntries): RateLimitState {
       waiting: new Map(),
       // Without an instant it counts for as long as one that goes out now: see `expireOut`.
       out: new Map(stored.out.map((id, index) => [id, stored.outUntilMs?.[index] ?? Infinity])),
+      lives: new Map(stored.lives),
       told: stored.told,
     });
   }
@@ -93,6 +98,7 @@ export function saveDomain(domain: Domain, out: Effects): void {
     pace: domain.pace,
     out: [...domain.out.keys()],
     outUntilMs: [...domain.out.values()],
+    ...(domain.lives.size === 0 ? {} : { lives: [...domain.lives] }),
     told: domain.told,
   };
   out.push({ kind: "put", key: keys.domain(domain.name), value: stored });

@@ -1,6 +1,6 @@
-import { defaultJobId, type Due, type Outcome } from "@sluice/records";
+import { defaultJobId, hostOf, type Due, type Outcome } from "@sluice/records";
 import { defer, expire, tell } from "./answers.ts";
-import { isDead, learnLife } from "./dead-host.ts";
+import { isDead, learnLives, lifeOf } from "./dead-host.ts";
 import { keepWaiting, saveDomain, type Domain } from "./domains.ts";
 import { delayOf, forgive, learn, startOf } from "./pace.ts";
 import { issue } from "./permits.ts";
@@ -20,7 +20,7 @@ export function receiveDue(turn: Turn, name: string, due: Due): void {
   const eachMs = Math.max(delayMs / politeness.concurrencyPerHost, politeness.intervalMs);
   const startAtMs =
     Math.max(nowMs, startOf(domain.pace, politeness, options).ms) + domain.waiting.size * eachMs;
-  if (startAtMs - nowMs > options.waitMaxMs && !isDead(domain.pace, options)) {
+  if (startAtMs - nowMs > options.waitMaxMs && !isDead(lifeOf(domain, hostOf(due.url)), options)) {
     defer(turn, domain, due, startAtMs, politeness);
     tell(turn, domain, politeness);
     saveDomain(domain, out);
@@ -37,7 +37,7 @@ export function receiveOutcome(turn: Turn, name: string, outcome: Outcome): void
   const domain = state.domain(name);
   domain.out.delete(outcome.releaseId);
   learn(domain.pace, outcome, nowMs, options);
-  learnLife(domain.pace, outcome, nowMs);
+  learnLives(domain, outcome, nowMs, options);
   tell(turn, domain, politenessOf(context, outcome.job, name));
   saveDomain(domain, out);
   issue(turn, domain);
@@ -53,6 +53,8 @@ export function policyChanged(turn: Turn, domain: Domain): void {
 export function forgiveFailures(turn: Turn, domain: Domain): void {
   const { out, context } = turn;
   if (!forgive(domain.pace, policyFor(context, domain.name).forgetFailuresBeforeMs ?? 0)) return;
+  for (const [host, { lastFailureMs }] of domain.lives)
+    if ((lastFailureMs ?? 0) <= domain.pace.forgivenMs) domain.lives.delete(host);
   const first = domain.waiting.values().next().value;
   const politeness =
     first === undefined ? politenessOf(context, defaultJobId, domain.name) : politenessFor(context, first);

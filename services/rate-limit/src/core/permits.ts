@@ -3,7 +3,7 @@ import { defer, expire, refuseBlocked, refuseUnreachable, tellForgotten } from "
 import { checkRate, takeTokens, type RateAnswer } from "./check-rate.ts";
 import { deleteDomain, dropWaiting, expireOut, saveDomain, type Domain } from "./domains.ts";
 import { delayOf, forgetAtMs, startOf, type Politeness } from "./pace.ts";
-import { isDead } from "./dead-host.ts";
+import { isDead, lifeOf } from "./dead-host.ts";
 import { policyFor, politenessFor, type Turn } from "./turn.ts";
 
 /** What becomes of the URL that has waited longest. */
@@ -66,10 +66,12 @@ function verdictOn(turn: Turn, domain: Domain, due: Due, politeness: Politeness)
   const blocked = policyFor(turn.context, hostOf(due.url)).blocked ?? null;
   if (blocked !== null) return { kind: "blocked", reason: blocked.reason };
   const { ms: startAtMs } = startOf(domain.pace, politeness, options);
-  const isEarly = startAtMs > nowMs + options.leadMs;
-  if (isDead(domain.pace, options) && isEarly) return { kind: "unreachable" };
+  const life = lifeOf(domain, hostOf(due.url));
+  const isEarly = Math.max(startAtMs, life.probeAtMs) > nowMs + options.leadMs;
+  if (isDead(life, options) && isEarly) return { kind: "unreachable" };
   if (startAtMs - nowMs > options.waitMaxMs) return { kind: "deferred", dueAtMs: startAtMs };
-  const rate = checkRate(domain, batchBehind(domain, due), politeness, nowMs, options);
+  const batch = isDead(life, options) ? 1 : batchBehind(domain, due);
+  const rate = checkRate(domain, batch, politeness, nowMs, options);
   if (rate.refusal === null) return { kind: "permits", rate };
   // The next outcome looks again; without one, the end of the lease does.
   const wakeAtMs = rate.refusal === "out" ? due.leaseUntilMs + 1 : startAtMs - options.leadMs;
