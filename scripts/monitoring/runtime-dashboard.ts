@@ -278,6 +278,15 @@ export const runtimeDashboard: Dashboard = {
           },
           [byProcess, `time() - ${max(["service", "instance"], gauge("sluice_process_start_time_seconds"))}`],
         ),
+        graph(
+          "Unlisted values",
+          "short",
+          {
+            description:
+              "Labels' values that are in no table and count as `other`, each second. The log has them as unlisted_value.",
+          },
+          ["{{service}}", sum(["service"], rate("sluice_process_unlisted_values_total"))],
+        ),
       ],
     },
   ],

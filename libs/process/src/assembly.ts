@@ -14,7 +14,7 @@ import {
   type RuntimeProbe,
   type StateStores,
 } from "@sluice/runtime";
-import { Metrics, type Log, type ServiceName } from "@sluice/telemetry";
+import { Metrics, UnlistedValues, type Log, type ServiceName } from "@sluice/telemetry";
 import type { InputRecord } from "@sluice/topology";
 import { Gathering } from "./gathering.ts";
 import { InputLag } from "./input-lag.ts";
@@ -63,6 +63,10 @@ export async function assembleService<State, Rec extends InputRecord, Call, Outc
   const metrics = new Metrics({
     service: name,
     values: { topic: [...definition.inputs, ...definition.tables] },
+    unlisted: new UnlistedValues(
+      (value) => log.warn({ event: "unlisted_value", ...value }, "a value that no label of a metric lists"),
+      clock.monotonicMs,
+    ),
   });
   const limits: RuntimeLimits = {
     ...defaultLimits,

@@ -2,6 +2,7 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { metricDefinitions, type Measurement, type MetricName } from "./metrics.ts";
 import type { MetricDefinition, ServiceName } from "./metrics/definition.ts";
 import { ProcessFigures } from "./process-figures.ts";
+import type { UnlistedValues } from "./unlisted-values.ts";
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -15,6 +16,8 @@ export interface MetricsOptions {
   readonly service: ServiceName;
   /** Values of labels that only the process knows, e.g. `topic`. */
   readonly values?: Readonly<Record<string, readonly string[]>>;
+  /** Is told of values that no label lists. */
+  readonly unlisted?: UnlistedValues;
 }
 
 const none: Labels = {};
@@ -29,8 +32,10 @@ export class Metrics {
   readonly #process = new ProcessFigures();
   /** Gauges that were ever told by `setAll`. */
   readonly #told = new Set<string>();
+  readonly #unlisted: UnlistedValues | undefined;
 
-  constructor({ service, values = {} }: MetricsOptions) {
+  constructor({ service, values = {}, unlisted }: MetricsOptions) {
+    this.#unlisted = unlisted;
     this.#registry.setDefaultLabels({ service });
     for (const [name, definition] of Object.entries(metricDefinitions) as [string, MetricDefinition][]) {
       if (definition.services.includes(service)) this.#register(name, definition, values);
@@ -47,7 +52,7 @@ export class Metrics {
   record({ metric, value, labels = none }: Measurement): void {
     const registered = this.#metrics.get(metric);
     if (registered === undefined) return;
-    const bounded = boundedBy(registered.allowed, labels);
+    const bounded = this.#bounded(metric, registered, labels);
     if (registered.metric instanceof Counter) registered.metric.inc(bounded, value);
     else if (registered.metric instanceof Gauge) registered.metric.set(bounded, value);
     else registered.metric.observe(bounded, value);
@@ -60,7 +65,7 @@ export class Metrics {
     for (const { metric, value, labels = none } of told) {
       const registered = this.#metrics.get(metric);
       if (registered?.metric instanceof Gauge)
-        registered.metric.inc(boundedBy(registered.allowed, labels), value);
+        registered.metric.inc(this.#bounded(metric, registered, labels), value);
     }
   }
 
@@ -103,6 +108,21 @@ export class Metrics {
     this.#zero(name);
   }
 
+  /** A value that is not listed counts as `other`, and is told: a label must never grow with what the world sends. */
+  #bounded(metric: string, { allowed }: Registered, labels: Labels): Labels {
+    let bounded = labels;
+    for (const label in labels) {
+      const values = allowed.get(label);
+      const value = labels[label];
+      if (values === null || values === undefined) continue;
+      if (value === undefined || value === "other" || values.has(value)) continue;
+      bounded = { ...bounded, [label]: "other" };
+      this.#unlisted?.note(metric, label, value);
+      this.add("sluice_process_unlisted_values_total", 1);
+    }
+    return bounded;
+  }
+
   /** Makes every series that is known beforehand, and sets gauges to 0. */
   #zero(name: string): void {
     const registered = this.#metrics.get(name);
@@ -113,18 +133,6 @@ export class Metrics {
       else registered.metric.zero(labels);
     }
   }
-}
-
-/** A value that is not listed counts as `other`: a label must never grow with what the world sends. */
-function boundedBy(allowed: Registered["allowed"], labels: Labels): Labels {
-  for (const label in labels) {
-    const values = allowed.get(label);
-    const value = labels[label];
-    if (values === null || values === undefined) continue;
-    if (value === undefined || value === "other" || values.has(value)) continue;
-    return boundedBy(allowed, { ...labels, [label]: "other" });
-  }
-  return labels;
 }
 
 function combinations(allowed: Registered["allowed"]): readonly Record<string, string>[] {

@@ -1,5 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { Metrics, metricDefinitions, serviceNames, type MetricDefinition } from "../src/index.ts";
+import {
+  Metrics,
+  metricDefinitions,
+  serviceNames,
+  UnlistedValues,
+  type MetricDefinition,
+  type UnlistedValue,
+} from "../src/index.ts";
 
 /** Series of a text of metrics: name with labels, and value. */
 async function seriesOf(metrics: Metrics): Promise<ReadonlyMap<string, number>> {
@@ -31,6 +38,34 @@ describe("the metrics of a process", () => {
     expect(zero("sluice_fetcher_requests_total", 'kind="robots",outcome="failed"')).toBe(0);
     expect(zero("sluice_runtime_lag_records", 'topic="crawl.links",state="held"')).toBe(0);
     expect(series.get('sluice_fetcher_request_seconds_count{service="fetcher",kind="page"}')).toBe(0);
+  });
+
+  test("a value that no label lists is counted, and told once a minute with how often it came", async () => {
+    const told: UnlistedValue[] = [];
+    let nowMs = 0;
+    const unlisted = new UnlistedValues(
+      (value) => told.push(value),
+      () => nowMs,
+    );
+    const metrics = new Metrics({ service: "fetcher", values: { topic }, unlisted });
+    const fetched = (category: string): void =>
+      metrics.add("sluice_fetcher_fetched_urls_total", 1, { category });
+    for (let number = 0; number < 5; number += 1) fetched("new");
+    fetched("other");
+    fetched("tls");
+    nowMs = 60_000;
+    fetched("new");
+    const about = { metric: "sluice_fetcher_fetched_urls_total", label: "category", value: "new" };
+    expect(told).toEqual([
+      { ...about, count: 1 },
+      { ...about, count: 5 },
+    ]);
+    const count = async (): Promise<unknown> =>
+      (await seriesOf(metrics)).get('sluice_process_unlisted_values_total{service="fetcher"}');
+    expect(await count()).toBe(6);
+    for (let number = 0; number < 1000; number += 1) fetched(`${number}`.repeat(1000));
+    expect(await count()).toBe(1006);
+    expect(Math.max(...told.map(({ value }) => value.length))).toBe(100);
   });
 
   test("a value that no label lists counts as other, so the world can't make series", async () => {

@@ -1,6 +1,6 @@
 import { connectKafka, openBrokerClock, warnOfUnknownVariables } from "@sluice/process";
 import { systemClock } from "@sluice/runtime";
-import { createLog, Metrics, startAdminServer } from "@sluice/telemetry";
+import { createLog, Metrics, UnlistedValues, startAdminServer } from "@sluice/telemetry";
 import { openApi } from "./api.ts";
 import { directServices } from "./direct-services.ts";
 import { endOnBugs, endOnSignals, orRefuse } from "./lifetime.ts";
@@ -40,7 +40,13 @@ const api = await openApi({
   jobsKeptMs: config.jobsKeptMs === 0 ? null : config.jobsKeptMs,
   version,
   log: (event, fields) => (expected.has(event) ? log.info(fields, event) : log.warn(fields, event)),
-  metrics: new Metrics({ service: "api" }),
+  metrics: new Metrics({
+    service: "api",
+    unlisted: new UnlistedValues(
+      (value) => log.warn({ event: "unlisted_value", ...value }, "a value that no label of a metric lists"),
+      clock.monotonicMs,
+    ),
+  }),
   direct: config.direct ? { services: directServices(process.env), host } : null,
 });
 const { adminHost, adminPort: port } = config;

@@ -73,4 +73,23 @@ describe("a host that is blocked", () => {
     expect(bench.status).toMatchObject({ admitted: 900, skipped: 900, waiting: 0 });
     expect(storedOn(bench, "a.example")).toEqual([]);
   });
+
+  test("goes on at once when the block is lifted, with what has waited meanwhile, and gives no more up", () => {
+    const slow = { politeness: { delayMs: 10_000 } };
+    const bench = new JobBench(slow);
+    bench.links("a.example", 12);
+    bench.job({ ...slow, desired: "paused" });
+    block(bench, "a.example");
+    expect(bench.status).toMatchObject({ waiting: 9, skipped: 0 });
+    bench.driver.table(topics.policies.name, "a.example", undefined);
+    bench.job(slow);
+    bench.links("a.example", 20);
+    for (let number = 0; number < 3; number += 1) bench.answer({ kind: "settled", ok: true, category: "ok" });
+    // Half of the window is free before more is released.
+    expect(bench.out.length).toBeGreaterThanOrEqual(2);
+    expect(
+      bench.driver.nowMs - bench.out.reduce((first, due) => Math.min(first, due.releasedAtMs), Infinity),
+    ).toBeLessThan(1000);
+    expect(bench.status?.skipped).toBe(0);
+  });
 });

@@ -1,9 +1,13 @@
+import { jobSchema, topics } from "@sluice/records";
+import { StepDriver } from "@sluice/topology/testing";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checkRate, takeTokens } from "../src/core/check-rate.ts";
-import type { Domain } from "../src/core/domains.ts";
+import type { Domain, RateLimitState } from "../src/core/domains.ts";
 import { newPace, type Politeness } from "../src/core/pace.ts";
 import { defaultPaceOptions as options } from "../src/options.ts";
+import { rateLimitStep, type RateLimitRecord } from "../src/step.ts";
+import { dueOf } from "./records.ts";
 
 const domainOf = (out = 0): Domain => ({
   name: "a.example",
@@ -66,3 +70,21 @@ describe("asking for the rate of a domain", () => {
     );
   });
 });
+
+test.each([
+  [{}, 1],
+  [{ concurrencyPerHost: 3 }, 3],
+])(
+  "a host of which nothing is known is asked once at a time, or as often as its job says",
+  (politeness, most) => {
+    const job = jobSchema.parse({ id: "default", politeness });
+    const driver: StepDriver<RateLimitState, RateLimitRecord> = new StepDriver({
+      step: rateLimitStep(),
+      tables: { [topics.jobs.name]: [["default", job]] },
+    });
+    for (let n = 0; n < 10; n += 1)
+      driver.feed(topics.due.name, "a.example", dueOf("a.example", `r${n}`, driver.nowMs));
+    driver.advance(60_000);
+    expect(driver.sent(topics.permits.name)).toHaveLength(most);
+  },
+);

@@ -30,6 +30,7 @@ export const units = [
   "tasks",
   "transactions",
   "urls",
+  "values",
   "writes",
 ] as const;
 export type Unit = (typeof units)[number];

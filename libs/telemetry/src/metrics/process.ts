@@ -39,4 +39,11 @@ export const processMetrics = {
     labels: {},
     help: "When the process started, in seconds since 1970.",
   },
+  sluice_process_unlisted_values_total: {
+    type: "counter",
+    unit: "values",
+    services,
+    labels: {},
+    help: "Values of labels of other metrics that are in no table and counted there as `other`; the log says which.",
+  },
 } as const satisfies MetricTable;
