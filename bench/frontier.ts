@@ -102,6 +102,7 @@ function* changelog(): Generator<Change, { readonly text: number }, undefined> {
       releases: 0,
       visit: 1,
       granted: false,
+      sitemap: 0,
       leaseUntilMs: 0,
       dueAtMs: 0,
       delayedBy: null,

@@ -125,6 +125,18 @@ export const overviewDashboard: Dashboard = {
           ["{{state}}", sum(["state"], gauge("sluice_fetcher_reader_calls"))],
         ),
         graph(
+          "Sitemaps",
+          "short",
+          {
+            description:
+              "Sitemaps a second by what became of them, what they list, and how many are asked for at once of how many may be. Nothing where no job follows sitemaps.",
+          },
+          ["{{outcome}}", sum(["outcome"], rate("sluice_fetcher_read_sitemaps_total"))],
+          ["listed, {{fate}}", sum(["fate"], rate("sluice_fetcher_sitemap_urls_total"))],
+          ["at once", `sum(${gauge("sluice_fetcher_sitemap_calls")})`],
+          ["limit", `sum(${gauge("sluice_fetcher_sitemap_calls_limit")})`],
+        ),
+        graph(
           "CPU time per page",
           "s",
           {

@@ -15,7 +15,7 @@ export interface AccessLine {
 export interface Page {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | Uint8Array;
   /** How long the answer takes. */
   readonly afterMs?: number;
 }

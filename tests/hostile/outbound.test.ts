@@ -29,6 +29,14 @@ const callsOf = {
     policy: {},
     ...noWait,
   }),
+  sitemap: (url: string): FetchCall => ({
+    kind: "sitemap",
+    domain: new URL(url).hostname,
+    url,
+    fetch: defaultJob().fetch,
+    policy: {},
+    ...noWait,
+  }),
 } satisfies Record<FetchCall["kind"], (url: string) => FetchCall>;
 const kinds = Object.keys(callsOf) as (keyof typeof callsOf)[];
 

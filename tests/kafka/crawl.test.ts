@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, it } from "vitest";
 import { partitionOf } from "@sluice/records";
 import { Fleet, type ServiceName } from "../fleet/fleet.ts";
@@ -90,6 +91,64 @@ describe("a crawl through a real Kafka, each service a process of its own", () =
     const terminal = (): number => observer.events.filter((event) => event.type === "job_completed").length;
     await observer.until("the terminal event", () => terminal() > 0);
     expect(terminal()).toBe(1);
+  });
+
+  it("finds pages that only a packed sitemap lists, which robots.txt names, and counts it as none", async () => {
+    const [host = "", other = ""] = loopback(29, 2);
+    const base = (): string => `http://${host}:${port}`;
+    const paths = Array.from({ length: 5 }, (_, index) => `/only/${index}`);
+    let port = 0;
+    const { origin, observer, fleet } = await world(
+      [host, other],
+      (_, path) => {
+        if (path === "/robots.txt")
+          return { body: `User-agent: *\nDisallow: /private\nSitemap: ${base()}/i.xml` };
+        if (path === "/i.xml")
+          return { body: `<sitemapindex><sitemap><loc>${base()}/all.xml.gz</loc></sitemap></sitemapindex>` };
+        if (path !== "/all.xml.gz") return htmlPage(path, []);
+        const listed = [...paths, "/private/x"].map((each) => `<url><loc>${base()}${each}</loc></url>`);
+        const away = `<url><loc>http://${other}:${port}/</loc></url>`;
+        const headers = { "content-type": "application/x-gzip" };
+        return { headers, body: gzipSync(`<urlset>${listed.join("")}${away}</urlset>`) };
+      },
+      { partitions: 3 },
+    );
+    port = origin.port;
+    for (const service of ["rate-limit", "frontier", "fetcher"] as const) fleet.start(service);
+    const delayMs = 100;
+    await observer.submit({
+      id: "mapped",
+      seeds: [`${base()}/`],
+      scope: { sitemaps: "follow" },
+      limits: { maxPages: 7 },
+      politeness: { delayMs },
+    });
+    const status = await observer.ended("mapped");
+    expectExactly(observer, new Set(["/", ...paths].map((path) => base() + path)));
+    // The two sitemaps and the page that robots.txt forbids have no result and need no page of the seven.
+    expect(status).toMatchObject({
+      finishReason: "completed",
+      admitted: 9,
+      done: 6,
+      skipped: 3,
+      sitemaps: 2,
+    });
+    await observer.until("the terminal event", () =>
+      observer.events.some((event) => event.type === "job_completed"),
+    );
+    expect(observer.events.filter((event) => event.type === "sitemap_read")).toMatchObject([
+      { url: `${base()}/i.xml`, level: 1, format: "index", sitemapsAdmitted: 1 },
+      {
+        url: `${base()}/all.xml.gz`,
+        level: 2,
+        format: "urlset",
+        urls: 7,
+        admitted: 6,
+        refusedFor: "scope_host 1",
+      },
+    ]);
+    expect(politenessViolations(origin.log, delayMs)).toEqual([]);
+    expect(origin.log.filter((line) => line.host === other)).toEqual([]);
   });
 
   it("loses nothing, repeats nothing and stays polite when each service is killed in mid-crawl, half of the kills at failpoints", async () => {

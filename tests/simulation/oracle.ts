@@ -5,7 +5,15 @@
  */
 import type { Job } from "@sluice/records";
 import type { JobPlan, Plan } from "./plan.ts";
-import { type HostDefinition, isForbidden, pageAt, type Target, urlOf } from "./site.ts";
+import {
+  firstSitemaps,
+  type HostDefinition,
+  isForbidden,
+  noSitemaps,
+  pageAt,
+  type Target,
+  urlOf,
+} from "./site.ts";
 
 export interface Expectation {
   /** Every URL that may have a result, with the outcomes it may have and its least depth. */
@@ -54,6 +62,7 @@ function walk(
   // A seed that comes later brings its own scope.
   const seedHosts = new Set(from.map(({ host }) => host));
   const { maxDepth } = job.limits;
+  const told = new Set<number>();
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
     const { target, depth, redirects } = next;
     const url = urlOf(plan.hosts, target);
@@ -66,6 +75,11 @@ function walk(
     const fate = fateOf(plan, host, target, job);
     found.set(url, { fate, depth });
     if (!isExpanded(fate)) continue;
+    if (job.scope.sitemaps === "follow" && depth === 0 && !told.has(target.host)) {
+      told.add(target.host);
+      for (const to of mapped(plan, job, host, target.host, isExpanded))
+        queue.push({ target: to, depth: 1, redirects: 0 });
+    }
     const page = pageAt(host, target.host, target.path);
     // A redirect is no link: what it leads to comes before all that is deeper.
     if (page.location !== null) queue.unshift({ target: page.location.to, depth, redirects: redirects + 1 });
@@ -73,6 +87,37 @@ function walk(
       for (const { to } of page.links) queue.push({ target: to, depth: depth + 1, redirects: 0 });
   }
   return found;
+}
+
+const sitemapLevels = 3;
+
+/** Pages that a host's sitemaps list, as far as its files are had. */
+function mapped(
+  plan: Plan,
+  job: Job,
+  host: HostDefinition,
+  number: number,
+  isHad: (fate: Fate) => boolean,
+): readonly Target[] {
+  const pages: Target[] = [];
+  const seen = new Set<string>();
+  let files: readonly Target[] = firstSitemaps(host, number);
+  for (let level = 1; level <= sitemapLevels; level += 1) {
+    const next: Target[] = [];
+    for (const target of files) {
+      const owner = plan.hosts[target.host];
+      const file = (owner?.sitemaps ?? noSitemaps).files.get(target.path);
+      const url = urlOf(plan.hosts, target);
+      if (owner === undefined || file === undefined || seen.has(url)) continue;
+      seen.add(url);
+      if (!isHad(fateOf(plan, owner, target, job))) continue;
+      // An index speaks for its own site alone: here each host is one.
+      if (file.kind === "index") next.push(...file.listed.filter((each) => each.host === target.host));
+      else if (file.kind !== "html") pages.push(...file.listed);
+    }
+    files = next;
+  }
+  return pages;
 }
 
 const never: Fate = { outcomes: new Set(), isSettled: false, mayBeRead: false, isRead: false };
@@ -99,9 +144,10 @@ function fateOf(plan: Plan, host: HostDefinition, { host: number, path }: Target
   // While robots.txt gets no answer, nobody knows that it forbids the page.
   if (forbidden && (!changes || forbiddenLater)) return { ...never, outcomes };
   outcomes.add(own);
+  const fileTroubles = host.sitemaps?.files.get(path)?.troubles ?? 0;
   if (page.troubles > 0) outcomes.add(page.trouble === "http_500" ? "http_5xx" : page.trouble);
   // Each try of robots.txt may cost a page one of its own; a request that a crash made for nothing costs none.
-  const troubles = page.troubles + (rules?.troubles ?? 0);
+  const troubles = page.troubles + fileTroubles + (rules?.troubles ?? 0);
   const isLucky = troubles < job.fetch.attemptsMax;
   const isUp = health.kind === "up" && robots.kind !== "broken";
   const isAsked = isUp && !forbidden && !forbiddenLater && !mayBeGivenUp;
@@ -110,7 +156,8 @@ function fateOf(plan: Plan, host: HostDefinition, { host: number, path }: Target
   return { outcomes, isSettled, mayBeRead: true, isRead: isAsked && isLucky };
 }
 
-function isTroubled({ health, pages, robots }: HostDefinition): boolean {
+function isTroubled({ health, pages, robots, sitemaps = noSitemaps }: HostDefinition): boolean {
+  for (const { troubles } of sitemaps.files.values()) if (troubles > 0) return true;
   if (health.kind !== "up" || (robots.kind === "rules" && robots.troubles > 0)) return true;
   for (const page of pages.values()) if (page.troubles > 0) return true;
   return false;

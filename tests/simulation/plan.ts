@@ -10,6 +10,7 @@ import {
 import { jobSchema, type Job, type PolitenessKey } from "@sluice/records";
 import { settingsOf, type Settings } from "./settings.ts";
 import { sitesOf } from "./site-plan.ts";
+import { withSitemaps } from "./site-sitemaps.ts";
 import { type HostDefinition, urlOf } from "./site.ts";
 
 export const serviceNames = ["frontier", "rate-limit", "fetcher", "result-sink"] as const;
@@ -157,7 +158,9 @@ function workOf(
       return all && random.chance(0.3) ? [group[random.between(0, group.length - 1)] ?? 0] : [];
     }),
   );
-  const hosts = sitesOf(random.fork("sites"), {
+  const mapped = random.fork("hidden pages");
+  const hasSitemaps = mapped.chance(0.12);
+  const plain = sitesOf(random.fork("sites"), {
     hosts: count,
     politenessKey,
     pages: isLong ? random.between(35, 60) : pagesOf(random),
@@ -166,6 +169,7 @@ function workOf(
     latencyMsMax: settings.requestMsMax - 300,
     troublesMax: 3,
   });
+  const hosts = hasSitemaps ? withSitemaps(mapped, plain, groups) : plain;
   const jobs: JobPlan[] = [];
   const actions: Action[] = [];
   for (let number = 0; number < jobCount; number += 1) {
@@ -178,6 +182,7 @@ function workOf(
       limited[number] === true,
       traps,
       settings,
+      hasSitemaps && mapped.chance(0.8),
     );
     jobs.push(planned.plan);
     actions.push(...planned.actions);
@@ -203,6 +208,7 @@ function jobOf(
   limited: boolean,
   traps: ReadonlySet<number>,
   settings: Settings,
+  followsSitemaps: boolean,
 ): { plan: JobPlan; actions: readonly Action[] } {
   const seedHosts = group.filter((_, index) => index === 0 || random.chance(0.5));
   const seeds = seedHosts.map((host) => ({ host, path: "/" }));
@@ -213,7 +219,10 @@ function jobOf(
   const job = jobSchema.parse({
     id: `job-${number}`,
     seeds: seeds.map((seed) => urlOf(hosts, seed)),
-    scope: { kind: random.chance(0.3) ? "host" : "any" },
+    scope: {
+      kind: random.chance(0.3) ? "host" : "any",
+      sitemaps: followsSitemaps ? "follow" : "ignore",
+    },
     limits: {
       maxPages: limit === "pages" ? random.between(1, 30) : null,
       maxDepth: limit === "depth" ? random.between(0, 4) : null,

@@ -56,10 +56,40 @@ export type Health =
   /** Not there until that instant. */
   | { readonly kind: "recovering"; readonly atMs: number };
 
+/** A sitemap as a host serves it, under its path. */
+export interface SitemapFile {
+  /** `packed`: a urlset by gzip; `text`: a URL a line; `html`: what a host without one may answer with 200. */
+  readonly kind: "urlset" | "packed" | "text" | "index" | "html";
+  /** What it lists: pages, or of an index further files of any host. */
+  readonly listed: readonly Target[];
+  /** Listed as well, and nobody's: other schemes, hosts that are none. */
+  readonly lies: readonly string[];
+  readonly troubles: number;
+}
+
+export interface SitemapsDefinition {
+  /** Those that robots.txt names; without any, `/sitemap.xml` is looked for. */
+  readonly named: readonly Target[];
+  readonly files: ReadonlyMap<string, SitemapFile>;
+}
+
+export const noSitemaps: SitemapsDefinition = { named: [], files: new Map() };
+
+/** Where a crawl that follows sitemaps begins to look on a host. */
+export function firstSitemaps(
+  { robots, sitemaps = noSitemaps }: HostDefinition,
+  host: number,
+): readonly Target[] {
+  const named = robots.kind === "rules" ? sitemaps.named : [];
+  return named.length > 0 ? named : [{ host, path: "/sitemap.xml" }];
+}
+
 export interface HostDefinition {
   readonly name: string;
   readonly pages: ReadonlyMap<string, PageDefinition>;
   readonly robots: RobotsDefinition;
+  /** None where it does not say. */
+  readonly sitemaps?: SitemapsDefinition;
   readonly health: Health;
   readonly latencyMs: readonly [number, number];
   /** Pages of `/trap/<n>` without end. */

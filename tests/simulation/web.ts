@@ -1,8 +1,18 @@
 /** The simulated servers: what they answer and when, and what they saw. */
+import { gzipSync } from "node:zlib";
 import type { Random, SimClock } from "@sluice/broker/memory";
 import type { FetchAnswer, FetchRequest, HttpClient } from "@sluice/http";
 import type { FetchFailure } from "@sluice/records";
-import { type HostDefinition, type PageDefinition, pageAt, robotsRules } from "./site.ts";
+import {
+  type HostDefinition,
+  noSitemaps,
+  type PageDefinition,
+  pageAt,
+  robotsRules,
+  type SitemapFile,
+  type Target,
+  urlOf,
+} from "./site.ts";
 
 /** One request as a server sees it, by the servers' own clock. */
 export interface Visit {
@@ -44,7 +54,7 @@ type Outcome =
       readonly kind: "status";
       readonly status: number;
       readonly headers: Readonly<Record<string, string>>;
-      readonly body: string;
+      readonly body: string | Uint8Array<ArrayBuffer>;
     }
   | { readonly kind: "failed"; readonly category: FetchFailure; readonly atMs: number };
 
@@ -142,6 +152,12 @@ export class SimulatedWeb {
     const before = this.#visitsOf.get(key) ?? 0;
     this.#visitsOf.set(key, before + 1);
     if (path === "/robots.txt" || path === "/robots2.txt") return this.#robots(host, path, before, atMs);
+    const file = host.sitemaps?.files.get(path);
+    if (file !== undefined) {
+      if (before < file.troubles) return { kind: "status", status: 500, headers: {}, body: "" };
+      const body = written(file, (target) => urlOf(this.#hosts, target));
+      return { kind: "status", status: 200, headers: { "content-type": "application/xml" }, body };
+    }
     const page = pageAt(host, number, path);
     if (before >= page.troubles) return { kind: "page", page };
     switch (page.trouble) {
@@ -161,7 +177,12 @@ export class SimulatedWeb {
     }
   }
 
-  #robots({ robots, retryAfterS }: HostDefinition, path: string, before: number, atMs: number): Outcome {
+  #robots(
+    { robots, retryAfterS, sitemaps = noSitemaps }: HostDefinition,
+    path: string,
+    before: number,
+    atMs: number,
+  ): Outcome {
     const status = (code: number, body = "", headers = {}): Outcome => ({
       kind: "status",
       status: code,
@@ -178,6 +199,7 @@ export class SimulatedWeb {
         if (path === "/robots.txt" && robots.redirected) return status(302, "", { location: "/robots2.txt" });
         const lines = ["User-agent: *", ...robotsRules(robots, atMs).map((rule) => `Disallow: ${rule}`)];
         if (robots.crawlDelayS !== null) lines.push(`Crawl-delay: ${robots.crawlDelayS}`);
+        for (const target of sitemaps.named) lines.unshift(`Sitemap: ${urlOf(this.#hosts, target)}`);
         return status(200, `${lines.join("\n")}\n`, { "content-type": "text/plain" });
       }
       default:
@@ -201,7 +223,7 @@ export class SimulatedWeb {
     if (outcome.kind === "failed")
       return failed(outcome.category, outcome.category !== "connect", durationMs);
     const { status, headers, body } = outcome.kind === "page" ? rendered(outcome.page) : outcome;
-    const bytes = encoder.encode(body);
+    const bytes = typeof body === "string" ? encoder.encode(body) : body;
     return {
       kind: "response",
       status,
@@ -223,6 +245,16 @@ export class SimulatedWeb {
 
 const encoder = new TextEncoder();
 const html = { "content-type": "text/html; charset=utf-8" };
+
+function written({ kind, listed, lies }: SitemapFile, url: (target: Target) => string) {
+  const urls = [...listed.map(url), ...lies];
+  if (kind === "html") return "<!doctype html><title>not found</title><a href='/p/1'>x</a>";
+  if (kind === "text") return urls.join("\r\n");
+  const [root, each] = kind === "index" ? ["sitemapindex", "sitemap"] : ["urlset", "url"];
+  const entries = urls.map((loc) => `<${each}><loc>${loc}</loc><priority>0.9</priority></${each}>`);
+  const xml = `<?xml version="1.0"?><${root}>${entries.join("")}</${root}>`;
+  return kind === "packed" ? new Uint8Array(gzipSync(xml)) : xml;
+}
 
 function rendered(page: PageDefinition): {
   status: number;

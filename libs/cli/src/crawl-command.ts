@@ -19,6 +19,7 @@ export function crawlCommand(env: NodeJS.ProcessEnv, onExit: (exit: Exit) => voi
     .option("--max-depth <N>", "most links from a URL given; those are 0 (default: no limit)")
     .option("--max-duration <SECONDS>", "the job ends after this time (default: no limit)")
     .option("--scope <KIND>", `how far from the URLs given: ${scopeKinds.join(", ")} (default: host)`)
+    .option("--sitemaps", "crawls also what the sitemaps of the hosts of the URLs given list")
     .option("--include <GLOB>", "a URL must match one of these; may be repeated", gather)
     .option(
       "--exclude <GLOB>",

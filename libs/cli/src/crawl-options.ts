@@ -11,6 +11,7 @@ export interface RawCrawlOptions {
   readonly maxDepth?: string;
   readonly maxDuration?: string;
   readonly scope?: string;
+  readonly sitemaps?: boolean;
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
   readonly delay?: string;
@@ -124,7 +125,8 @@ export function parseCrawlOptions(
   if (raw.out === "") problems.add("--out", raw.out, "is no folder");
   if (problems.lines.length > 0) throw usageError(problems.lines);
 
-  const scope = { kind, include: [...include], exclude: [...exclude] };
+  const sitemaps = raw.sitemaps === true ? ("follow" as const) : ("ignore" as const);
+  const scope = { kind, sitemaps, include: [...include], exclude: [...exclude] };
   const id = name ?? defaultJobName(seeds, scope);
   const job = jobSchema.safeParse({ id, seeds, scope, limits, politeness, fetch });
   if (!job.success) {

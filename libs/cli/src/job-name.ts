@@ -6,6 +6,7 @@ export interface NamedScope {
   readonly kind: ScopeKind;
   readonly include: readonly string[];
   readonly exclude: readonly string[];
+  readonly sitemaps?: "ignore" | "follow";
 }
 
 const hostCharsMax = 60;
@@ -16,7 +17,9 @@ const hostCharsMax = 60;
  */
 export function defaultJobName(seeds: readonly string[], scope: NamedScope): string {
   const sorted = inOrder(seeds);
-  const text = JSON.stringify([sorted, scope.kind, inOrder(scope.include), inOrder(scope.exclude)]);
+  const parts = [sorted, scope.kind, inOrder(scope.include), inOrder(scope.exclude)];
+  // Only where it is set: names of jobs that do without are those of versions that had no such option.
+  const text = JSON.stringify(scope.sitemaps === "follow" ? [...parts, "sitemaps"] : parts);
   return `${slug(new URL(sorted[0] ?? "http://none/").hostname)}-${hash("sha256", text, "hex").slice(0, 8)}`;
 }
 

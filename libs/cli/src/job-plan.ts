@@ -67,6 +67,7 @@ function fieldsOf({ seeds, scope, limits, politeness, fetch }: Job): Readonly<Re
   return {
     URL: listed(seeds),
     "--scope": scope.kind,
+    "--sitemaps": scope.sitemaps,
     "--include": listed(scope.include),
     "--exclude": listed(scope.exclude),
     "allowed domains": listed(scope.allowedDomains),

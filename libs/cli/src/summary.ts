@@ -10,6 +10,8 @@ export interface Summary {
   readonly done: number;
   readonly failed: number;
   readonly skipped: number;
+  /** Of those admitted the sitemaps, which end as skipped; missing where there is none. */
+  readonly sitemaps?: number;
   readonly waiting: number;
   readonly in_flight: number;
   /** From the run's start to its end or, where it goes on another time, to now. */
@@ -30,6 +32,7 @@ export interface SummaryInput {
 export function summarize({ job, run, reason, figures, status, nowMs }: SummaryInput): Summary {
   const durationMs = status === null ? 0 : Math.max(0, (status.endedAtMs ?? nowMs) - status.startedAtMs);
   const pages = figures.done + figures.failed;
+  const sitemaps = status?.sitemaps ?? 0;
   return {
     job,
     run,
@@ -38,6 +41,7 @@ export function summarize({ job, run, reason, figures, status, nowMs }: SummaryI
     done: figures.done,
     failed: figures.failed,
     skipped: figures.skipped,
+    ...(sitemaps === 0 ? {} : { sitemaps }),
     waiting: figures.waiting,
     in_flight: figures.inFlight,
     duration_ms: durationMs,
@@ -60,15 +64,31 @@ export function summaryText(
   error: string | null,
 ): string {
   const seconds = (summary.duration_ms / 1000).toFixed(1);
+  const open = summary.waiting + summary.in_flight;
+  const { admitted, skipped, sitemaps } = pagesOf(summary, open === 0);
   const lines = [
     `finish    ${reasonTexts[summary.finish_reason]}${error === null ? "" : `: ${error}`}`,
     `job       ${summary.job}, run ${summary.run}`,
-    `pages     ${summary.done} done, ${summary.failed} failed, ${summary.skipped} skipped of ${summary.admitted} found`,
+    `pages     ${summary.done} done, ${summary.failed} failed, ${skipped} skipped of ${admitted} found`,
+    ...(sitemaps === "" ? [] : [sitemaps]),
     `time      ${seconds} s, ${summary.pages_per_second.toFixed(2)} pages a second`,
     `results   ${paths.results}`,
     `summary   ${paths.summary}`,
   ];
-  const open = summary.waiting + summary.in_flight;
   if (open > 0) lines.splice(3, 0, `left      ${summary.waiting} waiting, ${summary.in_flight} in flight`);
   return lines.join("\n");
+}
+
+/** Sitemaps are no pages to people; while some of them may be open they can't be told apart. */
+function pagesOf(
+  { admitted, skipped, sitemaps = 0 }: Summary,
+  isOver: boolean,
+): { readonly admitted: number; readonly skipped: number; readonly sitemaps: string } {
+  if (sitemaps === 0) return { admitted, skipped, sitemaps: "" };
+  if (!isOver) return { admitted, skipped, sitemaps: `sitemaps  ${sitemaps}, among those found` };
+  return {
+    admitted: admitted - sitemaps,
+    skipped: skipped - sitemaps,
+    sitemaps: `sitemaps  ${sitemaps} asked for`,
+  };
 }

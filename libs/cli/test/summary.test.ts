@@ -215,3 +215,21 @@ describe("exit codes", () => {
       expect(exitCodesText()).toContain(`${String(code).padStart(2)}  ${about}`);
   });
 });
+
+describe("sitemaps", () => {
+  const textOf = (figures: JobStatus): string =>
+    summaryText(
+      summarize({ job: "a", run: 2, reason: "completed", figures, status: figures, nowMs: 99_000 }),
+      { results: "r", summary: "s" },
+      null,
+    );
+
+  it("are told apart from pages once all of them have ended, and are in the sums until then", () => {
+    const over = textOf({ ...endedStatus, admitted: 12, skipped: 4, sitemaps: 3 });
+    expect(over).toContain("7 done, 1 failed, 1 skipped of 9 found\nsitemaps  3 asked for\n");
+    const open = textOf({ ...status, sitemaps: 3 });
+    expect(open).toContain("0 skipped of 9 found\n");
+    expect(open).toContain("\nsitemaps  3, among those found\n");
+    expect(textOf(endedStatus)).not.toContain("sitemaps");
+  });
+});

@@ -12,6 +12,9 @@ export const tallySchema = z.object({
   failed: count.describe("Settled without, those included that were asked for again since."),
   retried: count.default(0).describe("Of these, those that were asked for again."),
   skipped: count.describe("Admitted, then given up without a result: robots, limit, cancel."),
+  sitemaps: count
+    .default(0)
+    .describe("Of those admitted the sitemaps: read or not, each ends as skipped, for it has no result."),
   limited: count.describe("URLs that maxPages or the end of the job cut off, admitted or not."),
   refused: count.describe("Links not admitted: out of scope, too deep."),
   granted: count.describe("Page grants received."),
@@ -30,6 +33,7 @@ export const emptyTally = (): Tally => ({
   failed: 0,
   retried: 0,
   skipped: 0,
+  sitemaps: 0,
   limited: 0,
   refused: 0,
   granted: 0,
@@ -134,6 +138,9 @@ export const jobStatusSchema = z.object({
   skippedBy: countsSchema
     .optional()
     .describe("URLs that were admitted and given up without a result, by reason: their sum is `skipped`."),
+  sitemaps: count
+    .optional()
+    .describe("Of those admitted the sitemaps: read or not, each ends as skipped, for it has no result."),
   refused: count,
   refusedBy: countsSchema
     .optional()

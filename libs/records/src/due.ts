@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { jobIdSchema, prioritySchema } from "./job.ts";
+import { sitemapLevelSchema } from "./link.ts";
 import { waitSources } from "./wait-source.ts";
 
 /** A URL that the frontier has released: it holds a credit of its domain until an outcome comes back. */
@@ -8,7 +9,7 @@ export const dueSchema = z.object({
   job: jobIdSchema,
   run: z.int().positive(),
   url: z.string(),
-  urlId: z.string(),
+  urlId: z.string().describe("Of a sitemap not that of a page at the same URL."),
   depth: z.int().nonnegative(),
   root: z.string().nullable(),
   parent: z.string().nullable(),
@@ -19,6 +20,9 @@ export const dueSchema = z.object({
     .positive()
     .optional()
     .describe("Above 1 where it failed before and was asked for again; part of the result's id."),
+  sitemap: sitemapLevelSchema
+    .optional()
+    .describe("It is a sitemap, to be read for the URLs that it lists; has no result."),
   priority: prioritySchema.optional().describe("0 to 100; 50 where it is not said."),
   releasedAtMs: z.int(),
   leaseUntilMs: z.int().describe("Past this instant nobody may start it; the answer is `expired`."),

@@ -65,7 +65,32 @@ export const eventSchemas = {
     robotsRule: z.string().nullable().optional().describe("The line of it that decided."),
     robotsLine: z.int().nullable().optional().describe("Its number."),
     robotsAgeMs: count.nullable().optional().describe("How long before it was read."),
+    sitemap: count.optional().describe("It is a sitemap: how many lead to it, itself included."),
   }),
+  sitemap_read: z
+    .object({
+      ...base,
+      type: z.literal("sitemap_read"),
+      url: z.string(),
+      level: count.describe("How many sitemaps lead to it, itself included."),
+      status: z.int().nullable(),
+      outcome: z.string().describe("As of a page: ok, redirect, http_4xx, dns, …"),
+      format: z
+        .enum(["urlset", "index", "rss", "atom", "text", "unknown"])
+        .nullable()
+        .describe("What the file is; null where none was had."),
+      urls: count.describe("Pages that it lists, each once."),
+      admitted: count.describe("Of these, those announced to the frontier."),
+      sitemaps: count.describe("Further sitemaps that it lists, each once."),
+      sitemapsAdmitted: count.describe("Of these, those announced to the frontier."),
+      refused: count.describe("What it lists and was not announced."),
+      refusedFor: z
+        .string()
+        .nullable()
+        .describe("Why, with how many: `scope_host 3, invalid_url 1`; null where nothing was refused."),
+      note: z.string().nullable().describe("Why the rest of it was not read, or what failed."),
+    })
+    .describe("A sitemap has come to its end: read, or not to be had. It has no result."),
   sent_to_processing: z
     .object({
       ...base,
@@ -106,6 +131,7 @@ export const eventSchema = z.discriminatedUnion("type", [
   eventSchemas.url_crawled,
   eventSchemas.urls_discovered,
   eventSchemas.url_failed,
+  eventSchemas.sitemap_read,
   eventSchemas.sent_to_processing,
   eventSchemas.progress,
   eventSchemas.time_update,

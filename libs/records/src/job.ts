@@ -28,6 +28,12 @@ export const scopeSchema = z.object({
     .max(200)
     .default([])
     .describe("Globs; a match is refused, whatever include says."),
+  sitemaps: z
+    .enum(["ignore", "follow"])
+    .default("ignore")
+    .describe(
+      "With follow, pages that sitemaps of the seeds' hosts list are crawled too, as if the seed linked to them: the sitemaps that robots.txt names, else /sitemap.xml.",
+    ),
   traps: z
     .enum(["refuse", "follow"])
     .default("refuse")

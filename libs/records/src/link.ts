@@ -1,19 +1,24 @@
 import { z } from "zod";
 import { jobIdSchema, prioritySchema } from "./job.ts";
 
-export const linkKinds = ["seed", "link", "redirect", "outlinks"] as const;
+/** How many sitemaps lead to one, itself included. */
+export const sitemapLevelSchema = z.int().positive();
+
+export const linkKinds = ["seed", "link", "redirect", "outlinks", "sitemap"] as const;
 
 /**
  * Links found in one place that lead to one domain; the key is that domain. Of kind `outlinks`: what a page of a job
  * with maxDepth leads to, wherever that is, under the domain of the page itself, to be announced again should the
- * page be found by a shorter way.
+ * page be found by a shorter way. Of kind `sitemap`: files to be read for the URLs that they list.
  */
 export const linkSchema = z.object({
   job: jobIdSchema,
   run: z.int().positive(),
   kind: z
     .enum(linkKinds)
-    .describe("seed, link and redirect: to be admitted; outlinks: what `parent` leads to, to be kept."),
+    .describe(
+      "seed, link and redirect: to be admitted; outlinks: what `parent` leads to, to be kept; sitemap: files to be read for the URLs that they list.",
+    ),
   parent: z.string().nullable().describe("URL id of the page they were found on."),
   depth: z
     .int()
@@ -24,6 +29,9 @@ export const linkSchema = z.object({
     .nullable()
     .describe("Canonical URL whose scope they inherit: the seed, or where it redirected to."),
   redirects: z.int().nonnegative().default(0).describe("Redirects in a row that led here."),
+  sitemap: sitemapLevelSchema
+    .optional()
+    .describe("Of sitemaps: 1 as robots.txt or a seed's host has it, one more in each index."),
   priority: prioritySchema.optional().describe("0 to 100; 50 where it is not said."),
   urls: z.array(z.string()).min(1).max(1000).describe("Canonical URLs."),
 });

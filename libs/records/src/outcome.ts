@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { jobIdSchema } from "./job.ts";
+import { sitemapLevelSchema } from "./link.ts";
 
 export const breakerStates = ["closed", "open", "half_open"] as const;
 export type BreakerState = (typeof breakerStates)[number];
@@ -22,6 +23,7 @@ export const outcomeSchema = z.object({
     .describe(
       "settled: a result was written; retry: a try failed; deferred: not now; expired: past its lease; refused: never.",
     ),
+  sitemap: sitemapLevelSchema.optional().describe("What was released is a sitemap: it has no result."),
   category: z.string().describe("ok, redirect, http_4xx, dns, robots, …: what happened, or why not."),
   ok: z.boolean().describe("With settled: the page was had (2xx, or a redirect)."),
   dueAtMs: z.int().nullable().describe("With retry and deferred: not before this instant."),

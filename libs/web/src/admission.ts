@@ -20,7 +20,7 @@ export interface AdmissionRules {
 
 /** How a URL was found. */
 export interface Found {
-  readonly kind: "seed" | "link" | "redirect" | "outlinks";
+  readonly kind: "seed" | "link" | "redirect" | "outlinks" | "sitemap";
   /** Links from a seed. */
   readonly depth: number;
   /** Canonical URL whose scope it inherits: its seed, or where that seed redirected to. */

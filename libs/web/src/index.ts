@@ -40,6 +40,7 @@ export {
   type SitemapKind,
 } from "./sitemap.ts";
 export { readSitemap } from "./sitemap-body.ts";
+export { sitemapLinks, sitemapLinksCharsMax, type SitemapLinks, type SitemapPage } from "./sitemap-links.ts";
 export { type LinkKind, type PageLink } from "./page-links.ts";
 export { classifyAddress, parseCidr, type AddressDecision, type Cidr } from "./address.ts";
 export { compileGlob, GlobError, globCharsMax, type Glob } from "./glob.ts";

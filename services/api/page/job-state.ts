@@ -176,6 +176,7 @@ function withEvent(state: JobState, event: Exclude<StreamEvent, OwnEvent>): JobS
       return ended(state, event, "timeout", null);
     case "url_started":
     case "urls_discovered":
+    case "sitemap_read":
     case "sent_to_processing":
       return state;
     default:

@@ -7,7 +7,7 @@ import { crawledEvent } from "./api-world.ts";
 import { eventIn, SseReader } from "./sse-client.ts";
 
 describe("the events of a stream", () => {
-  it("are the eleven of the design and the gap, none of them called error, and three are the last of a run", () => {
+  it("are the eleven of the design, that of sitemaps and the gap, none of them called error, and three are the last of a run", () => {
     const [connected, gap] = streamEventSchema.options;
     const types = [connected.shape.type.value, ...Object.keys(eventSchemas)];
     expect(types).toEqual([
@@ -16,6 +16,7 @@ describe("the events of a stream", () => {
       "url_crawled",
       "urls_discovered",
       "url_failed",
+      "sitemap_read",
       "sent_to_processing",
       "progress",
       "time_update",

@@ -1,6 +1,6 @@
 import type { FetchAnswer } from "@sluice/http";
 import type { HostPolicy, Job, WaitSource } from "@sluice/records";
-import type { PageFacts } from "@sluice/web";
+import type { PageFacts, SitemapLinks } from "@sluice/web";
 
 /** What the fetcher's step asks of the world. */
 export type FetchCall = AnyFetchCall & {
@@ -46,6 +46,13 @@ type AnyFetchCall =
       readonly policy: HostPolicy;
       /** Names with CSS selectors, where the job wants texts of the page. */
       readonly selectors?: Readonly<Record<string, string>>;
+    }
+  | {
+      readonly kind: "sitemap";
+      readonly domain: string;
+      readonly url: string;
+      readonly fetch: Job["fetch"];
+      readonly policy: HostPolicy;
     };
 
 export interface BreakerView {
@@ -92,6 +99,8 @@ export type FetchOutcome =
       readonly egress: string | null;
       /** With a 2xx response. */
       readonly content: PageContent | null;
+      /** The same, of a sitemap. */
+      readonly sitemap?: SitemapLinks | null;
       readonly retryAfterMs: number | null;
       readonly breaker: BreakerView;
     };

@@ -31,12 +31,14 @@ export function gaugeFetcher(
   options: FetcherOptions = defaultFetcherOptions,
 ): Gauges<FetcherState> {
   return (tasks, nowMs) => {
-    const running = { page: 0, robots: 0 };
+    const running = { page: 0, robots: 0, sitemap: 0 };
     const held: Record<Reason, number> = { ready: 0, politeness: 0, hold: 0, busy: 0 };
     let hosts = 0;
     let robotsEntries = 0;
+    let sitemaps = 0;
     for (const { state, context } of tasks) {
       hosts += state.hosts.size;
+      sitemaps += state.sitemaps.size;
       for (const host of state.hosts.values()) {
         robotsEntries += host.robots.size;
         for (const { kind } of host.running.values()) running[kind] += 1;
@@ -49,6 +51,8 @@ export function gaugeFetcher(
       { metric: "sluice_fetcher_hosts", value: hosts },
       { metric: "sluice_fetcher_hosts_limit", value: options.hostsMax * tasks.length },
       { metric: "sluice_fetcher_robots_entries", value: robotsEntries },
+      { metric: "sluice_fetcher_sitemap_calls", value: sitemaps },
+      { metric: "sluice_fetcher_sitemap_calls_limit", value: options.sitemapsAtOnce * tasks.length },
       { metric: "sluice_fetcher_breakers_limit", value: breakers.limit },
       {
         metric: "sluice_runtime_lag_records",
@@ -59,7 +63,7 @@ export function gaugeFetcher(
     for (const state of ["reading", "waiting"] as const)
       found.push({ metric: "sluice_fetcher_reader_calls", value: reader.load[state], labels: { state } });
     found.push(...gaugeClient(client));
-    for (const kind of ["page", "robots"] as const)
+    for (const kind of ["page", "robots", "sitemap"] as const)
       found.push({ metric: "sluice_fetcher_running_requests", value: running[kind], labels: { kind } });
     for (const [state, value] of Object.entries(breakers.counts()))
       found.push({ metric: "sluice_fetcher_breakers", value, labels: { state } });

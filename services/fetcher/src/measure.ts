@@ -1,5 +1,5 @@
 import type { Measurement } from "@sluice/process";
-import { listedCode, topics, type Outcome, type Result } from "@sluice/records";
+import { listedCode, topics, type CrawlEvent, type Outcome, type Result } from "@sluice/records";
 import type { FetchCall, FetchOutcome } from "./calls.ts";
 
 const none: readonly Measurement[] = [];
@@ -11,12 +11,26 @@ export function measureFetcher(topic: string, value: unknown): readonly Measurem
       return measureOutcome(value as Outcome);
     case topics.results.name:
       return measureResult(value as Result);
+    case topics.events.name:
+      return measureSitemap(value as CrawlEvent);
     default:
       return none;
   }
 }
 
-function measureOutcome({ kind, category, links }: Outcome): readonly Measurement[] {
+function measureSitemap(event: CrawlEvent): readonly Measurement[] {
+  if (event.type !== "sitemap_read") return none;
+  const outcome = event.outcome === "ok" || event.outcome === "redirect" ? event.outcome : "failed";
+  const announced = event.admitted + event.sitemapsAdmitted;
+  const metric = "sluice_fetcher_sitemap_urls_total";
+  return [
+    { metric: "sluice_fetcher_read_sitemaps_total", value: 1, labels: { outcome } },
+    { metric, value: announced, labels: { fate: "announced" } },
+    { metric, value: event.refused, labels: { fate: "refused" } },
+  ];
+}
+
+function measureOutcome({ kind, category, links, sitemap }: Outcome): readonly Measurement[] {
   switch (kind) {
     case "settled": {
       const settled: Measurement = {
@@ -24,9 +38,9 @@ function measureOutcome({ kind, category, links }: Outcome): readonly Measuremen
         value: 1,
         labels: { category },
       };
-      return links === 0
-        ? [settled]
-        : [settled, { metric: "sluice_fetcher_discovered_urls_total", value: links }];
+      const found: Measurement = { metric: "sluice_fetcher_discovered_urls_total", value: links };
+      // A sitemap is no page: its event tells of it.
+      return [...(sitemap === undefined ? [settled] : []), ...(links === 0 ? [] : [found])];
     }
     case "retry":
       return [{ metric: "sluice_fetcher_retried_urls_total", value: 1, labels: { category } }];
@@ -63,7 +77,7 @@ export function measureRequest({ kind }: FetchCall, { answer }: FetchOutcome): r
       value: 1,
       labels: { code: listedCode(answer.code) },
     });
-  if ("durationMs" in answer)
+  if ("durationMs" in answer && kind !== "sitemap")
     found.push({
       metric: "sluice_fetcher_request_seconds",
       value: answer.durationMs / 1000,

@@ -8,6 +8,8 @@ export interface FetcherOptions {
   readonly permitsMax: number;
   /** A wait beyond this goes back to the frontier. */
   readonly waitMaxMs: number;
+  /** Sitemaps that one task fetches at once: each may be as large as the protocol lets it be. */
+  readonly sitemapsAtOnce: number;
   readonly robotsTimeoutMs: number;
   /** How long an answer to robots.txt holds (RFC 9309 §2.4: not more than 24 hours). */
   readonly robotsTtlMs: number;
@@ -30,6 +32,7 @@ export const defaultFetcherOptions: FetcherOptions = {
   politenessKey: "host",
   permitsMax: 100,
   waitMaxMs: 60_000,
+  sitemapsAtOnce: 2,
   robotsTimeoutMs: 30_000,
   robotsTtlMs: 86_400_000,
   originsMax: 1000,

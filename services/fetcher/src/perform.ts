@@ -48,10 +48,15 @@ export function performFetches(
       return { kind: "page", answer, egress, content: null, retryAfterMs: null, breaker };
     const { body: _read, ...headed } = answer;
     const isPage = answer.status >= 200 && answer.status < 300;
+    const base = { kind: "page", answer: headed, egress, retryAfterMs: wait, breaker } as const;
+    if (call.kind === "sitemap") {
+      const sitemap = isPage ? await reader.sitemap(sitemapJob(call, answer)) : null;
+      return { ...base, content: null, sitemap };
+    }
     const read = isPage ? await reader.page(pageJob(call, answer)) : null;
     // The hash of a body that was left unread would say that the page is empty.
     const content = read !== null && answer.bodySkipped ? { ...read, bodySha256: null } : read;
-    return { kind: "page", answer: headed, egress, content, retryAfterMs: wait, breaker };
+    return { ...base, content };
   };
 }
 
@@ -69,6 +74,13 @@ function pageJob(
     body,
     ...(selectors === undefined ? {} : { selectors }),
   };
+}
+
+function sitemapJob(
+  { url }: Extract<FetchCall, { kind: "sitemap" }>,
+  { headers, body }: FetchResponse,
+): Extract<ReadJob, { kind: "sitemap" }> {
+  return { kind: "sitemap", url, contentType: headers["content-type"] ?? null, body };
 }
 
 const unmade = (reason: string): Extract<FetchAnswer, { kind: "failed" }> => ({

@@ -8,7 +8,7 @@ import {
   type Route,
 } from "@sluice/http";
 import type { HostPolicy, SecretRef } from "@sluice/records";
-import { robotsBytesMax } from "@sluice/web";
+import { robotsBytesMax, sitemapBytesMax } from "@sluice/web";
 import type { FetchCall } from "./calls.ts";
 import type { Secret, SecretProblem, SecretStore } from "./secrets.ts";
 
@@ -47,13 +47,19 @@ export class RequestMaker {
 
   #requestOf(call: FetchCall): FetchRequest {
     const { policy, url } = call;
-    const job = call.kind === "page" ? call.fetch : null;
+    const job = call.kind === "robots" ? null : call.fetch;
+    const bodyBytesMax = {
+      robots: robotsBytesMax,
+      sitemap: sitemapBytesMax,
+      page: job?.bodyBytesMax ?? robotsBytesMax,
+    };
     const { connectMs, headersMs, bodyMs, totalMs } = policy.timeouts ?? {};
     const totalTimeoutMs =
-      totalMs ?? (call.kind === "page" ? call.fetch.totalTimeoutMs : call.totalTimeoutMs);
-    const plain = crawlRequest(url, totalTimeoutMs, job?.bodyBytesMax ?? robotsBytesMax);
+      totalMs ?? (call.kind === "robots" ? call.totalTimeoutMs : call.fetch.totalTimeoutMs);
+    const plain = crawlRequest(url, totalTimeoutMs, bodyBytesMax[call.kind]);
+    const page = call.kind === "page" ? call.fetch : null;
     const credentials = [
-      ...(call.kind === "page" ? call.fetch.secrets : call.secrets).flatMap((name) => this.#ofJob(name)),
+      ...(call.kind === "robots" ? call.secrets : call.fetch.secrets).flatMap((name) => this.#ofJob(name)),
       ...this.#ofPolicy(policy, url),
     ];
     const headers = { ...job?.headers, ...plainFields(policy) };
@@ -62,8 +68,10 @@ export class RequestMaker {
       connectTimeoutMs: connectMs ?? plain.connectTimeoutMs,
       headersTimeoutMs: headersMs ?? plain.headersTimeoutMs,
       bodyTimeoutMs: bodyMs ?? plain.bodyTimeoutMs,
-      onTooLarge: job?.onTooLarge ?? "truncate",
-      ...(job !== null && job.contentTypes.length > 0 ? { acceptTypes: acceptorOf(job.contentTypes) } : {}),
+      onTooLarge: page?.onTooLarge ?? "truncate",
+      ...(page !== null && page.contentTypes.length > 0
+        ? { acceptTypes: acceptorOf(page.contentTypes) }
+        : {}),
       ...(Object.keys(headers).length === 0 ? {} : { headers }),
       ...(credentials.length === 0 ? {} : { credentials }),
     };

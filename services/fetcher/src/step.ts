@@ -33,6 +33,7 @@ export function fetcherStep(
       const turnOf = (host: Host): Turn => ({
         host,
         otherHost: (domain) => state.host(domain),
+        sitemaps: state.sitemaps,
         out,
         nowMs,
         context,

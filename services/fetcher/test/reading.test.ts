@@ -140,6 +140,6 @@ test("a sitemap is read in a thread, packed or not", async () => {
   const threads = open();
   for (const body of [bodyOf(xml), new Uint8Array(gzipSync(xml))]) {
     const read = await threads.sitemap({ kind: "sitemap", url, contentType: null, body });
-    expect(read).toMatchObject({ kind: "urlset", urls: [{ url: "http://example.com/1" }] });
+    expect(read).toMatchObject({ kind: "urlset", pages: [{ link: { url: "http://example.com/1" } }] });
   }
 });

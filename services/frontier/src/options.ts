@@ -22,6 +22,8 @@ export interface FrontierOptions {
   readonly pendingMax: number;
   /** Most redirects in a row. */
   readonly redirectsMax: number;
+  /** Most sitemaps of a run that a task takes in: no fewer of one host, whose URLs are all in one task. */
+  readonly sitemapsMax: number;
   /** Most page grants that a task asks for at once. */
   readonly grantsAtOnce: number;
 }
@@ -37,5 +39,6 @@ export const defaultFrontierOptions: FrontierOptions = {
   orphanMs: 600_000,
   pendingMax: 1000,
   redirectsMax: 10,
+  sitemapsMax: 10_000,
   grantsAtOnce: 50,
 };

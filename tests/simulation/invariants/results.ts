@@ -239,7 +239,9 @@ function checkExplained(
   report: Report,
 ): void {
   const explained = new Set(
-    events.flatMap(({ value }) => (value.type === "url_failed" && value.final ? [value.url] : [])),
+    events.flatMap(({ value }) =>
+      (value.type === "url_failed" && value.final) || value.type === "sitemap_read" ? [value.url] : [],
+    ),
   );
   for (const { value } of due)
     if (!urls.has(value.url) && !explained.has(value.url))

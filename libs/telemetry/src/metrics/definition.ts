@@ -23,6 +23,7 @@ export const units = [
   "rebalances",
   "records",
   "requests",
+  "sitemaps",
   "rows",
   "seconds",
   "steps",

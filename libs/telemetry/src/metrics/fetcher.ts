@@ -4,7 +4,7 @@ import type { MetricTable } from "./definition.ts";
 
 const services = ["fetcher"] as const;
 
-const kinds = ["page", "robots"] as const;
+const kinds = ["page", "robots", "sitemap"] as const;
 const latencyBuckets = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 export const fetcherMetrics = {
@@ -50,6 +50,34 @@ export const fetcherMetrics = {
     labels: {},
     help: "Links in scope that were sent to the frontier, known ones included.",
   },
+  sluice_fetcher_read_sitemaps_total: {
+    type: "counter",
+    unit: "sitemaps",
+    services,
+    labels: { outcome: ["ok", "redirect", "failed"] },
+    help: "Sitemaps that came to their end; they have no result, and events tell of each.",
+  },
+  sluice_fetcher_sitemap_urls_total: {
+    type: "counter",
+    unit: "urls",
+    services,
+    labels: { fate: ["announced", "refused"] },
+    help: "Pages and further sitemaps that sitemaps list: sent to the frontier, known ones included, or refused by scope, depth or form.",
+  },
+  sluice_fetcher_sitemap_calls: {
+    type: "gauge",
+    unit: "calls",
+    services,
+    labels: {},
+    help: "Sitemaps asked for and not read to their end.",
+  },
+  sluice_fetcher_sitemap_calls_limit: {
+    type: "gauge",
+    unit: "calls",
+    services,
+    labels: {},
+    help: "With so many under way, over the tasks of this instance, further sitemaps wait.",
+  },
   sluice_fetcher_requests_total: {
     type: "counter",
     unit: "requests",
@@ -68,9 +96,9 @@ export const fetcherMetrics = {
     type: "histogram",
     unit: "seconds",
     services,
-    labels: { kind: kinds },
+    labels: { kind: ["page", "robots"] },
     buckets: latencyBuckets,
-    help: "Time of a request, from its start to the end of the body or the failure.",
+    help: "Time of a request, from its start to the end of the body or the failure; sitemaps left out.",
   },
   sluice_fetcher_first_byte_seconds: {
     type: "histogram",

@@ -23,9 +23,18 @@ export const frontierMetrics = {
     unit: "urls",
     services,
     labels: {
-      reason: ["invalid_url", "blocked", "host_pages", "path_pages", "domain_pages", "domain_hosts", "other"],
+      reason: [
+        "invalid_url",
+        "blocked",
+        "sitemaps_max",
+        "host_pages",
+        "path_pages",
+        "domain_pages",
+        "domain_hosts",
+        "other",
+      ],
     },
-    help: "Seeds of a job that are no URLs to crawl, URLs of hosts that are blocked, and URLs of which a budget is spent, by reason.",
+    help: "Seeds of a job that are no URLs to crawl, URLs of hosts that are blocked, URLs of which a budget is spent, and records of links with sitemaps beyond the limit of a run, by reason.",
   },
   sluice_frontier_reannounced_urls_total: {
     type: "counter",

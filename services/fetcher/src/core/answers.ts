@@ -28,6 +28,7 @@ export function sendOutcome(out: Effects, host: Host, permit: Permit, fields: Ou
     attempt: permit.attempt,
     by: "fetcher",
     ...(hostOf(permit.url) === host.domain ? {} : { host: hostOf(permit.url) }),
+    ...(permit.sitemap === undefined ? {} : { sitemap: permit.sitemap }),
     ok: false,
     dueAtMs: null,
     linkRecords: 0,
@@ -76,6 +77,7 @@ export function failedEvent(
     category,
     detail,
     attempt: permit.attempt,
+    ...(permit.sitemap === undefined ? {} : { sitemap: permit.sitemap }),
     ...flags,
   };
 }

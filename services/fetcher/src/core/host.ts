@@ -35,12 +35,12 @@ export type RobotsEntry =
   | { readonly kind: "redirected"; readonly url: string; readonly hops: number; readonly failures: number };
 
 export interface RunningCall {
-  readonly kind: "robots" | "page";
+  readonly kind: "robots" | "page" | "sitemap";
   /** What is asked for. */
   readonly url: string;
   readonly origin: string;
   readonly job: string;
-  /** For a page: whose permit it is. */
+  /** For a page or sitemap: whose permit it is. */
   readonly queued: QueuedPermit | null;
   /** Requests made before it for the same permit, i.e. for robots.txt. */
   readonly askedAtMs: number;
@@ -76,6 +76,8 @@ export class Host {
   /** Requests under way that were aborted because the operator has blocked the host. */
   readonly ended = new Set<string>();
   readonly robots = new Map<string, RobotsEntry>();
+  /** By origin, the run of a job to which its sitemaps were announced last: others are told again, which is harmless. */
+  readonly sitemapsTold = new Map<string, string>();
   /** Requests for robots.txt since the last page of this domain was answered; told with the next outcome. */
   robotsRequests = 0;
   calls = 0;

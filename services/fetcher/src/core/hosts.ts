@@ -4,6 +4,8 @@ import { Host } from "./host.ts";
 /** The domains of one task. Not durable. */
 export class FetcherState {
   readonly hosts = new Map<string, Host>();
+  /** Calls for sitemaps, whose bodies may be large, that have not settled. */
+  readonly sitemaps = new Set<string>();
 
   host(domain: string): Host {
     let host = this.hosts.get(domain);

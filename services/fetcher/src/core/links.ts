@@ -55,7 +55,7 @@ function sendOutlinks(
 }
 
 /** URLs of one record of links, in as many as they take; returns how many. */
-function sendRecords(
+export function sendRecords(
   out: Effects,
   found: Omit<Link, "urls">,
   domain: string,

@@ -11,6 +11,7 @@ import { redirectTarget } from "./redirects.ts";
 import { hold, policyFor } from "./politeness.ts";
 import { defer, refuse } from "./refusals.ts";
 import { robotsOf } from "./robots.ts";
+import { announceSitemaps, settleSitemap } from "./sitemaps.ts";
 import type { Turn } from "./turn.ts";
 
 /** A page call has settled: it is tried again, or becomes one result with its links, its event and its outcome. */
@@ -64,6 +65,7 @@ export function settlePage(
     out.push({ kind: "finish", id: queued.recordId });
     return;
   }
+  if (permit.sitemap !== undefined) return settleSitemap(turn, queued, response, outcome, base);
   const sent = followUp(turn, permit, job, response, outcome);
   const ok = category === "ok" || category === "redirect";
   const id = sendResult(
@@ -114,11 +116,12 @@ export function settlePage(
     });
   }
   tellProcessed(turn, permit, id);
+  const sitemaps = announceSitemaps(turn, permit, job, running.origin);
   sendOutcome(out, host, permit, {
     kind: "settled",
     ok,
-    linkRecords: sent.records,
-    links: sent.links,
+    linkRecords: sent.records + sitemaps.records,
+    links: sent.links + sitemaps.links,
     ...base,
   });
   out.push({ kind: "finish", id: queued.recordId });

@@ -2,13 +2,13 @@ import { robotsToken } from "@sluice/web";
 import { policyOf, topics } from "@sluice/records";
 import type { FetchCall, RequestWait } from "../calls.ts";
 import { sendOutcome } from "./answers.ts";
-import type { QueuedPermit, RobotsEntry, RunningCall } from "./host.ts";
+import type { Host, QueuedPermit, RobotsEntry, RunningCall } from "./host.ts";
 import { isCancelled, jobOf, knownJob } from "./jobs.ts";
 import { earliest, forgive, keepingOf, policyFor, type Start } from "./politeness.ts";
 import { defer, refuse } from "./refusals.ts";
 import { ageOf, isAskingRobots, robotsFailed } from "./robots.ts";
 import type { Turn } from "./turn.ts";
-import { sharedRobots, visitedDomain, visitStart } from "./visits.ts";
+import { busyMs, sharedRobots, visitedDomain, visitStart } from "./visits.ts";
 import { originOf, pathOf } from "./url-parts.ts";
 
 /** Begins or answers what can be begun or answered now, in order; asks to be woken for what comes later. */
@@ -100,21 +100,25 @@ export function pump(turn: Turn): void {
       );
       return;
     }
+    const isSitemap = permit.sitemap !== undefined;
+    if (isSitemap && turn.sitemaps.size >= options.sitemapsAtOnce) {
+      if (putPageFirst(host)) continue;
+      out.push({ kind: "wake", lane: host.domain, atMs: nowMs + busyMs });
+      return;
+    }
     host.queue.shift();
+    const { extract } = job;
+    const policy = policyFor(turn.context, permit.url);
+    const asked = { domain: host.domain, url: permit.url, fetch: job.fetch, policy };
     begin(
       turn,
       start,
       head,
+      isSitemap
+        ? { kind: "sitemap", ...asked }
+        : { kind: "page", ...asked, ...(extract === undefined ? {} : { selectors: extract.selectors }) },
       {
-        kind: "page",
-        domain: host.domain,
-        url: permit.url,
-        fetch: job.fetch,
-        policy: policyFor(turn.context, permit.url),
-        ...(job.extract === undefined ? {} : { selectors: job.extract.selectors }),
-      },
-      {
-        kind: "page",
+        kind: isSitemap ? "sitemap" : "page",
         origin,
         job: permit.job,
         queued: head,
@@ -124,6 +128,14 @@ export function pump(turn: Turn): void {
       },
     );
   }
+}
+
+/** While other hosts' sitemaps are fetched, pages of this one need not wait; false where it has none. */
+function putPageFirst({ queue }: Host): boolean {
+  const at = queue.findIndex(({ permit }) => permit.sitemap === undefined);
+  if (at < 0) return false;
+  queue.unshift(...queue.splice(at, 1));
+  return true;
 }
 
 /** Answers a permit that will not be fetched whatever the clock says; false where it may be. */
@@ -200,6 +212,7 @@ function begin(
   const callId = `${host.domain}#${context.epoch}.${host.calls}`;
   host.running.set(callId, running);
   host.unbegun.add(callId);
+  if (about.kind === "sitemap") turn.sitemaps.add(callId);
   out.push({ kind: "call", lane: host.domain, callId, request, promptness: host.promptness });
 }
 

@@ -13,6 +13,7 @@ import { jobOf } from "./jobs.ts";
 import { redirectTarget } from "./redirects.ts";
 import { hold } from "./politeness.ts";
 import { defer, refuse } from "./refusals.ts";
+import { settleSitemap } from "./sitemaps.ts";
 import type { Turn } from "./turn.ts";
 import { tellProcessed } from "./url-events.ts";
 import { pathOf } from "./url-parts.ts";
@@ -126,6 +127,10 @@ export function robotsFailed(
       robotsLine: null,
       robotsAgeMs: null,
     });
+  if (permit.sitemap !== undefined) {
+    const base = { category: entry.category, detail };
+    return settleSitemap(turn, head, null, null, base);
+  }
   sendEvent(out, failedEvent(permit, entry.category, detail, nowMs, { refused: false, final: true }));
   const id = sendResult(
     out,

@@ -29,9 +29,10 @@ function withdraw({ host, out, nowMs }: Turn): void {
 }
 
 /** A call that was withdrawn has settled without a request: its permit waits again. */
-function takeBack({ host }: Turn, callId: string): boolean {
+function takeBack({ host, sitemaps }: Turn, callId: string): boolean {
   if (!host.withdrawn.delete(callId)) return false;
   const queued = host.running.get(callId)?.queued ?? null;
+  sitemaps.delete(callId);
   host.running.delete(callId);
   host.unbegun.delete(callId);
   if (queued !== null) host.queue.unshift(queued);
@@ -46,9 +47,10 @@ const isUnblocked = ({ context }: Turn, { permit }: QueuedPermit): boolean =>
   !isCancelled(knownJob(context, permit), permit);
 
 function read(turn: Turn, callId: string, outcome: FetchOutcome): void {
-  const { host, nowMs, options } = turn;
+  const { host, nowMs, options, sitemaps } = turn;
   const running = host.running.get(callId);
   if (running === undefined) throw new Error(`call ${callId} settled and is not known`);
+  sitemaps.delete(callId);
   host.running.delete(callId);
   host.unbegun.delete(callId);
   const asked =

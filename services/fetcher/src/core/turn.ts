@@ -8,6 +8,8 @@ export interface Turn {
   readonly host: Host;
   /** Another host of the task, to which robots.txt may redirect. */
   readonly otherHost: (domain: string) => Host;
+  /** Calls of the task for sitemaps that have not settled. */
+  readonly sitemaps: Set<string>;
   readonly out: Effects;
   readonly nowMs: number;
   readonly context: StepContext;

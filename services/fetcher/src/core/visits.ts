@@ -13,8 +13,8 @@ export function visitedDomain({ host, options }: Turn, url: string): string | nu
   return domain === host.domain ? null : domain;
 }
 
-/** How soon it is looked again whether the other host is free. */
-const busyMs = 250;
+/** How soon it is looked again whether what others use is free: another host, or a place for a sitemap. */
+export const busyMs = 250;
 
 /**
  * When the other host may be asked: its own clock counts, with the delay of who asks or its own, whichever is

@@ -1,6 +1,6 @@
 /** What of a body has to be read, and what reading it gives; the same on the event loop and in a thread beside it. */
 import { unpacked } from "@sluice/http";
-import { readPage, readSitemap, type PageFacts, type Sitemap } from "@sluice/web";
+import { readPage, readSitemap, sitemapLinks, type PageFacts, type SitemapLinks } from "@sluice/web";
 import type { Extraction } from "../calls.ts";
 import { extractFrom } from "../extraction.ts";
 
@@ -25,12 +25,13 @@ export type ReadJob =
 export type ReadPart =
   | { readonly kind: "facts"; readonly facts: PageFacts }
   | { readonly kind: "extraction"; readonly extraction: Extraction }
-  | { readonly kind: "sitemap"; readonly sitemap: Sitemap };
+  | { readonly kind: "sitemap"; readonly sitemap: SitemapLinks };
 
 export async function* readParts(job: ReadJob, nowMs: () => number): AsyncGenerator<ReadPart> {
   const { body, url } = job;
   if (job.kind === "sitemap") {
-    yield { kind: "sitemap", sitemap: await readSitemap(unpacked(body), url, job.contentType) };
+    const sitemap = await readSitemap(unpacked(body), url, job.contentType);
+    yield { kind: "sitemap", sitemap: sitemapLinks(sitemap) };
     return;
   }
   const facts = readPage(url, job.headers, body);

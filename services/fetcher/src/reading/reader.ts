@@ -1,5 +1,5 @@
 /** Reads bodies: small pages where they are, what is heavy in threads beside the event loop. */
-import { robotsTag, robotsToken, type PageFacts, type Sitemap } from "@sluice/web";
+import { robotsTag, robotsToken, type PageFacts, type SitemapLinks } from "@sluice/web";
 import type { PageContent } from "../calls.ts";
 import { readParts, type ReadJob, type ReadPart } from "./read-job.ts";
 import { ReaderThreads, type ThreadLimits } from "./reader-threads.ts";
@@ -15,8 +15,8 @@ export const defaultThreadLimits: ThreadLimits = { threadsMax: 2, timeMaxMs: 15_
 export interface BodyReader {
   /** Never fails for what a page or a job says: what was not read is missing, and the note says why. */
   page(job: Extract<ReadJob, { kind: "page" }>): Promise<PageContent>;
-  /** Null where it could not be read at all. */
-  sitemap(job: Extract<ReadJob, { kind: "sitemap" }>): Promise<Sitemap | null>;
+  /** Never fails either: of what could not be read `truncated` says why. */
+  sitemap(job: Extract<ReadJob, { kind: "sitemap" }>): Promise<SitemapLinks>;
   /** For gauges. */
   readonly load: { readonly reading: number; readonly waiting: number };
   close(): Promise<void>;
@@ -36,11 +36,9 @@ export function bodyReader(limits: ThreadLimits = defaultThreadLimits): BodyRead
       return contentOf(parts, fault, plain);
     },
     sitemap: async (job) => {
-      let found: Sitemap | null = null;
-      await threads.read(job, (part) => {
-        if (part.kind === "sitemap") found = part.sitemap;
-      });
-      return found;
+      const parts: ReadPart[] = [];
+      const fault = await threads.read(job, (part) => void parts.push(part));
+      return linksOf(parts, fault);
     },
     get load() {
       return threads.load;
@@ -58,10 +56,7 @@ export function inlineReader(nowMs: () => number): BodyReader {
   };
   return {
     page: async (job) => contentOf(await partsOf(job), null, nothingRead(job.headers)),
-    sitemap: async (job) => {
-      const [first] = await partsOf(job);
-      return first?.kind === "sitemap" ? first.sitemap : null;
-    },
+    sitemap: async (job) => linksOf(await partsOf(job), null),
     load: { reading: 0, waiting: 0 },
     close: () => Promise.resolve(),
   };
@@ -81,6 +76,11 @@ function contentOf(parts: readonly ReadPart[], fault: string | null, plain: Page
     linksTruncated: content.linksTruncated || !isRead,
     extractionNote: `${isRead ? "texts" : "the page"}: ${fault}`,
   };
+}
+
+function linksOf([first]: readonly ReadPart[], fault: string | null): SitemapLinks {
+  if (first?.kind === "sitemap") return first.sitemap;
+  return { kind: "unknown", pages: [], sitemaps: [], refusedCount: 0, truncated: fault };
 }
 
 /** What the header alone says. */

@@ -18,7 +18,7 @@ export function saidPriority(priority: number): { readonly priority?: number } {
 /** The operator has said that the host is not to be asked. */
 export function sendBlocked(
   view: JobView,
-  entry: Pick<OpenEntry, "url" | "depth" | "attempt">,
+  entry: Pick<OpenEntry, "url" | "depth" | "attempt" | "sitemap">,
   detail: string,
   out: Effects,
   atMs: number,
@@ -29,7 +29,7 @@ export function sendBlocked(
 /** The URL ends without a fetch. */
 export function sendRefused(
   view: JobView,
-  { url, depth, attempt }: Pick<OpenEntry, "url" | "depth" | "attempt">,
+  { url, depth, attempt, sitemap }: Pick<OpenEntry, "url" | "depth" | "attempt" | "sitemap">,
   category: string,
   detail: string,
   out: Effects,
@@ -47,6 +47,7 @@ export function sendRefused(
     attempt,
     refused: true,
     final: true,
+    ...(sitemap === 0 ? {} : { sitemap }),
   });
 }
 

@@ -20,8 +20,10 @@ export interface OpenEntry {
   releases: number;
   /** From 1: each time it is asked for again after it failed is a visit of its own, with a result of its own. */
   visit: number;
-  /** A page grant is spent on it. */
+  /** A page grant is spent on it, or it needs none. */
   granted: boolean;
+  /** Of a sitemap its level, from 1; 0 of a page. */
+  readonly sitemap: number;
   leaseUntilMs: number;
   /** Not before this instant; 0 where it may go at once. */
   dueAtMs: number;
@@ -44,12 +46,13 @@ export type StoredEntry = readonly [
   ...numbers: number[],
 ];
 
-/** Redirects, attempt, releases, granted, lease, due time, visit, priority. */
-const usual = [0, 1, 0, 0, 0, 0, 1, defaultPriority];
+/** Redirects, attempt, releases, granted, lease, due time, visit, priority, level of a sitemap. */
+const usual = [0, 1, 0, 0, 0, 0, 1, defaultPriority, 0];
 
 export function storedEntry(entry: OpenEntry): StoredEntry {
-  const { redirects, attempt, releases, granted, leaseUntilMs, dueAtMs, visit, priority } = entry;
-  const numbers = [redirects, attempt, releases, granted ? 1 : 0, leaseUntilMs, dueAtMs, visit, priority];
+  const { redirects, attempt, releases, leaseUntilMs, dueAtMs, visit, priority, sitemap } = entry;
+  const granted = entry.granted ? 1 : 0;
+  const numbers = [redirects, attempt, releases, granted, leaseUntilMs, dueAtMs, visit, priority, sitemap];
   while (numbers.length > 0 && numbers.at(-1) === usual[numbers.length - 1]) numbers.pop();
   return [
     shortened(entry.url, entry.domain),
@@ -73,7 +76,7 @@ export function entryOf(
   const { domain, urlId, place = 0, delayedBy = null } = key;
   const [redirects = 0, attempt = 1, releases = 0, granted = 0, leaseUntilMs = 0, dueAtMs = 0, visit = 1] =
     numbers;
-  const priority = numbers[7] ?? defaultPriority;
+  const [priority = defaultPriority, sitemap = 0] = numbers.slice(7);
   const url = restored(urlText, domain);
   return {
     url,
@@ -89,6 +92,7 @@ export function entryOf(
     releases,
     visit,
     granted: granted === 1,
+    sitemap,
     leaseUntilMs,
     dueAtMs,
     delayedBy,

@@ -6,7 +6,7 @@ import type { OpenEntry, Settled } from "./entry.ts";
 import { putToWait, restoreOut, settle } from "./places.ts";
 import type { FrontierState } from "./state.ts";
 
-interface FormerOpen extends Omit<OpenEntry, "place" | "visit" | "delayedBy" | "priority"> {
+interface FormerOpen extends Omit<OpenEntry, "place" | "visit" | "delayedBy" | "priority" | "sitemap"> {
   readonly kind: "open";
   readonly seq: number;
   readonly releaseId: string | null;
@@ -48,5 +48,5 @@ export function storeFormer(state: FrontierState, out: Effects, nowMs: number, c
 }
 
 function openOf(entry: FormerOpen): OpenEntry {
-  return { ...entry, priority: defaultPriority, place: 0, visit: 1, delayedBy: null };
+  return { ...entry, priority: defaultPriority, place: 0, visit: 1, delayedBy: null, sitemap: 0 };
 }

@@ -56,7 +56,7 @@ export function skip(
 ): void {
   view.skippedAs(reason);
   if (reason === "max_pages" || reason === "timeout") view.tally.limited += 1;
-  if (entry.granted) view.tally.freed += 1;
+  if (entry.granted && entry.sitemap === 0) view.tally.freed += 1;
   settle(state, view, entry, "skipped", out);
 }
 

@@ -11,6 +11,7 @@ import type { JobView } from "./job-view.ts";
 import type { Known } from "./known-urls.ts";
 import { announceOutlinks, keepOutlinks } from "./outlinks.ts";
 import { findWaiting, priorityOf, putToWait, settleNearer, takeAway, updateOut } from "./places.ts";
+import { admitSitemaps } from "./sitemaps.ts";
 import type { FrontierState } from "./state.ts";
 import { runOf, viewOf } from "./views.ts";
 
@@ -86,6 +87,7 @@ export function receiveLinks(
   if (view.run > link.run) return;
   view.tally.received += 1;
   if (link.kind === "outlinks") keepOutlinks(state, view, job, link, record.key ?? "", out);
+  else if (link.kind === "sitemap") admitSitemaps(state, view, job, record, out, nowMs);
   else for (const raw of link.urls) admit(state, view, job, record, raw, out, nowMs);
   saveView(state, view, out, context);
 }
@@ -145,6 +147,7 @@ function admit(
     releases: 0,
     visit: 1,
     granted: false,
+    sitemap: 0,
     leaseUntilMs: 0,
     dueAtMs: 0,
     delayedBy: null,

@@ -250,6 +250,7 @@ export class JobOwner {
       retried: sum.retried,
       skipped: sum.skipped,
       skippedBy: this.sumBy("skippedBy"),
+      sitemaps: sum.sitemaps,
       refused: sum.refused,
       refusedBy: this.sumBy("refusedBy"),
       waiting: openOf(sum) - inFlight,

@@ -51,6 +51,8 @@ function countUnits(
   context: StepContext,
 ): void {
   const job = jobOf(context, view.id);
+  // A sitemap is in no budget.
+  if (entry.sitemap > 0) return;
   if (job?.run !== view.run || (kind !== "settled" && kind !== "refused") || !hasBudgets(job)) return;
   const budgets = budgetsOf(job, entry.url);
   settleUnits(state, view, job, budgets, kind === "settled" ? "used" : "freed", out, context);
@@ -82,6 +84,7 @@ function answer(
 ): void {
   switch (outcome.kind) {
     case "settled":
+      if (entry.sitemap > 0) return skip(state, view, entry, "sitemap", out);
       if (outcome.ok) view.tally.done += 1;
       else keepFailed(state, view, entry, outcome.category, out);
       return settle(state, view, entry, outcome.ok ? "done" : "failed", out);

@@ -122,6 +122,7 @@ function releaseFrom(
         parent: entry.parent,
         redirects: entry.redirects,
         ...saidPriority(entry.priority),
+        ...(entry.sitemap === 0 ? {} : { sitemap: entry.sitemap }),
         attempt: entry.attempt,
         ...(entry.visit === 1 ? {} : { visit: entry.visit }),
         releasedAtMs: nowMs,

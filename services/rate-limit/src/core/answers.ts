@@ -41,6 +41,7 @@ function refuse(turn: Turn, domain: Domain, due: Due, category: string, detail: 
     attempt: due.attempt,
     refused: true,
     final: true,
+    ...(due.sitemap === undefined ? {} : { sitemap: due.sitemap }),
   };
   turn.out.push({ kind: "send", topic: topics.events.name, key: due.job, value: event });
   answer(turn, domain, due, { kind: "refused", category, detail });

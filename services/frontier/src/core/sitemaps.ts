@@ -1,0 +1,108 @@
+/**
+ * Sitemaps are fetched like pages, by the same clock, each once a run, and are none: they need no page grant, have no
+ * result, and end as skipped. They go before the pages of their host, since pages come of them.
+ */
+import { defaultPriority, isOfDomain, type Job, type Link } from "@sluice/records";
+import type { InputRecord } from "@sluice/topology";
+import { canonicalize, sitemapIndexDepthMax, urlIdOf } from "@sluice/web";
+import { sendEvent, type Effects } from "./effects.ts";
+import type { OpenEntry } from "./entry.ts";
+import type { JobView } from "./job-view.ts";
+import { putToWait } from "./places.ts";
+import type { FrontierState } from "./state.ts";
+
+/** The same URL may be linked as a page, and then it is one of its own. No canonical URL has a space. */
+export const sitemapIdOf = (url: string): string => urlIdOf(`sitemap ${url}`);
+
+/**
+ * Takes in the sitemaps of a record of links. What decides is not the scope, which is about pages, but the level, and how
+ * many the task has taken in for the run.
+ */
+export function admitSitemaps(
+  state: FrontierState,
+  view: JobView,
+  job: Job,
+  { key, value: link }: InputRecord<Link>,
+  out: Effects,
+  nowMs: number,
+): void {
+  const { sitemap: level = 1, priority = defaultPriority } = link;
+  const domain = key ?? "";
+  const refusal = refusalOf(state, job, link, level);
+  const tooMany: string[] = [];
+  for (const raw of link.urls) {
+    const url = canonicalize(raw);
+    const isRead = url.kind === "url" && isOfDomain(state.options.politenessKey, domain, url.domain);
+    if (refusal !== null || !isRead) {
+      view.refusedAs(refusal ?? (url.kind === "refused" ? url.reason : "foreign_domain"));
+      continue;
+    }
+    const urlId = sitemapIdOf(url.url);
+    if (view.known.get(urlId) !== null) continue;
+    if (view.halt !== null) {
+      view.tally.limited += 1;
+      view.refusedAs(view.halt);
+    } else if (view.tally.sitemaps >= state.options.sitemapsMax) {
+      tooMany.push(url.url);
+      view.refusedAs("sitemaps_max");
+    } else {
+      view.tally.admitted += 1;
+      view.tally.sitemaps += 1;
+      const entry: OpenEntry = {
+        url: url.url,
+        urlId,
+        domain,
+        depth: 0,
+        root: link.root,
+        parent: link.parent,
+        redirects: link.redirects,
+        priority,
+        place: 0,
+        attempt: 1,
+        releases: 0,
+        visit: 1,
+        granted: true,
+        sitemap: level,
+        leaseUntilMs: 0,
+        dueAtMs: 0,
+        delayedBy: null,
+      };
+      putToWait(state, view, entry, out, nowMs);
+    }
+  }
+  tellTooMany(state, view, link, tooMany, out, nowMs);
+}
+
+/** Why none of the record is taken in; null where that depends on each. */
+function refusalOf({ options }: FrontierState, job: Job, { redirects }: Link, level: number): string | null {
+  if (job.scope.sitemaps !== "follow") return "sitemaps_ignored";
+  if (level > sitemapIndexDepthMax) return "sitemap_depth";
+  return redirects > options.redirectsMax ? "redirects" : null;
+}
+
+/** One event for a record, not one for each of what may be tens of thousands. */
+function tellTooMany(
+  { options }: FrontierState,
+  view: JobView,
+  { sitemap = 1 }: Link,
+  [url, ...others]: readonly string[],
+  out: Effects,
+  atMs: number,
+): void {
+  if (url === undefined) return;
+  const more = others.length === 0 ? "" : `; so are ${others.length} more of those listed with it`;
+  sendEvent(out, {
+    type: "url_failed",
+    job: view.id,
+    run: view.run,
+    atMs,
+    url,
+    depth: 0,
+    category: "sitemaps_max",
+    detail: `beyond ${options.sitemapsMax} sitemaps of the run in one partition${more}`,
+    attempt: 1,
+    refused: true,
+    final: true,
+    sitemap,
+  });
+}
