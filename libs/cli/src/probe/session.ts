@@ -36,8 +36,6 @@ export async function probeLines(
       () => {},
     );
   }
-  // The process ends after this, and with it what the stream has not yet given on. An error is an end as well.
-  await new Promise<void>((resolve) => output.write("", () => resolve()));
   return exit;
 }
 
