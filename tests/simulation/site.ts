@@ -95,6 +95,8 @@ export interface HostDefinition {
   /** Pages of `/trap/<n>` without end. */
   readonly trap: boolean;
   readonly retryAfterS: number;
+  /** Hrefs of pages that are made as they are asked for; null where there is none. */
+  readonly endless?: (path: string) => readonly string[] | null;
 }
 
 export const urlOf = (hosts: readonly HostDefinition[], { host, path }: Target): string =>
@@ -115,6 +117,9 @@ const missing: PageDefinition = { ...plain, status: 404 };
 export function pageAt(host: HostDefinition, number: number, path: string): PageDefinition {
   const known = host.pages.get(path);
   if (known !== undefined) return known;
+  const made = host.endless?.(path) ?? null;
+  if (made !== null)
+    return { ...plain, links: made.map((href) => ({ href, to: { host: number, path: href } })) };
   const trap = /^\/trap\/(\d+)$/.exec(path);
   if (!host.trap || trap === null) return missing;
   const next = Number(trap[1]) + 1;

@@ -1,6 +1,6 @@
 /** Hosts that answer beside hosts that never do, on all services with their real limits: what the former lose. */
 import { jobSchema, type Job } from "@sluice/records";
-import { defaultLimits } from "@sluice/runtime";
+import { defaultLimits, type RuntimeLimits } from "@sluice/runtime";
 import { defaultFetcherOptions } from "../../services/fetcher/src/options.ts";
 import { defaultFrontierOptions } from "../../services/frontier/src/options.ts";
 import { defaultPaceOptions } from "../../services/rate-limit/src/options.ts";
@@ -72,25 +72,34 @@ function planBeside({ hosts, tarpits, delayMs, callsMax, slowCallsMax }: TarpitO
         .flatMap((name) => Array.from({ length: urlsPerTarpit }, (_, n) => `http://${name}/${n}`)),
     ),
   ];
-  const drawn = settingsOf(seededRandom(1));
+  const plans = jobs.map((each, number) =>
+    planned(
+      each,
+      definitions.flatMap((_, n) => (n < hosts === (number === 0) ? [n] : [])),
+    ),
+  );
+  return planAsOperated(definitions, plans, { ...defaultLimits, callsMax, slowCallsMax });
+}
+
+/** All services once, with their real limits, on 12 partitions, and nothing that goes wrong. */
+export function planAsOperated(
+  hosts: readonly HostDefinition[],
+  jobs: readonly JobPlan[],
+  runtime: RuntimeLimits = defaultLimits,
+): Plan {
   return {
     ...planOf(1),
     partitions: 12,
-    hosts: definitions,
-    jobs: jobs.map((each, number) =>
-      planned(
-        each,
-        definitions.flatMap((_, n) => (n < hosts === (number === 0) ? [n] : [])),
-      ),
-    ),
+    hosts,
+    jobs,
     actions: [],
     faults: [],
     rates: { commit: 0, fetchTwice: 0, fetchDelayed: 0, lateBatch: 0 },
     instances: { frontier: 1, "rate-limit": 1, fetcher: 1, "result-sink": 1 },
     settings: {
-      ...drawn,
+      ...settingsOf(seededRandom(1)),
       requestMsMax: 30_000,
-      runtime: { ...defaultLimits, callsMax, slowCallsMax },
+      runtime,
       frontier: defaultFrontierOptions,
       pace: defaultPaceOptions,
       fetcher: defaultFetcherOptions,
@@ -106,7 +115,7 @@ function planBeside({ hosts, tarpits, delayMs, callsMax, slowCallsMax }: TarpitO
 const job = (id: string, delayMs: number, seeds: readonly string[]): Job =>
   jobSchema.parse({ id, seeds, politeness: { delayMs }, urlEvents: "outcomes" });
 
-const planned = (each: Job, hosts: readonly number[]): JobPlan => ({
+export const planned = (each: Job, hosts: readonly number[]): JobPlan => ({
   job: each,
   hosts,
   isCut: true,
@@ -116,7 +125,7 @@ const planned = (each: Job, hosts: readonly number[]): JobPlan => ({
   again: false,
 });
 
-const host = (
+export const host = (
   name: string,
   pages: ReadonlyMap<string, PageDefinition>,
   health: HostDefinition["health"],

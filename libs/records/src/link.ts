@@ -28,6 +28,10 @@ export const linkSchema = z.object({
     .string()
     .nullable()
     .describe("Canonical URL whose scope they inherit: the seed, or where it redirected to."),
+  suspicion: z
+    .enum(["calendar", "depth", "length", "path"])
+    .optional()
+    .describe("Of the page, on the same host: what its URL looks like, where that is one of endlessly many."),
   redirects: z.int().nonnegative().default(0).describe("Redirects in a row that led here."),
   sitemap: sitemapLevelSchema
     .optional()

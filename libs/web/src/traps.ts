@@ -2,6 +2,7 @@
  * URLs that look like one of endlessly many which a site makes up as it is crawled. Told from the URL alone, so every
  * task and every run says the same; what only shows over many URLs is held by limits of pages and depth.
  */
+import { calendarSegment } from "./suspicion.ts";
 import type { CanonicalUrl } from "./url.ts";
 
 export type TrapReason = "trap_path" | "trap_depth" | "trap_host" | "trap_calendar";
@@ -62,12 +63,10 @@ function repetition(parts: readonly string[], sizeMax: number): readonly string[
   return null;
 }
 
-/** A segment by which a URL says that it is a page of a calendar, perhaps with an extension. */
-const calendarSegment = /^(?:calendar|kalender|calendrier|calendario|agenda|events?)(?:\.[a-z]{1,5})?$/i;
 /** A year, month or day, as a whole segment or value. */
 const date = /^(\d{4})(?:-\d\d?){0,2}$/;
 
-/** The past may well be told of in events; a crawl that goes from month to month ends nowhere but ahead. */
+/** The past may well be told of in events; what is nearer is followed as long as it leads somewhere (suspicion.ts). */
 function calendarTrap(path: string): Trap | null {
   const [pathname = "", query = ""] = path.split("?", 2);
   const segments = pathname.split("/");

@@ -142,7 +142,7 @@ function receiveAnyGrant(
   nowMs: number,
   context: StepContext,
 ): void {
-  if ("kind" in grant) receiveBudgetGrant(state, grant, out, context);
+  if ("kind" in grant) receiveBudgetGrant(state, grant, out, nowMs, context);
   else receiveGrant(state, grant, out, nowMs, context);
 }
 

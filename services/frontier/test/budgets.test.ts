@@ -1,4 +1,4 @@
-import { hostOf, jobSchema, openOf, type Job } from "@sluice/records";
+import { hostOf, jobSchema, openOf, politenessKeyOf, type Job, type PolitenessKey } from "@sluice/records";
 import { Random } from "@sluice/topology/testing";
 import { registrableDomain } from "@sluice/web";
 import * as fc from "fast-check";
@@ -29,9 +29,12 @@ function worldOf(seed: number): World {
   const hosts = 1 + random.below(5);
   const urlAt = (index: number): string =>
     `https://h${random.below(hosts)}.d${random.below(domains)}.example/${random.pick(["", "a/", "a/b/", "c/"])}${index}`;
-  const web = new Web(random, 10 + random.below(60), 1, fates, urlAt);
+  const politenessKey: PolitenessKey = random.chance(0.3) ? "registrable-domain" : "host";
+  const keyOf = (host: string): string => politenessKeyOf(politenessKey, host, registrableDomain);
+  const web = new Web(random, 10 + random.below(60), 1, fates, urlAt, keyOf);
   const options = {
     ...defaultFrontierOptions,
+    politenessKey,
     releasedMax: 3 + random.below(20),
     grantsAtOnce: 1 + random.below(6),
   };

@@ -115,7 +115,8 @@ describe("several frontier tasks, random delivery and crashes", { timeout: 600_0
         const depths = new Map(cluster.due.map(({ url, depth }) => [url, depth]));
         for (const [url, depth] of depths) if (depth > (reachable.get(url) ?? Infinity)) again += 1;
       }),
-      { numRuns: runs },
+      // In the example a page is found by a shorter way between the record of what it leads to and its outcome.
+      { numRuns: runs, examples: [[1_183_452_640]] },
     );
     // Without pages that were released too deep the property would say nothing.
     expect(again).toBeGreaterThan(0);

@@ -11,7 +11,7 @@ import { StepDriver, type Random, type SentRecord } from "@sluice/topology/testi
 import { defaultFrontierOptions, type FrontierOptions } from "../src/options.ts";
 import { frontierStep, type FrontierRecord } from "../src/step.ts";
 import type { FrontierState } from "../src/core/state.ts";
-import { domainOf, type Web } from "./web.ts";
+import type { Web } from "./web.ts";
 import { answerTo } from "./records.ts";
 
 type Driver = StepDriver<FrontierState, FrontierRecord>;
@@ -273,7 +273,10 @@ export class Cluster {
       send(page.domain, { ...found, kind: "outlinks", depth: due.depth, urls: [...page.links] });
     const links = maxDepth !== null && found.depth > maxDepth ? [] : page.links;
     const byDomain = new Map<string, string[]>();
-    for (const url of links) byDomain.set(domainOf(url), [...(byDomain.get(domainOf(url)) ?? []), url]);
+    for (const url of links) {
+      const { domain } = this.#web.page(url);
+      byDomain.set(domain, [...(byDomain.get(domain) ?? []), url]);
+    }
     for (const [domain, urls] of byDomain) send(domain, { ...found, urls });
     this.#appendOutcome(page.domain, {
       ...base,

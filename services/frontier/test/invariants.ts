@@ -88,7 +88,11 @@ export function checkTask(state: FrontierState): void {
     equal(`${view.id}: grants needed`, view.grantsNeeded, is.needing);
     equal(`${view.id}: known`, view.known.size, is.waiting + is.inFlight + is.settled);
     if (view.known.size > 0)
-      equal(`${view.id}: settled`, tally.done + view.failed + tally.skipped + view.inherited, is.settled);
+      equal(
+        `${view.id}: settled`,
+        tally.done + view.failed + tally.skipped + view.inherited + view.aliases,
+        is.settled,
+      );
     checkFailed(state, view);
     if (view.halt === null) {
       equal(`${view.id}: domains`, view.hosts.size, queues.size);

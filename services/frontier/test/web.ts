@@ -21,6 +21,7 @@ export class Web {
     domains: number,
     fates: { readonly failed: number; readonly refused: number; readonly redirect: number },
     urlAt = (index: number): string => `https://d${random.below(domains)}.example/${index}`,
+    keyOf = (host: string): string => host,
   ) {
     const urls = Array.from({ length: size }, (_, index) => urlAt(index));
     for (const [index, url] of urls.entries()) {
@@ -36,7 +37,7 @@ export class Web {
       for (let more = random.below(5); more > 0; more -= 1) links.push(random.pick(urls));
       this.pages.set(url, {
         url,
-        domain: domainOf(url),
+        domain: keyOf(domainOf(url)),
         fate,
         links: fate === "redirect" ? links.slice(-1) : links,
       });

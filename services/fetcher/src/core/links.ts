@@ -1,5 +1,5 @@
 import { politenessKeyOf, topics, type Link, type PolitenessKey } from "@sluice/records";
-import { registrableDomain, type Admission, type CanonicalUrl } from "@sluice/web";
+import { registrableDomain, type Admission, type CanonicalUrl, type Suspicion } from "@sluice/web";
 import type { Effects } from "./answers.ts";
 
 const urlsPerRecord = 500;
@@ -12,6 +12,7 @@ export interface LinkingPage {
   readonly depth: number;
   /** Depth decides what is admitted, and the page may be nearer than it was found: then its links are wanted again. */
   readonly keepsOutlinks: boolean;
+  readonly suspicion: Suspicion | null;
 }
 
 /**
@@ -36,7 +37,10 @@ export function sendLinks(
     else urls.push(link.url);
   }
   let records = page.keepsOutlinks ? sendOutlinks(out, found, links, admission, page) : 0;
-  for (const [domain, urls] of byDomain) records += sendRecords(out, found, domain, urls);
+  const { suspicion } = page;
+  const within = suspicion === null ? found : { ...found, suspicion };
+  for (const [domain, urls] of byDomain)
+    records += sendRecords(out, domain === page.domain ? within : found, domain, urls);
   return { records, links: count };
 }
 

@@ -1,6 +1,6 @@
 import { categoryOf, retryDelayMs, shouldRetry, type FetchAnswer } from "@sluice/http";
 import type { Job, Permit } from "@sluice/records";
-import { admissionOf, recanonicalize, type CanonicalUrl } from "@sluice/web";
+import { admissionOf, recanonicalize, suspicionOf, type CanonicalUrl } from "@sluice/web";
 import type { FetchOutcome, Headed, PageContent } from "../calls.ts";
 import { failedEvent, sendEvent, sendOutcome, sendResult } from "./answers.ts";
 import { tellProcessed } from "./url-events.ts";
@@ -156,6 +156,7 @@ function followUp(
     depth: permit.depth,
     // Nothing is nearer than a seed.
     keepsOutlinks: job.limits.maxDepth !== null && permit.depth > 0,
+    suspicion: suspicionOf(permit.url),
   };
   if (response.status >= 300 && response.status < 400) {
     if (response.location === null) return { records: 0, links: 0, redirectTo: null };

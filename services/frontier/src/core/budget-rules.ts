@@ -1,8 +1,16 @@
 /** Which budgets of its job a URL falls under: from the job's record and the URL alone. */
 import { hostOf, type Job, type SharedUnit } from "@sluice/records";
-import { registrableDomain } from "@sluice/web";
+import { registrableDomain, suspicionOf, type Suspicion } from "@sluice/web";
 
-export type BudgetReason = "host_pages" | "path_pages" | "domain_pages" | "domain_hosts";
+export type BudgetReason =
+  | "host_pages"
+  | "path_pages"
+  | "domain_pages"
+  | "domain_hosts"
+  | `trap_${Suspicion}`;
+
+/** Pages in a row of a host that look like one of endlessly many and lead to nothing new. */
+export const trapPagesMax = 40;
 
 export interface Budget {
   readonly reason: BudgetReason;
@@ -45,11 +53,18 @@ export function budgetsOfHost({ limits: { perHost, perDomain } }: Job, host: str
   return budgets;
 }
 
-/** Those of a URL, of which one is for its path alone last. */
-export function budgetsOf(job: Job, url: string): readonly Budget[] {
+const none: readonly Budget[] = [];
+
+/** Those of a URL, those for its path alone last. @param root the URL itself where it is a seed */
+export function budgetsOf(
+  job: Job,
+  { url, root }: { readonly url: string; readonly root: string | null },
+): readonly Budget[] {
+  const suspicion = job.scope.traps === "follow" || root === url ? null : suspicionOf(url);
+  if (suspicion === null && !hasBudgets(job)) return none;
   const host = hostOf(url);
   const { perPath } = job.limits;
-  const budgets = budgetsOfHost(job, host);
+  const budgets = [...budgetsOfHost(job, host), ...(suspicion === null ? [] : [trapBudget(suspicion, host)])];
   if (perPath.length === 0) return budgets;
   const path = pathOf(url);
   return [
@@ -68,6 +83,17 @@ export function budgetsOf(job: Job, url: string): readonly Budget[] {
         : [],
     ),
   ];
+}
+
+/** Pages that look like one of endlessly many: what they use up is theirs again with each that leads to something new. */
+export function trapBudget(suspicion: Suspicion, host: string): Budget {
+  return {
+    reason: `trap_${suspicion}`,
+    name: `t/${suspicion}/${host}`,
+    max: trapPagesMax,
+    detail: `${trapPagesMax} such pages of ${host} in a row led to nothing new`,
+    shared: null,
+  };
 }
 
 export const domainBudgetName = (unit: SharedUnit, domain: string): string =>

@@ -151,7 +151,8 @@ export function settleUnits(
   for (const budget of budgets) {
     if (isHostsBudget(budget)) continue;
     const units = unitsOf(state, view, budget.name);
-    units.out -= 1;
+    // One that an older version released holds none.
+    units.out = Math.max(0, units.out - 1);
     if (how === "used") units.used += 1;
     const returned = giveBackUnits(state, view, job, budget, units);
     putUnits(state, view, budget, units, out);
@@ -159,6 +160,15 @@ export function settleUnits(
     if (how === "used" || returned) report(view, budget, units, out, context);
     if (how === "freed") openGates(state, view, budget.name);
   }
+}
+
+/** A page has led to something new: those before it that did not count no more. True where there were some. */
+export function forgiveUnits(state: FrontierState, view: JobView, budget: Budget, out: Effects): boolean {
+  const units = unitsOf(state, view, budget.name);
+  if (units.used === 0) return false;
+  units.used = 0;
+  putUnits(state, view, budget, units, out);
+  return true;
 }
 
 /** Asks for as much as could be used at once, where that has not been asked for. */
@@ -193,7 +203,7 @@ export function giveBackUnits(
   if (budget.shared === null || !units.recall) return false;
   const room = roomIn(budget, units);
   if (room <= 0) return false;
-  const spare = room - needOf(state, view, job, budget.shared.domain, isHostsBudget(budget), room);
+  const spare = room - needOf(state, view, job, budget, budget.shared.domain, room);
   if (spare <= 0) return false;
   units.returned += spare;
   return true;
@@ -223,11 +233,12 @@ function needOf(
   state: FrontierState,
   view: JobView,
   job: Job,
+  budget: Budget,
   domain: string,
-  areHosts: boolean,
   enough: number,
 ): number {
-  let need = 0;
+  const areHosts = isHostsBudget(budget);
+  let need = state.entries.first(keys.heldBy(view.number, budget.name), enough).length;
   for (const host of view.hosts) {
     if (need >= enough) break;
     if (!host.endsWith(domain) || registrableDomain(host) !== domain) continue;
@@ -235,7 +246,9 @@ function needOf(
     if (fresh === 0) continue;
     const isMarked = state.entries.get(keys.budget(view, hostMark(host))) !== undefined;
     if (areHosts) need += isMarked ? 0 : 1;
-    else if (isMarked || !lacksHosts(state, view, job, host)) need += fresh;
+    // Where host names share a politeness key, no other task has any of the domain.
+    else if (isMarked || state.options.politenessKey !== "host" || !lacksHosts(state, view, job, host))
+      need += fresh;
   }
   return need;
 }

@@ -1,5 +1,4 @@
 /** URLs set aside until a unit of a budget for their path comes back, or is known never to. */
-import type { Job } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
 import { budgetsOf, type Budget } from "./budget-rules.ts";
 import { isSpent, roomIn, unitsOf } from "./budget-units.ts";
@@ -43,7 +42,10 @@ export function giveUpForBudget(
   skip(state, view, entry, reason, out);
 }
 
-/** The budget has units again, or none for ever: takes up as many URLs, or gives up some at a time. */
+/**
+ * The budget has units again, or none for ever: as many URLs go into their queues, some at a time. Taken from there they are
+ * released, given up, or held again.
+ */
 export function wakeHeld(
   state: FrontierState,
   view: JobView,
@@ -53,8 +55,10 @@ export function wakeHeld(
 ): void {
   const { name } = budget;
   const units = unitsOf(state, view, name);
-  const isOver = isSpent(budget, units);
-  const limit = isOver ? pieceMax : Math.min(pieceMax, roomIn(budget, units));
+  const room = roomIn(budget, units);
+  // A host takes one unit for all of its URLs.
+  const useful = isSpent(budget, units) || (room > 0 && budget.shared?.unit === "hosts") ? pieceMax : room;
+  const limit = Math.min(pieceMax, useful);
   const prefix = keys.heldBy(view.number, name);
   const found = limit > 0 ? state.entries.first(prefix, limit) : [];
   for (const [key, value] of found) {
@@ -62,8 +66,7 @@ export function wakeHeld(
     put(state, out, key, null);
     view.waitsNoMore(entry);
     entry.delayedBy = null;
-    if (isOver) giveUpForBudget(state, view, entry, budget, out, nowMs);
-    else putToWait(state, view, entry, out, nowMs);
+    putToWait(state, view, entry, out, nowMs);
   }
   if (found.length === pieceMax) state.unholding.add(prefix);
   else state.unholding.delete(prefix);
@@ -85,17 +88,12 @@ export function wakeSomeHeld(
     const view = [...state.views.values()].find(({ number }) => number === parsed.view);
     const job = view === undefined ? undefined : jobOf(context, view.id);
     if (view === undefined || job === undefined || view.halt !== null) continue;
-    const { url } = entryOf(parsed, value as StoredEntry);
-    const budget = budgetsOf(job, url).find(({ name }) => name === parsed.name);
+    const entry = entryOf(parsed, value as StoredEntry);
+    const budget = budgetsOf(job, entry).find(({ name }) => name === parsed.name);
     if (budget === undefined) continue;
     wakeHeld(state, view, budget, out, nowMs);
     saveView(state, view, out, context);
     return true;
   }
   return false;
-}
-
-/** Where a URL that is held may be stored. */
-export function heldKeys(view: JobView, job: Job, entry: OpenEntry): readonly string[] {
-  return budgetsOf(job, entry.url).map(({ name }) => keys.held(view.number, name, entry));
 }

@@ -1,16 +1,24 @@
 import { hostOf, topics, type Job, type Link, type Seed } from "@sluice/records";
 import type { InputRecord, StepContext } from "@sluice/topology";
-import { admissionOf, canonicalize, registrableDomain, type CanonicalUrl } from "@sluice/web";
+import {
+  admissionOf,
+  canonicalize,
+  registrableDomain,
+  suspicionOf,
+  withoutSessionId,
+  type CanonicalUrl,
+} from "@sluice/web";
 import { defaultJobId, defaultPriority, isOfDomain, politenessKeyOf } from "@sluice/records";
-import { budgetsOf, hasBudgets } from "./budget-rules.ts";
-import { lackOf } from "./budget-units.ts";
+import { budgetsOf, trapBudget } from "./budget-rules.ts";
+import { forgiveUnits, lackOf } from "./budget-units.ts";
 import { saidPriority, saveView, type Effects } from "./effects.ts";
 import type { OpenEntry } from "./entry.ts";
+import { wakeHeld } from "./held-urls.ts";
 import { jobOf } from "./jobs.ts";
 import type { JobView } from "./job-view.ts";
 import type { Known } from "./known-urls.ts";
 import { announceOutlinks, keepOutlinks } from "./outlinks.ts";
-import { findWaiting, priorityOf, putToWait, settleNearer, takeAway, updateOut } from "./places.ts";
+import { findWaiting, priorityOf, putToWait, settle, settleNearer, takeAway, updateOut } from "./places.ts";
 import { admitSitemaps } from "./sitemaps.ts";
 import type { FrontierState } from "./state.ts";
 import { runOf, viewOf } from "./views.ts";
@@ -129,10 +137,11 @@ function admit(
     view.tally.limited += 1;
     return view.refusedAs(view.halt);
   }
-  if (hasBudgets(job)) {
-    const lack = lackOf(state, view, budgetsOf(job, url.url), hostOf(url.url));
-    if (lack?.isSpent === true) return view.refusedAs(lack.budget.reason);
-  }
+  const budgets = budgetsOf(job, { url: url.url, root: link.root });
+  const lack = budgets.length === 0 ? null : lackOf(state, view, budgets, hostOf(url.url));
+  if (lack?.isSpent === true) return view.refusedAs(lack.budget.reason);
+  if (isKnownWithoutSession(state, view, job, url, link, out)) return view.refusedAs("trap_session");
+  leadsTo(state, view, job, link, url, out, nowMs);
   const entry: OpenEntry = {
     url: url.url,
     urlId: url.urlId,
@@ -156,6 +165,42 @@ function admit(
   putToWait(state, view, entry, out, nowMs);
 }
 
+/**
+ * A page is asked for once, under the first session id that it is found with, or without any. A redirect is followed:
+ * it may be what gives the id.
+ */
+function isKnownWithoutSession(
+  state: FrontierState,
+  view: JobView,
+  { scope, canonical }: Job,
+  url: CanonicalUrl,
+  { kind, depth }: Link,
+  out: Effects,
+): boolean {
+  if (scope.traps === "follow") return false;
+  const plain = withoutSessionId(url, canonical);
+  if (plain === null) return false;
+  if (view.known.get(plain.urlId) !== null) return kind === "link";
+  view.aliases += 1;
+  settle(state, view, { urlId: plain.urlId, depth }, "skipped", out);
+  return false;
+}
+
+/** A page that looks like one of endlessly many has led to one that does not, and that nobody knew. */
+function leadsTo(
+  state: FrontierState,
+  view: JobView,
+  { scope }: Job,
+  { suspicion }: Link,
+  { url, domain }: CanonicalUrl,
+  out: Effects,
+  nowMs: number,
+): void {
+  if (suspicion === undefined || scope.traps === "follow" || suspicionOf(url) !== null) return;
+  const budget = trapBudget(suspicion, domain);
+  if (forgiveUnits(state, view, budget, out)) wakeHeld(state, view, budget, out, nowMs);
+}
+
 /** Found by a shorter way, or a more urgent one: what it leads to may now be within the limit. */
 function bringForward(
   state: FrontierState,
@@ -173,7 +218,12 @@ function bringForward(
     settleNearer(state, view, url.urlId, depth, out);
     return announceOutlinks(state, view, job, url, depth, out);
   }
-  if (known.at === "out") return updateOut(state, view, url.urlId, depth, out);
+  if (known.at === "out") {
+    updateOut(state, view, url.urlId, depth, out);
+    // What it leads to may be kept before its outcome is read.
+    if (job.limits.maxDepth !== null) announceOutlinks(state, view, job, url, depth, out);
+    return;
+  }
   const found = findWaiting(state, view, url, known, job);
   if (found === null) return;
   takeAway(state, view, found, out);

@@ -28,6 +28,7 @@ export interface StoredJobView {
   readonly retrying?: RetryOrder | null;
   readonly inherited?: number;
   readonly isKept?: boolean;
+  readonly aliases?: number;
 }
 
 /** One job as one frontier task sees it: its URLs here and its counters. */
@@ -52,6 +53,8 @@ export class JobView {
   retrying: RetryOrder | null = null;
   /** URLs that the run before had settled and this one has not taken up again. */
   inherited = 0;
+  /** Pages that are asked for under a session id: known by their URLs without it as well. */
+  aliases = 0;
   /** The run has ended, and what it has settled stays on the disk: what failed may be asked for in a further run. */
   isKept = false;
   /** Its turns among jobs, where all together want more than may be out. */
@@ -90,6 +93,7 @@ export class JobView {
       this.retrying = stored.retrying ?? null;
       this.inherited = stored.inherited ?? 0;
       this.isKept = stored.isKept ?? false;
+      this.aliases = stored.aliases ?? 0;
     }
   }
 
@@ -178,12 +182,12 @@ export class JobView {
   }
 
   stored(): StoredJobView {
-    const { run, tally, wave, halt, recall, number, retried, retrying, inherited, isKept } = this;
+    const { run, tally, wave, halt, recall, number, retried, retrying, inherited, isKept, aliases } = this;
     const failedBy = Object.fromEntries(this.failedBy);
     const skippedBy = Object.fromEntries(this.skippedBy);
     const refusedBy = Object.fromEntries(this.refusedBy);
     const by = { failedBy, skippedBy, refusedBy };
-    return { run, tally, wave, halt, recall, number, ...by, retried, retrying, inherited, isKept };
+    return { run, tally, wave, halt, recall, number, ...by, retried, retrying, inherited, isKept, aliases };
   }
 }
 

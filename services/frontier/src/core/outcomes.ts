@@ -1,6 +1,6 @@
 import type { Outcome } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
-import { budgetsOf, hasBudgets } from "./budget-rules.ts";
+import { budgetsOf } from "./budget-rules.ts";
 import { settleUnits } from "./budget-units.ts";
 import { saveView, type Effects } from "./effects.ts";
 import type { DelayReason } from "./delay-reason.ts";
@@ -53,8 +53,8 @@ function countUnits(
   const job = jobOf(context, view.id);
   // A sitemap is in no budget.
   if (entry.sitemap > 0) return;
-  if (job?.run !== view.run || (kind !== "settled" && kind !== "refused") || !hasBudgets(job)) return;
-  const budgets = budgetsOf(job, entry.url);
+  if (job?.run !== view.run || (kind !== "settled" && kind !== "refused")) return;
+  const budgets = entry.granted ? budgetsOf(job, entry) : [];
   settleUnits(state, view, job, budgets, kind === "settled" ? "used" : "freed", out, context);
   if (view.halt === null) for (const budget of budgets) wakeHeld(state, view, budget, out, nowMs);
 }

@@ -1,7 +1,7 @@
 import { hostOf, policyOf, topics, type Due, type HostPolicy, type Job } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
 import { saidPriority, saveView, sendBlocked, type Effects } from "./effects.ts";
-import { budgetsOf, budgetsOfHost, hasBudgets } from "./budget-rules.ts";
+import { budgetsOf, budgetsOfHost, hasBudgets, type Budget } from "./budget-rules.ts";
 import { askForUnits, lackOf, returnSpare, takeUnits } from "./budget-units.ts";
 import { giveBack, grantsUsable, skip } from "./halting.ts";
 import { giveUpForBudget, hold } from "./held-urls.ts";
@@ -144,14 +144,14 @@ function takeGrants(
   nowMs: number,
   context: StepContext,
 ): boolean {
-  if (!hasBudgets(job)) {
+  const budgets = budgetsOf(job, entry);
+  if (budgets.length === 0) {
     if (job.limits.maxPages === null) return true;
     view.tally.taken += 1;
     entry.granted = true;
     return true;
   }
   const host = hostOf(entry.url);
-  const budgets = budgetsOf(job, entry.url);
   const lack = lackOf(state, view, budgets, host);
   if (lack === null) {
     takeUnits(state, view, budgets, host, out, context);
@@ -161,7 +161,10 @@ function takeGrants(
   }
   leaveQueue(state, key, out);
   if (lack.isSpent) giveUpForBudget(state, view, entry, lack.budget, out, nowMs);
-  else hold(state, view, entry, lack.budget, out);
+  else {
+    hold(state, view, entry, lack.budget, out);
+    askForUnits(state, view, lack.budget, entry.domain, out, context);
+  }
   // Units that it could have used may be of use to others.
   for (const budget of budgets) returnSpare(state, view, job, budget, out, context);
   return false;
@@ -184,6 +187,14 @@ function giveUp(
 const policyFor = (context: StepContext, host: string): HostPolicy =>
   policyOf(host, context.tables[topics.policies.name]);
 
+/** Budgets that all URLs of the domain fall under: of host names that share one politeness key, not those of one host. */
+function budgetsOfAll({ options }: FrontierState, job: Job, domain: string): readonly Budget[] {
+  const budgets = budgetsOfHost(job, domain);
+  return options.politenessKey === "host"
+    ? budgets
+    : budgets.filter(({ reason }) => reason === "domain_pages");
+}
+
 /** A job may release while it runs and, where its pages are limited, as far as it has grants in hand. */
 function releasableOf(
   state: FrontierState,
@@ -198,7 +209,7 @@ function releasableOf(
   if (view === undefined || job === undefined || view.halt !== null) return "none";
   if (!isRunning(job, view)) return "none";
   if (hasBudgets(job)) {
-    const lack = lackOf(state, view, budgetsOfHost(job, domain), domain);
+    const lack = lackOf(state, view, budgetsOfAll(state, job, domain), domain);
     // What waits in vain is given up as it is taken.
     if (lack?.isSpent === true) return "any";
     if (lack !== null) {

@@ -8,6 +8,7 @@ import { allot, type Share } from "./allotment.ts";
 import { budgetsOfHost, domainBudgetName } from "./budget-rules.ts";
 import { budgetKey, giveBackUnits, openGates, putUnits, report, unitsOf } from "./budget-units.ts";
 import type { Effects } from "./effects.ts";
+import { wakeHeld } from "./held-urls.ts";
 import { jobOf } from "./jobs.ts";
 import { keys } from "./keys.ts";
 import { put } from "./put.ts";
@@ -94,6 +95,7 @@ export function receiveBudgetGrant(
   state: FrontierState,
   { job: id, run, domain, unit, granted, recall, spent }: BudgetGrant,
   out: Effects,
+  nowMs: number,
   context: StepContext,
 ): void {
   const view = state.views.get(id);
@@ -110,6 +112,7 @@ export function receiveBudgetGrant(
   putUnits(state, view, budget, units, out);
   if (returned) report(view, budget, units, out, context);
   openGates(state, view, name);
+  if (view.halt === null) wakeHeld(state, view, budget, out, nowMs);
 }
 
 /** Forgets a piece of what is kept of budgets of jobs that were removed; true where there was some. */

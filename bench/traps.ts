@@ -1,0 +1,25 @@
+/**
+ * What a site without end costs a crawl of a good one beside it, by kind of trap, through all services on a simulated clock
+ * and web: `node bench/traps.ts [good pages]`. Prints one line of JSON a kind.
+ */
+import { crawlBesideTrap, traps } from "../tests/simulation/traps.ts";
+
+const pages = Number(process.argv[2] ?? 10_000);
+for (const kind of Object.keys(traps)) {
+  const { goodPages, goodHad, trapRequests, wastedShare, refusedBy, skippedBy } = await crawlBesideTrap(
+    kind,
+    pages,
+  );
+  process.stdout.write(
+    `${JSON.stringify({
+      bench: "traps",
+      kind,
+      good_pages: goodPages,
+      good_had: goodHad,
+      trap_requests: trapRequests,
+      wasted_share: wastedShare,
+      refused_by: refusedBy,
+      skipped_by: skippedBy,
+    })}\n`,
+  );
+}
