@@ -77,14 +77,16 @@ describe("a page read in a thread", () => {
 
   test("that takes too long is given up with its reason, and the next page is read", async () => {
     const threads = open({ threadsMax: 1, timeMaxMs: 2000 });
-    const slow = threads.page(page("<a b=1>".repeat(6_000_000)));
+    // Eight seconds of work for a fast core.
+    const slow = threads.page(page("<svg>".repeat(2_000_000) + "</p>".repeat(2_000_000)));
     const next = threads.page(page("<title>Next</title>", {}));
-    const { extractionNote, ...read } = await slow;
-    // On a fast machine the scan is done in time, and what the job asks for beside it is not.
-    expect(extractionNote).toMatch(/^(the page|texts): not read within 2000 ms$/);
-    const linksTruncated = extractionNote?.startsWith("the page");
-    const contentType = headers["content-type"];
-    expect(read).toMatchObject({ contentType, noindex: true, links: [], linksTruncated });
+    expect(await slow).toMatchObject({
+      contentType: headers["content-type"],
+      noindex: true,
+      links: [],
+      linksTruncated: true,
+      extractionNote: "the page: not read within 2000 ms",
+    });
     expect(await next).toMatchObject({ title: "Next" });
   });
 
