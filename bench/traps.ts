@@ -4,7 +4,7 @@
  */
 import { crawlBesideTrap, traps } from "../tests/simulation/traps.ts";
 
-const pages = Number(process.argv[2] ?? 10_000);
+const pages = Number(process.argv[2] ?? 1000);
 for (const kind of Object.keys(traps)) {
   const { goodPages, goodHad, trapRequests, wastedShare, refusedBy, skippedBy } = await crawlBesideTrap(
     kind,

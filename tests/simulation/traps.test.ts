@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { crawlBesideTrap, traps } from "./traps.ts";
 
-// The share is of the size of the good site: bench/traps.ts has it for one of 10,000 pages.
+// The share follows from the size of the good site; what a trap costs does not.
 const wastedMax = 100;
 
 describe("a site without end beside a good one, through all services", { timeout: 600_000 }, () => {
