@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { diskStores, type StateStores } from "@sluice/runtime";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { Bench, numbered, type Life } from "./bench.ts";
+import { asking, Bench, benchStep, numbered, type Life } from "./bench.ts";
 
 const partitions = 3;
 
@@ -39,6 +39,34 @@ describe("checkpoints of state", () => {
       expect(longest).toBeGreaterThan(mostMs / 2);
       expect(life.fatal).toEqual([]);
     }
+  });
+
+  it("hold up no request, and wait for none that is under way", async () => {
+    const bench = await Bench.open();
+    const stores = storesFor(bench);
+    const step = benchStep((state, input, nowMs, context) => [
+      ...asking.step(state, input, nowMs, context),
+      ...(input.kind === "settled" ? [{ kind: "put" as const, key: input.callId, value: nowMs }] : []),
+    ]);
+    const life = await bench.begin("a", { step, stores: stores() });
+    const nobodyAnswers = (): boolean => life.open.some(({ request }) => request === "slow");
+    await bench.seeds(["slow"]);
+    await bench.pass(1000);
+    const agesMs = [0];
+    for (let second = 0; second < 90; second += 1) {
+      const cameAtMs = bench.clock.nowMs();
+      await bench.seeds([`u${second}`]);
+      await bench.pass(1000);
+      const request = life.asked.find((each) => each.request === `u${second}`);
+      expect(request?.startedAtMs).toBeLessThan(cameAtMs + 1000);
+      request?.answer();
+      agesMs.push(life.service.figures().checkpointAgeMs ?? 0);
+    }
+    expect(nobodyAnswers()).toBe(true);
+    const checkpoints = agesMs.filter((ageMs, at) => ageMs < (agesMs[at - 1] ?? 0));
+    expect(checkpoints.length).toBeGreaterThanOrEqual(3);
+    expect(Math.max(...agesMs)).toBeLessThanOrEqual(30_000);
+    expect(life.fatal).toEqual([]);
   });
 
   it("cost a killed process no more of its changelog than was written since the last one", async () => {
