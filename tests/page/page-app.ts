@@ -62,6 +62,8 @@ export class PageApp {
   readonly #jobs = new Map<string, object>();
   /** Answers of the next requests, by `METHOD /path`. */
   readonly #scripted = new Map<string, Scripted[]>();
+  /** What the next requests bring about, by `METHOD /path`. */
+  readonly #consequences = new Map<string, () => void>();
   readonly #streams: ServedStream[] = [];
   #onStream: () => void = () => undefined;
   #url = "";
@@ -104,6 +106,11 @@ export class PageApp {
     this.#scripted.set(request, [...(this.#scripted.get(request) ?? []), { status, body }]);
   }
 
+  /** The next such request that is not scripted does this: what the page looks at does not change under its hands. */
+  onNext(request: string, act: () => void): void {
+    this.#consequences.set(request, act);
+  }
+
   /** Requests so far, e.g. `POST /v1/jobs`. */
   askedFor(request: string): readonly Asked[] {
     return this.asked.filter(({ method, path }) => `${method} ${path}` === request);
@@ -134,6 +141,8 @@ export class PageApp {
       if (scripted.status >= 400) return sendProblem(reply, scripted.status, scripted.body);
       return reply.code(scripted.status).send(scripted.body);
     }
+    this.#consequences.get(`${method} ${path}`)?.();
+    this.#consequences.delete(`${method} ${path}`);
     if (path === "/v1/jobs") return reply.send({ jobs: [...this.#jobs.values()], next: null });
     const job = /^\/v1\/jobs\/([^/]+)\/events$/.exec(path)?.[1];
     if (job === undefined) return reply.code(202).send({});

@@ -211,22 +211,23 @@ describe.skipIf(missingBrowser !== null)("the page in a real Chromium", () => {
   it("orders pause, resume and cancel, the last only when asked twice, and says what the API objects", async () => {
     app = await PageApp.start();
     await openJob();
-    app.setJob({ id: job, desired: "paused" });
+    const orderOf = (order: string): string => `POST /v1/jobs/${job}/${order}`;
+    app.onNext(orderOf("pause"), () => app.setJob({ id: job, desired: "paused" }));
     await page.getByRole("button", { name: "Pause" }).click();
     await eventually("job-condition").toBe("pausing");
     app.setJob({ id: job, desired: "paused" }, { state: "paused" });
     await eventually("job-condition").toBe("paused");
-    app.script(`POST /v1/jobs/${job}/resume`, 503, { detail: "Kafka did not answer.", errors: [] });
+    app.script(orderOf("resume"), 503, { detail: "Kafka did not answer.", errors: [] });
     await page.getByRole("button", { name: "Resume" }).click();
     await eventually("order-trouble").toBe("Kafka did not answer.");
-    app.setJob({ id: job });
+    app.onNext(orderOf("resume"), () => app.setJob({ id: job }));
     await page.getByRole("button", { name: "Resume" }).click();
     await eventually("job-condition").toBe("running");
     expect(await page.locator("#order-trouble").isVisible()).toBe(false);
     await page.locator("#cancel").click();
     await page.getByRole("button", { name: "Keep it" }).click();
     await page.locator("#cancel").click();
-    app.setJob({ id: job, desired: "cancelled" });
+    app.onNext(orderOf("cancel"), () => app.setJob({ id: job, desired: "cancelled" }));
     await page.getByRole("button", { name: "Cancel the job" }).click();
     await eventually("job-condition").toBe("cancelling");
     const orders = app.asked

@@ -31,6 +31,44 @@ export interface OpenEntry {
   delayedBy: DelayReason | null;
 }
 
+/** As a URL is that nobody has asked for yet. */
+export function newEntry(
+  found: Pick<
+    OpenEntry,
+    | "url"
+    | "urlId"
+    | "domain"
+    | "depth"
+    | "root"
+    | "parent"
+    | "redirects"
+    | "priority"
+    | "granted"
+    | "sitemap"
+  >,
+): OpenEntry {
+  const { url, urlId, domain, depth, root, parent, redirects, priority, granted, sitemap } = found;
+  return {
+    url,
+    urlId,
+    domain,
+    depth,
+    root,
+    parent,
+    redirects,
+    priority,
+    place: 0,
+    attempt: 1,
+    releases: 0,
+    visit: 1,
+    granted,
+    sitemap,
+    leaseUntilMs: 0,
+    dueAtMs: 0,
+    delayedBy: null,
+  };
+}
+
 /** How a URL came to its end. */
 export type Settled = "done" | "failed" | "skipped";
 

@@ -12,7 +12,7 @@ import { defaultJobId, defaultPriority, isOfDomain, politenessKeyOf } from "@slu
 import { budgetsOf, trapBudget } from "./budget-rules.ts";
 import { forgiveUnits, lackOf } from "./budget-units.ts";
 import { saidPriority, saveView, type Effects } from "./effects.ts";
-import type { OpenEntry } from "./entry.ts";
+import { newEntry } from "./entry.ts";
 import { wakeHeld } from "./held-urls.ts";
 import { jobOf } from "./jobs.ts";
 import type { JobView } from "./job-view.ts";
@@ -142,25 +142,9 @@ function admit(
   if (lack?.isSpent === true) return view.refusedAs(lack.budget.reason);
   if (isKnownWithoutSession(state, view, job, url, link, out)) return view.refusedAs("trap_session");
   leadsTo(state, view, job, link, url, out, nowMs);
-  const entry: OpenEntry = {
-    url: url.url,
-    urlId: url.urlId,
-    domain,
-    depth: link.depth,
-    root: link.root,
-    parent: link.parent,
-    redirects: link.redirects,
-    priority,
-    place: 0,
-    attempt: 1,
-    releases: 0,
-    visit: 1,
-    granted: false,
-    sitemap: 0,
-    leaseUntilMs: 0,
-    dueAtMs: 0,
-    delayedBy: null,
-  };
+  const { depth, root, parent, redirects } = link;
+  const at = { url: url.url, urlId: url.urlId, domain, depth, root, parent, redirects, priority };
+  const entry = newEntry({ ...at, granted: false, sitemap: 0 });
   view.tally.admitted += 1;
   putToWait(state, view, entry, out, nowMs);
 }

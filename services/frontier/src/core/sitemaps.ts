@@ -5,8 +5,8 @@
 import { defaultPriority, isOfDomain, type Job, type Link } from "@sluice/records";
 import type { InputRecord } from "@sluice/topology";
 import { canonicalize, sitemapIndexDepthMax, urlIdOf } from "@sluice/web";
-import { sendEvent, type Effects } from "./effects.ts";
-import type { OpenEntry } from "./entry.ts";
+import { sendRefused, type Effects } from "./effects.ts";
+import { newEntry } from "./entry.ts";
 import type { JobView } from "./job-view.ts";
 import { putToWait } from "./places.ts";
 import type { FrontierState } from "./state.ts";
@@ -48,25 +48,9 @@ export function admitSitemaps(
     } else {
       view.tally.admitted += 1;
       view.tally.sitemaps += 1;
-      const entry: OpenEntry = {
-        url: url.url,
-        urlId,
-        domain,
-        depth: 0,
-        root: link.root,
-        parent: link.parent,
-        redirects: link.redirects,
-        priority,
-        place: 0,
-        attempt: 1,
-        releases: 0,
-        visit: 1,
-        granted: true,
-        sitemap: level,
-        leaseUntilMs: 0,
-        dueAtMs: 0,
-        delayedBy: null,
-      };
+      const { root, parent, redirects } = link;
+      const at = { url: url.url, urlId, domain, depth: 0, root, parent, redirects, priority };
+      const entry = newEntry({ ...at, granted: true, sitemap: level });
       putToWait(state, view, entry, out, nowMs);
     }
   }
@@ -91,18 +75,6 @@ function tellTooMany(
 ): void {
   if (url === undefined) return;
   const more = others.length === 0 ? "" : `; so are ${others.length} more of those listed with it`;
-  sendEvent(out, {
-    type: "url_failed",
-    job: view.id,
-    run: view.run,
-    atMs,
-    url,
-    depth: 0,
-    category: "sitemaps_max",
-    detail: `beyond ${options.sitemapsMax} sitemaps of the run in one partition${more}`,
-    attempt: 1,
-    refused: true,
-    final: true,
-    sitemap,
-  });
+  const detail = `beyond ${options.sitemapsMax} sitemaps of the run in one partition${more}`;
+  sendRefused(view, { url, depth: 0, attempt: 1, sitemap }, "sitemaps_max", detail, out, atMs);
 }
