@@ -26,22 +26,28 @@ export function sendLinks(
   admission: Admission,
   page: LinkingPage,
 ): { readonly records: number; readonly links: number } {
-  const byDomain = new Map<string, string[]>();
-  let count = 0;
-  for (const link of links) {
-    if (!admission.decide(link, found).admitted) continue;
-    count += 1;
-    const domain = politenessKeyOf(page.politenessKey, link.domain, registrableDomain);
-    const urls = byDomain.get(domain);
-    if (urls === undefined) byDomain.set(domain, [link.url]);
-    else urls.push(link.url);
-  }
+  const admitted = links.filter((link) => admission.decide(link, found).admitted);
   let records = page.keepsOutlinks ? sendOutlinks(out, found, links, admission, page) : 0;
   const { suspicion } = page;
   const within = suspicion === null ? found : { ...found, suspicion };
-  for (const [domain, urls] of byDomain)
+  for (const [domain, urls] of byDomain(admitted, page.politenessKey))
     records += sendRecords(out, domain === page.domain ? within : found, domain, urls);
-  return { records, links: count };
+  return { records, links: admitted.length };
+}
+
+/** URLs by the domain to whose task they go, in the order in which each was found first. */
+export function byDomain(
+  links: readonly CanonicalUrl[],
+  politenessKey: PolitenessKey,
+): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>();
+  for (const link of links) {
+    const domain = politenessKeyOf(politenessKey, link.domain, registrableDomain);
+    const urls = found.get(domain);
+    if (urls === undefined) found.set(domain, [link.url]);
+    else urls.push(link.url);
+  }
+  return found;
 }
 
 /** What the page leads to, at whatever depth, to the task of the page's own domain. */

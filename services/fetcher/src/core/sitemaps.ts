@@ -25,7 +25,7 @@ import type { FetchOutcome, Headed } from "../calls.ts";
 import { sendEvent, sendOutcome, type OutcomeFields } from "./answers.ts";
 import type { QueuedPermit } from "./host.ts";
 import { jobOf } from "./jobs.ts";
-import { sendRecords } from "./links.ts";
+import { byDomain, sendRecords } from "./links.ts";
 import { redirectTarget } from "./redirects.ts";
 import type { Turn } from "./turn.ts";
 
@@ -84,24 +84,9 @@ function sendSitemaps(
     ...urgency,
   };
   let records = 0;
-  for (const [domain, urls] of byDomain(turn, sitemaps))
+  for (const [domain, urls] of byDomain(sitemaps, turn.options.politenessKey))
     records += sendRecords(turn.out, found, domain, urls);
   return { records, links: sitemaps.length };
-}
-
-const keyOf = ({ options }: Turn, { domain }: CanonicalUrl): string =>
-  politenessKeyOf(options.politenessKey, domain, registrableDomain);
-
-function byDomain(turn: Turn, links: readonly CanonicalUrl[]): ReadonlyMap<string, readonly string[]> {
-  const found = new Map<string, string[]>();
-  for (const link of links) {
-    const { url } = link;
-    const domain = keyOf(turn, link);
-    const urls = found.get(domain);
-    if (urls === undefined) found.set(domain, [url]);
-    else urls.push(url);
-  }
-  return found;
 }
 
 /** What was listed and not announced, by reason. */
@@ -206,7 +191,7 @@ function sendPages(turn: Turn, permit: Permit, listed: SitemapLinks, refused: Re
     }
     links += 1;
     const priority = hinted(base, page.priority);
-    const domain = keyOf(turn, url);
+    const domain = politenessKeyOf(turn.options.politenessKey, url.domain, registrableDomain);
     const key = `${priority} ${domain}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, { domain, priority, urls: [url.url] });
