@@ -45,6 +45,26 @@ export function expectationOf(plan: Plan, jobPlan: JobPlan): Expectation {
   return { may, must };
 }
 
+/** What a run that had these pages had found: every URL that would have a result, if no limit of pages cut it off. */
+export function foundBy(
+  plan: Plan,
+  jobPlan: JobPlan,
+  outcomes: ReadonlyMap<string, string>,
+): ReadonlyMap<string, Target> {
+  const found = new Map<string, Target>();
+  const isHad = ({ isRead }: Fate, url: string | null): boolean => {
+    if (url === null) return isRead;
+    const outcome = outcomes.get(url);
+    return outcome === "ok" || outcome === "redirect";
+  };
+  for (const [url, { fate, target }] of walk(plan, jobPlan, jobPlan.seeds, isHad))
+    if (fate.isSettled) found.set(url, target);
+  return found;
+}
+
+/** Whether it is read, and so what it leads to is found. The URL is null for a sitemap, which has no result. */
+type IsExpanded = (fate: Fate, url: string | null) => boolean;
+
 interface Found {
   readonly target: Target;
   readonly depth: number;
@@ -55,9 +75,9 @@ function walk(
   plan: Plan,
   { job }: JobPlan,
   from: readonly Target[],
-  isExpanded: (fate: Fate) => boolean,
-): ReadonlyMap<string, { readonly fate: Fate; readonly depth: number }> {
-  const found = new Map<string, { fate: Fate; depth: number }>();
+  isExpanded: IsExpanded,
+): ReadonlyMap<string, { readonly fate: Fate; readonly depth: number; readonly target: Target }> {
+  const found = new Map<string, { fate: Fate; depth: number; target: Target }>();
   const queue: Found[] = from.map((target) => ({ target, depth: 0, redirects: 0 }));
   // A seed that comes later brings its own scope.
   const seedHosts = new Set(from.map(({ host }) => host));
@@ -73,8 +93,8 @@ function walk(
     const host = plan.hosts[target.host];
     if (host === undefined) continue;
     const fate = fateOf(plan, host, target, job);
-    found.set(url, { fate, depth });
-    if (!isExpanded(fate)) continue;
+    found.set(url, { fate, depth, target });
+    if (!isExpanded(fate, url)) continue;
     if (job.scope.sitemaps === "follow" && depth === 0 && !told.has(target.host)) {
       told.add(target.host);
       for (const to of mapped(plan, job, host, target.host, isExpanded))
@@ -97,7 +117,7 @@ function mapped(
   job: Job,
   host: HostDefinition,
   number: number,
-  isHad: (fate: Fate) => boolean,
+  isHad: IsExpanded,
 ): readonly Target[] {
   const pages: Target[] = [];
   const seen = new Set<string>();
@@ -110,7 +130,7 @@ function mapped(
       const url = urlOf(plan.hosts, target);
       if (owner === undefined || file === undefined || seen.has(url)) continue;
       seen.add(url);
-      if (!isHad(fateOf(plan, owner, target, job))) continue;
+      if (!isHad(fateOf(plan, owner, target, job), null)) continue;
       // An index speaks for its own site alone: here each host is one.
       if (file.kind === "index") next.push(...file.listed.filter((each) => each.host === target.host));
       else if (file.kind !== "html") pages.push(...file.listed);

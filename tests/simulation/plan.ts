@@ -8,6 +8,7 @@ import {
   seededRandom,
 } from "@sluice/broker/memory";
 import { jobSchema, type Job, type PolitenessKey } from "@sluice/records";
+import { type BudgetShape, budgetShapeOf, withBudgets } from "./job-budgets.ts";
 import { settingsOf, type Settings } from "./settings.ts";
 import { sitesOf } from "./site-plan.ts";
 import { withSitemaps } from "./site-sitemaps.ts";
@@ -95,13 +96,16 @@ export interface Plan {
 
 export function planOf(seed: number, politenessKey: PolitenessKey = "host"): Plan {
   const random = seededRandom(seed);
-  const partitions = random.between(1, 4);
+  const budgets = budgetShapeOf(random.fork("budgets"));
+  const usualPartitions = random.between(1, 4);
+  const partitions = budgets?.partitions ?? usualPartitions;
   const settings = settingsOf(random.fork("settings"), politenessKey);
   // One large host and a fetcher that wakes in the middle of its crawl, where others have gone on with it.
   const wakesLate = random.fork("shape").chance(0.05);
-  const { hosts, jobs, actions } = workOf(random.fork("work"), settings, wakesLate, politenessKey);
+  const { hosts, jobs, actions } = workOf(random.fork("work"), settings, wakesLate, politenessKey, budgets);
+  const usualFrontiers = random.between(1, 2);
   const instances = {
-    frontier: random.between(1, 2),
+    frontier: budgets?.frontiers ?? usualFrontiers,
     "rate-limit": random.chance(0.3) ? 2 : 1,
     fetcher: random.chance(0.65) || wakesLate ? 2 : 1,
     "result-sink": 1,
@@ -140,13 +144,14 @@ function workOf(
   settings: Settings,
   isLong: boolean,
   politenessKey: PolitenessKey,
+  budgets: BudgetShape | null,
 ): { hosts: readonly HostDefinition[]; jobs: readonly JobPlan[]; actions: readonly Action[] } {
   const jobCount = isLong ? 1 : random.chance(0.25) ? 2 : random.chance(0.05) ? 3 : 1;
   const shared = jobCount > 1 && random.chance(0.4);
   const groups: number[][] = [];
   let count = 0;
   for (let group = 0; group < (shared ? 1 : jobCount); group += 1) {
-    const size = isLong ? 1 : random.between(1, 4);
+    const size = isLong ? 1 : random.between(1, 4) + (budgets?.moreHosts ?? 0);
     groups.push(Array.from({ length: size }, (_, index) => count + index));
     count += size;
   }
@@ -162,7 +167,7 @@ function workOf(
   const hasSitemaps = mapped.chance(0.12);
   const plain = sitesOf(random.fork("sites"), {
     hosts: count,
-    politenessKey,
+    domains: budgets?.domains ?? (politenessKey === "host" ? null : 2),
     pages: isLong ? random.between(35, 60) : pagesOf(random),
     groups,
     traps,
@@ -174,7 +179,7 @@ function workOf(
   const actions: Action[] = [];
   for (let number = 0; number < jobCount; number += 1) {
     const group = groups[shared ? 0 : number] ?? [0];
-    const planned = jobOf(
+    const usual = jobOf(
       random.fork(`job ${number}`),
       number,
       group,
@@ -184,6 +189,7 @@ function workOf(
       settings,
       hasSitemaps && mapped.chance(0.8),
     );
+    const planned = budgets === null ? usual : withBudgets(budgets.random.fork(`job ${number}`), usual);
     jobs.push(planned.plan);
     actions.push(...planned.actions);
   }

@@ -83,9 +83,11 @@ export async function runToEnd(plan: Plan, world: World): Promise<RunReport> {
 }
 
 function checkEverything(plan: Plan, world: World): void {
-  const { cluster, disk, runs } = world;
+  const { cluster, disk, runs, visited } = world;
   try {
-    checkResults({ cluster, disk, plan, runs }, (invariant, detail) => world.report(invariant, detail));
+    checkResults({ cluster, disk, plan, runs, visited }, (invariant, detail) =>
+      world.report(invariant, detail),
+    );
   } catch (error) {
     world.report("what a run leaves behind can be read", String(error));
   }

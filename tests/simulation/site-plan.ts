@@ -1,6 +1,5 @@
 /** Draws the simulated web of one run: sites of all sizes, few large, with everything that real ones do. */
 import type { Random } from "@sluice/broker/memory";
-import type { PolitenessKey } from "@sluice/records";
 import type {
   Health,
   HostDefinition,
@@ -13,7 +12,8 @@ import type {
 
 export interface SiteOptions {
   readonly hosts: number;
-  readonly politenessKey: PolitenessKey;
+  /** Registrable domains that the hosts are of; null: each is one of its own. */
+  readonly domains: number | null;
   /** Pages of all hosts together, about. */
   readonly pages: number;
   /** Numbers of the hosts that link to each other. */
@@ -58,8 +58,8 @@ function hostOf(random: Random, number: number, pages: number, options: SiteOpti
   };
 }
 
-const hostName = (number: number, { politenessKey }: SiteOptions): string =>
-  politenessKey === "host" ? `h${number}.example` : `h${number}.site-${number % 2}.example`;
+const hostName = (number: number, { domains }: SiteOptions): string =>
+  domains === null ? `h${number}.example` : `h${number}.site-${number % domains}.example`;
 
 function pageOf(
   random: Random,

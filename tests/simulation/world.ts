@@ -46,6 +46,8 @@ export class World {
   /** The run of each job that was begun last. */
   readonly runs = new Map<string, number>();
   readonly quiet: QuietChecks;
+  /** What the servers were asked for, by number of the host. */
+  readonly visited = new Map<number, Set<string>>();
   /** Of all processes, dead or alive. */
   steps = 0;
   readonly #random: Random;
@@ -83,6 +85,9 @@ export class World {
       began: (visit) => {
         trace.add(visit.by, "asks", `${visit.host} ${visit.path}`);
         politeness.began(visit);
+        const paths = this.visited.get(visit.host);
+        if (paths === undefined) this.visited.set(visit.host, new Set([visit.path]));
+        else paths.add(visit.path);
         this.quiet.began(visit);
       },
       answered: (visit, answer) => {

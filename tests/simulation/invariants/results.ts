@@ -13,6 +13,7 @@ import { resultsPath } from "../life.ts";
 import type { Report } from "../observer.ts";
 import { type Expectation, expectationOf } from "../oracle.ts";
 import type { JobPlan, Plan } from "../plan.ts";
+import { checkSpending, checkVisits, hasBudgets, type Spending } from "./budgets.ts";
 import { terminalTypes } from "./counters.ts";
 
 interface Stamped<Value> {
@@ -34,10 +35,13 @@ export interface Finished {
   readonly plan: Plan;
   /** Runs of each job that were begun. */
   readonly runs: ReadonlyMap<string, number>;
+  /** Paths that the servers were asked for, by number of the host. */
+  readonly visited: ReadonlyMap<number, ReadonlySet<string>>;
 }
 
 /** Looks at all that a run has left behind, once every job has ended and nothing lags. */
-export function checkResults({ cluster, disk, plan, runs }: Finished, report: Report): void {
+export function checkResults(finished: Finished, report: Report): void {
+  const { cluster, disk, plan, runs } = finished;
   const statuses = new Map<string, JobStatus>();
   for (const { value } of valuesOf<JobStatus | { readonly kind: "task" }>(cluster, topics.counters.name)) {
     if (value.kind === "job") statuses.set(value.job, value);
@@ -49,7 +53,7 @@ export function checkResults({ cluster, disk, plan, runs }: Finished, report: Re
     outcomes: valuesOf<Outcome>(cluster, topics.outcomes.name),
     statuses,
   };
-  if (plan.delivery === "at-least-once") return checkRepeated({ cluster, disk, plan, runs }, found, report);
+  if (plan.delivery === "at-least-once") return checkRepeated(finished, found, report);
   checkReleases(found, report);
   checkDisk(found, disk, report);
   checkDeadLetters(cluster, plan, report);
@@ -57,6 +61,7 @@ export function checkResults({ cluster, disk, plan, runs }: Finished, report: Re
     const expected = expectationOf(plan, job);
     for (let run = 1; run <= (runs.get(job.job.id) ?? 1); run += 1)
       checkRun(found, job, run, expected, report);
+    if (hasBudgets(job)) checkBudgets(finished, found, job, report);
   }
 }
 
@@ -78,13 +83,47 @@ function checkRepeated({ cluster, disk, plan, runs }: Finished, { results }: Fou
         if (!may.has(url))
           report("only pages that there are have results", `${job.job.id} run ${run} ${url}`);
       const missing = [...must].filter((url) => !urls.has(url));
-      if (!job.isCut && job.job.limits.maxPages === null && missing.length > 0)
+      if (!job.isCut && job.job.limits.maxPages === null && !hasBudgets(job) && missing.length > 0)
         report(
           "every page that there is has a result",
           `${job.job.id} run ${run} without ${missing.slice(0, 5).join(" ")}`,
         );
     }
   }
+}
+
+function checkBudgets(
+  { plan, runs, visited }: Finished,
+  found: Found,
+  jobPlan: JobPlan,
+  report: Report,
+): void {
+  const { id } = jobPlan.job;
+  const spent: Spending[] = [];
+  for (let run = 1; run <= (runs.get(id) ?? 1); run += 1) {
+    const isMine = ({ value }: Stamped<{ readonly job: string; readonly run: number }>): boolean =>
+      value.job === id && value.run === run;
+    spent.push({
+      plan,
+      jobPlan,
+      name: `${id} run ${run}`,
+      outcomes: new Map(found.results.filter(isMine).map(({ value }) => [value.url, value.outcome])),
+      released: new Set(
+        found.due
+          .filter((due) => isMine(due) && due.value.sitemap === undefined)
+          .map(({ value }) => value.url),
+      ),
+      reasons: new Map(
+        found.events
+          .filter(isMine)
+          .flatMap(({ value }) =>
+            value.type === "url_failed" && value.final ? [[value.url, value.category] as const] : [],
+          ),
+      ),
+    });
+  }
+  for (const each of spent) checkSpending(each, report);
+  checkVisits(plan, jobPlan, spent, visited, report);
 }
 
 function resultsOn(disk: SimulatedDisk): readonly string[] {
@@ -155,14 +194,11 @@ function checkDeadLetters(cluster: MemoryCluster, plan: Plan, report: Report): v
   if (left.length > 0) report("nothing else goes to the dead letters", left.join(" "));
 }
 
-function checkRun(
-  found: Found,
-  { job, isCut }: JobPlan,
-  run: number,
-  expected: Expectation,
-  report: Report,
-): void {
+function checkRun(found: Found, jobPlan: JobPlan, run: number, expected: Expectation, report: Report): void {
+  const { job, isCut } = jobPlan;
   const name = `${job.id} run ${run}`;
+  // What there is to have is then checked with the budgets.
+  const isWhole = !isCut && !hasBudgets(jobPlan);
   const mine = <Value extends { readonly job: string; readonly run: number }>(
     all: readonly Stamped<Value>[],
   ) => all.filter(({ value }) => value.job === job.id && value.run === run);
@@ -188,12 +224,12 @@ function checkRun(
   const pagesMax = job.limits.maxPages ?? Number.POSITIVE_INFINITY;
   if (urls.size > pagesMax) report("maxPages holds exactly", `${name}: ${urls.size} of ${pagesMax}`);
   const missing = [...expected.must].filter((url) => !urls.has(url));
-  if (!isCut && urls.size < Math.min(pagesMax, expected.must.size))
+  if (isWhole && urls.size < Math.min(pagesMax, expected.must.size))
     report(
       "every page that there is has a result",
       `${name}: ${urls.size} of ${expected.must.size}, without ${missing.slice(0, 5).join(" ")}`,
     );
-  if (!isCut && job.limits.maxPages === null && missing.length > 0)
+  if (isWhole && job.limits.maxPages === null && missing.length > 0)
     report("every page that there is has a result", `${name} without ${missing.slice(0, 5).join(" ")}`);
   checkEnd(name, events, results, found.statuses.get(job.id), run, report);
   if (!isCut && job.limits.maxPages === null) checkExplained(name, mine(found.due), urls, events, report);

@@ -5,7 +5,6 @@
  */
 import { topics, type Job } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
-import { registrableDomain } from "@sluice/web";
 import { budgetsOfHost, domainBudgetName, type Budget } from "./budget-rules.ts";
 import type { Effects } from "./effects.ts";
 import type { JobView } from "./job-view.ts";
@@ -183,7 +182,7 @@ export function askForUnits(
   if (budget.shared === null) return;
   const units = unitsOf(state, view, budget.name);
   const waiting = isHostsBudget(budget)
-    ? 1 + [...view.gated].filter(([other, name]) => name === budget.name && other !== domain).length
+    ? 1 + view.gated.othersFor(budget.name, domain)
     : (state.hosts.get(domain)?.freshOf(view.id) ?? 0);
   const wanted = units.granted + Math.max(1, Math.min(waiting, state.options.grantsAtOnce));
   if (wanted <= units.wanted) return;
@@ -239,38 +238,37 @@ function needOf(
 ): number {
   const areHosts = isHostsBudget(budget);
   let need = state.entries.first(keys.heldBy(view.number, budget.name), enough).length;
-  for (const host of view.hosts) {
+  // Where host names share a politeness key, no other task has any of the domain.
+  const isOpen = areHosts || state.options.politenessKey !== "host" || !lacksHosts(state, view, job, domain);
+  for (const host of view.hosts.of(domain)) {
     if (need >= enough) break;
-    if (!host.endsWith(domain) || registrableDomain(host) !== domain) continue;
     const fresh = state.hosts.get(host)?.freshOf(view.id) ?? 0;
     if (fresh === 0) continue;
     const isMarked = state.entries.get(keys.budget(view, hostMark(host))) !== undefined;
     if (areHosts) need += isMarked ? 0 : 1;
-    // Where host names share a politeness key, no other task has any of the domain.
-    else if (isMarked || state.options.politenessKey !== "host" || !lacksHosts(state, view, job, host))
-      need += fresh;
+    else if (isMarked || isOpen) need += fresh;
   }
   return need;
 }
 
-function lacksHosts(state: FrontierState, view: JobView, job: Job, host: string): boolean {
-  const budgets = budgetsOfHost(job, host).filter(isHostsBudget);
-  return lackOf(state, view, budgets, host) !== null;
+/** A host of the domain that has no unit yet finds none. */
+function lacksHosts(state: FrontierState, view: JobView, job: Job, domain: string): boolean {
+  for (const budget of budgetsOfHost(job, domain).filter(isHostsBudget)) {
+    const units = unitsOf(state, view, budget.name);
+    if (isSpent(budget, units) || roomIn(budget, units) <= 0) return true;
+  }
+  return false;
 }
 
 /** What waited for units of the budget on whole hosts has its turn again. */
 export function openGates(state: FrontierState, view: JobView, name: string): void {
-  for (const [domain, waitsFor] of view.gated) {
-    if (waitsFor !== name) continue;
-    view.gated.delete(domain);
-    state.makeReady(domain);
-  }
+  for (const domain of view.gated.openAll(name)) state.makeReady(domain);
 }
 
 /** URLs on hosts that wait for units; those of one host all wait for the same. */
 export function gatedFresh(state: FrontierState, view: JobView): number {
   let sum = 0;
-  for (const domain of view.gated.keys()) sum += state.hosts.get(domain)?.freshOf(view.id) ?? 0;
+  for (const domain of view.gated.domains()) sum += state.hosts.get(domain)?.freshOf(view.id) ?? 0;
   return sum;
 }
 

@@ -2,6 +2,8 @@ import { emptyTally, failedOf, type RetryOrder, type Tally } from "@sluice/recor
 import type { DelayReason } from "./delay-reason.ts";
 import type { OpenEntry } from "./entry.ts";
 import type { Served } from "./fair-turns.ts";
+import { Gates } from "./gates.ts";
+import { JobHosts } from "./job-hosts.ts";
 import { KnownUrls } from "./known-urls.ts";
 import { SettledBlock } from "./settled-block.ts";
 
@@ -60,9 +62,9 @@ export class JobView {
   /** Its turns among jobs, where all together want more than may be out. */
   readonly served: Served = { endsAt: 0 };
   /** Domains on which the job has URLs that wait. */
-  readonly hosts = new Set<string>();
-  /** Of these, those of which what is fresh waits for units of a budget, by its name. */
-  readonly gated = new Map<string, string>();
+  readonly hosts = new JobHosts();
+  /** Of these, those of which what is fresh waits for units of a budget. */
+  readonly gated = new Gates();
   /** Released and unanswered. */
   inFlight = 0;
   /** Admitted and not released. */

@@ -214,11 +214,11 @@ function releasableOf(
     if (lack?.isSpent === true) return "any";
     if (lack !== null) {
       if (view.gated.get(domain) !== lack.budget.name) changed.add(view);
-      view.gated.set(domain, lack.budget.name);
+      view.gated.close(domain, lack.budget.name);
       askForUnits(state, view, lack.budget, domain, out, context);
       return "granted";
     }
-    view.gated.delete(domain);
+    view.gated.open(domain);
   }
   if (job.limits.maxPages === null || view.grantsHeld > 0) return "any";
   // Ask the owner for as many grants as could be used at once.

@@ -1,0 +1,93 @@
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import { Gates } from "../src/core/gates.ts";
+import { JobHosts } from "../src/core/job-hosts.ts";
+
+const registrableOf = (host: string): string => host.split(".").slice(-2).join(".");
+const hosts = Array.from({ length: 24 }, (_, number) =>
+  `h${number % 6}.d${number >> 3}.example`.replace("h0.", ""),
+);
+const runs = 2000;
+
+test("hosts of one registrable domain are those of all hosts that are of it, whenever that is asked", () => {
+  const change = fc.record({
+    kind: fc.constantFrom("add", "add", "delete", "ask", "clear"),
+    host: fc.constantFrom(...hosts),
+  });
+  fc.assert(
+    fc.property(fc.array(change, { maxLength: 60 }), (changes) => {
+      const jobHosts = new JobHosts(registrableOf);
+      const model = new Set<string>();
+      for (const { kind, host } of changes) {
+        if (kind === "add") jobHosts.add(host);
+        else if (kind === "delete") jobHosts.delete(host);
+        else if (kind === "clear") jobHosts.clear();
+        else {
+          const registrable = registrableOf(host);
+          expect(new Set(jobHosts.of(registrable))).toEqual(
+            new Set([...model].filter((each) => registrableOf(each) === registrable)),
+          );
+        }
+        if (kind === "add") model.add(host);
+        else if (kind === "delete") model.delete(host);
+        else if (kind === "clear") model.clear();
+        expect([...jobHosts]).toEqual([...model]);
+        expect([jobHosts.size, jobHosts.has(host)]).toEqual([model.size, model.has(host)]);
+      }
+    }),
+    { numRuns: runs },
+  );
+});
+
+test("hosts of one registrable domain are found without a look at the others", () => {
+  let looks = 0;
+  const jobHosts = new JobHosts((host) => {
+    looks += 1;
+    return registrableOf(host);
+  });
+  for (let number = 0; number < 10_000; number += 1) jobHosts.add(`www.site-${number}.example`);
+  // A job that never asks pays nothing.
+  expect(looks).toBe(0);
+  jobHosts.add("www.wanted.example");
+  expect([...jobHosts.of("wanted.example")]).toEqual(["www.wanted.example"]);
+  expect(looks).toBe(10_001);
+  for (let time = 0; time < 1000; time += 1) expect([...jobHosts.of("wanted.example")]).toHaveLength(1);
+  jobHosts.add("shop.wanted.example");
+  jobHosts.add("shop.wanted.example");
+  jobHosts.delete("www.wanted.example");
+  expect([...jobHosts.of("wanted.example")]).toEqual(["shop.wanted.example"]);
+  expect(looks).toBe(10_003);
+});
+
+test("a domain waits for one budget at a time, and all that wait for one are let go together", () => {
+  const names = ["n/a.example", "d/a.example", "d/b.example"];
+  const change = fc.record({
+    kind: fc.constantFrom("close", "close", "open", "openAll"),
+    domain: fc.constantFrom(...hosts),
+    name: fc.constantFrom(...names),
+  });
+  fc.assert(
+    fc.property(fc.array(change, { maxLength: 60 }), (changes) => {
+      const gates = new Gates();
+      const model = new Map<string, string>();
+      for (const { kind, domain, name } of changes) {
+        if (kind === "close") {
+          gates.close(domain, name);
+          model.set(domain, name);
+        } else if (kind === "open") {
+          gates.open(domain);
+          model.delete(domain);
+        } else {
+          const waiting = [...model].filter(([, waitsFor]) => waitsFor === name).map(([each]) => each);
+          expect(new Set(gates.openAll(name))).toEqual(new Set(waiting));
+          for (const each of waiting) model.delete(each);
+        }
+        expect(new Set(gates.domains())).toEqual(new Set(model.keys()));
+        expect([gates.get(domain), gates.has(domain)]).toEqual([model.get(domain), model.has(domain)]);
+        const others = [...model].filter(([each, waitsFor]) => waitsFor === name && each !== domain);
+        expect(gates.othersFor(name, domain)).toBe(others.length);
+      }
+    }),
+    { numRuns: runs },
+  );
+});
