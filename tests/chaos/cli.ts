@@ -2,7 +2,7 @@
  * A crawl under real faults: real Kafka, each service a process of its own, kill -9, and an independent verifier.
  * `npm run -s chaos -- --urls 100000 --hosts 1000 --kills 30`; see `--help`. Closes with one line of JSON.
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -29,7 +29,7 @@ What is crawled, and how:
   --seed N        of the web and of the faults (default 1)
   --session-ms N  session timeout of the groups (default 3000)
 
-  --keep FOLDER   keeps logs, inputs and outputs of the run there
+  --keep FOLDER   keeps logs, inputs and outputs of the run there; new or empty
   --record FILE   puts the run into that file, in the place of the last one of its scenario
 
 Exit code: 0 where every promise held, 1 where not (\`wrong\`, and \`slow\` for limits on time), 2 where the run failed.
@@ -82,7 +82,7 @@ async function main(): Promise<number> {
   }
   const { keep, record, delivery } = values;
   const commit = record === undefined ? "" : commitHere(record);
-  const dir = keep === undefined ? mkdtempSync(join(tmpdir(), "sluice-chaos-")) : resolve(keep);
+  const dir = keep === undefined ? mkdtempSync(join(tmpdir(), "sluice-chaos-")) : emptyFolder(keep);
   const log = (line: string): void => void process.stderr.write(`${line}\n`);
   const plan = Object.fromEntries(scenarios.map((each) => [each, flag(each)])) as Plan;
   const transactions = delivery !== "at-least-once";
@@ -160,6 +160,13 @@ async function main(): Promise<number> {
   } finally {
     await close();
   }
+}
+
+/** What an earlier run has left would be judged with what this one does. */
+function emptyFolder(path: string): string {
+  const folder = resolve(path);
+  if (existsSync(folder) && readdirSync(folder).length > 0) throw new Error(`--keep: ${folder} is not empty`);
+  return folder;
 }
 
 /** As they were given, without those that only say where things go. */
