@@ -150,8 +150,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "admits a page again that is done",
     file: `${frontier}/intake.ts`,
-    find: "if (known !== null) {",
-    replace: 'if (known !== null && known.at !== "settled") {',
+    find: "if (known !== null) return foundAgain(",
+    replace: 'if (known !== null && known.at !== "settled") return foundAgain(',
     seed: 1,
   },
   {

@@ -127,6 +127,24 @@ describe("sitemaps are announced", () => {
     expect(sitemapsOf(fetcher.take().links)).toEqual(["https://h.example/sitemap.xml"]);
   });
 
+  test("also where robots.txt forbids the seed itself, and not by a sitemap that it forbids", () => {
+    const fetcher = new Fetcher();
+    fetcher.permit("https://h.example/");
+    fetcher.robots("User-agent: *", "Disallow: /", "Allow: /maps/", "Sitemap: https://h.example/maps/a.xml");
+    const { links, outcomes, results } = fetcher.take();
+    expect(links).toMatchObject([{ kind: "sitemap", urls: ["https://h.example/maps/a.xml"], sitemap: 1 }]);
+    expect(outcomes).toMatchObject([{ kind: "refused", category: "robots", linkRecords: 1, links: 1 }]);
+    expect(results).toBe(0);
+    const other = new Fetcher();
+    other.permit("https://h.example/sitemap.xml", { sitemap: 1 });
+    other.robots("User-agent: *", "Disallow: /");
+    expect(other.take()).toMatchObject({ links: [], outcomes: [{ kind: "refused", linkRecords: 0 }] });
+    const found = new Fetcher();
+    found.permit("https://h.example/deep", { depth: 1 });
+    found.robots("User-agent: *", "Disallow: /");
+    expect(found.take().links).toEqual([]);
+  });
+
   test("once a host and run, and not by pages that were found, nor where no page of them could be deep enough", () => {
     const fetcher = new Fetcher();
     for (const path of ["/", "/b"]) fetcher.permit(`https://h.example${path}`);

@@ -134,6 +134,33 @@ describe("a sitemap", () => {
     expect(only(bench.due())).toMatchObject({ url: file, sitemap: 3, redirects: 2, attempt: 2 });
   });
 
+  test("that is found nearer while it waits is asked for at that level, and keeps it once it was asked for", () => {
+    const bench = new Bench({}, { windowMax: 1 });
+    const [first, index] = [file, "https://h.example/index.xml"];
+    bench.sitemaps([first]);
+    const out = only(bench.due());
+    bench.sitemaps([index], { sitemap: 3 });
+    bench.sitemaps([index], { sitemap: 2 });
+    bench.sitemaps([index], { sitemap: 3 });
+    bench.answer(out);
+    const nearer = only(bench.due());
+    expect(nearer).toMatchObject({ url: index, sitemap: 2, attempt: 1 });
+    // It is out, and then waits for its next try: as one that waits it comes nearer again.
+    bench.sitemaps([index], { sitemap: 1 });
+    const dueAtMs = bench.driver.nowMs + 5000;
+    bench.answer(nearer, { kind: "retry", ok: false, category: "http_5xx", dueAtMs });
+    bench.sitemaps([index], { sitemap: 1 });
+    bench.driver.commit();
+    bench.driver.restartFromCommit();
+    bench.driver.advance(6000);
+    const last = only(bench.due());
+    expect(last).toMatchObject({ url: index, sitemap: 1, attempt: 2 });
+    bench.answer(last);
+    bench.sitemaps([index]);
+    expect(bench.due()).toEqual([]);
+    expect(bench.tally).toMatchObject({ admitted: 2, sitemaps: 2, skipped: 2 });
+  });
+
   test("is refused where the job does not follow them, too deep, on another's host, or redirected too often", () => {
     const bench = new Bench();
     bench.sitemaps([file], { sitemap: 4 });

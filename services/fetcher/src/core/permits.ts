@@ -7,6 +7,7 @@ import { isCancelled, jobOf, knownJob } from "./jobs.ts";
 import { earliest, forgive, keepingOf, policyFor, type Start } from "./politeness.ts";
 import { defer, refuse } from "./refusals.ts";
 import { ageOf, isAskingRobots, robotsFailed } from "./robots.ts";
+import { announceSitemaps } from "./sitemaps.ts";
 import type { Turn } from "./turn.ts";
 import { busyMs, sharedRobots, visitedDomain, visitStart } from "./visits.ts";
 import { originOf, pathOf } from "./url-parts.ts";
@@ -36,12 +37,14 @@ export function pump(turn: Turn): void {
       if (decision?.allowed === false) {
         host.queue.shift();
         const detail = `${decision.rule ?? "disallow"} (line ${decision.line ?? "?"} of robots.txt)`;
-        refuse(turn, head, "robots", detail, {
+        const said = {
           robotsStatus: known.status,
           robotsRule: decision.rule,
           robotsLine: decision.line,
           robotsAgeMs: ageOf(known, nowMs),
-        });
+        };
+        const sitemaps = announceSitemaps(turn, permit, jobOf(turn.context, permit.job), origin);
+        refuse(turn, head, "robots", detail, said, sitemaps);
         continue;
       }
     } else if (entry?.kind === "unreachable" && entry.untilMs > nowMs) {

@@ -11,18 +11,28 @@ export type RobotsSaid = Required<
   >
 >;
 
-/** The URL is never fetched: an event and a reason, no result. */
+/**
+ * The URL is never fetched: an event and a reason, no result.
+ * @param announced what was sent to the frontier on its account
+ */
 export function refuse(
   turn: Turn,
   head: QueuedPermit,
   category: string,
   detail: string,
   robots?: RobotsSaid,
+  announced: { readonly records: number; readonly links: number } = { records: 0, links: 0 },
 ): void {
   const { host, out, nowMs } = turn;
   const event = failedEvent(head.permit, category, detail, nowMs, { refused: true, final: true });
   sendEvent(out, robots === undefined ? event : { ...event, ...robots });
-  sendOutcome(out, host, head.permit, { kind: "refused", category, detail });
+  sendOutcome(out, host, head.permit, {
+    kind: "refused",
+    category,
+    detail,
+    linkRecords: announced.records,
+    links: announced.links,
+  });
   out.push({ kind: "finish", id: head.recordId });
 }
 

@@ -42,11 +42,12 @@ interface Sent {
 
 const nothing: Sent = { records: 0, links: 0 };
 
-/** A page that a job starts from has settled: its origin's sitemaps are the job's from then on. */
+/** A page that a job starts from has settled, or robots.txt forbids it: its origin's sitemaps are the job's from then on. */
 export function announceSitemaps(turn: Turn, permit: Permit, job: Job, origin: string): Sent {
   const { host, options } = turn;
   const { maxDepth } = job.limits;
-  if (job.scope.sitemaps !== "follow" || permit.depth > 0 || maxDepth === 0) return nothing;
+  const isSeed = permit.depth === 0 && permit.sitemap === undefined;
+  if (job.scope.sitemaps !== "follow" || !isSeed || maxDepth === 0) return nothing;
   const entry = host.robots.get(origin);
   const run = `${permit.job}/${permit.run}`;
   if (entry?.kind !== "known" || host.sitemapsTold.get(origin) === run) return nothing;

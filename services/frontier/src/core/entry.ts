@@ -23,7 +23,7 @@ export interface OpenEntry {
   /** A page grant is spent on it, or it needs none. */
   granted: boolean;
   /** Of a sitemap its level, from 1; 0 of a page. */
-  readonly sitemap: number;
+  sitemap: number;
   leaseUntilMs: number;
   /** Not before this instant; 0 where it may go at once. */
   dueAtMs: number;

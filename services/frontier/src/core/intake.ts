@@ -17,7 +17,7 @@ import { wakeHeld } from "./held-urls.ts";
 import { jobOf } from "./jobs.ts";
 import type { JobView } from "./job-view.ts";
 import type { Known } from "./known-urls.ts";
-import { announceOutlinks, keepOutlinks } from "./outlinks.ts";
+import { announceOutlinks, keepAlias, keepOutlinks } from "./outlinks.ts";
 import { findWaiting, priorityOf, putToWait, settle, settleNearer, takeAway, updateOut } from "./places.ts";
 import { admitSitemaps } from "./sitemaps.ts";
 import type { FrontierState } from "./state.ts";
@@ -125,12 +125,7 @@ function admit(
   }
   const { priority = defaultPriority } = link;
   const known = view.known.get(url.urlId);
-  if (known !== null) {
-    const isMoreUrgent = (known.at === "fresh" || known.at === "held") && priority > priorityOf(known);
-    if ((link.depth < known.depth || isMoreUrgent) && view.halt === null)
-      bringForward(state, view, job, { ...url, domain }, known, { depth: link.depth, priority }, out, nowMs);
-    return;
-  }
+  if (known !== null) return foundAgain(state, view, job, { ...url, domain }, known, link, out, nowMs);
   const answer = admissionOf(job).decide(url, link);
   if (!answer.admitted) return view.refusedAs(answer.reason);
   if (view.halt !== null) {
@@ -140,7 +135,8 @@ function admit(
   const budgets = budgetsOf(job, { url: url.url, root: link.root });
   const lack = budgets.length === 0 ? null : lackOf(state, view, budgets, hostOf(url.url));
   if (lack?.isSpent === true) return view.refusedAs(lack.budget.reason);
-  if (isKnownWithoutSession(state, view, job, url, link, out)) return view.refusedAs("trap_session");
+  if (isKnownWithoutSession(state, view, job, { ...url, domain }, link, out, nowMs))
+    return view.refusedAs("trap_session");
   leadsTo(state, view, job, link, url, out, nowMs);
   const { depth, root, parent, redirects } = link;
   const at = { url: url.url, urlId: url.urlId, domain, depth, root, parent, redirects, priority };
@@ -156,18 +152,41 @@ function admit(
 function isKnownWithoutSession(
   state: FrontierState,
   view: JobView,
-  { scope, canonical }: Job,
+  job: Job,
   url: CanonicalUrl,
-  { kind, depth }: Link,
+  link: Link,
   out: Effects,
+  nowMs: number,
 ): boolean {
-  if (scope.traps === "follow") return false;
-  const plain = withoutSessionId(url, canonical);
+  if (job.scope.traps === "follow") return false;
+  const plain = withoutSessionId(url, job.canonical);
   if (plain === null) return false;
-  if (view.known.get(plain.urlId) !== null) return kind === "link";
+  const known = view.known.get(plain.urlId);
+  if (known !== null && link.kind !== "link") return false;
+  if (known !== null) {
+    foundAgain(state, view, job, { ...plain, domain: url.domain }, known, link, out, nowMs);
+    return true;
+  }
   view.aliases += 1;
-  settle(state, view, { urlId: plain.urlId, depth }, "skipped", out);
+  settle(state, view, { urlId: plain.urlId, depth: link.depth }, "skipped", out);
+  if (job.limits.maxDepth !== null) keepAlias(state, view, plain.urlId, url, link, out);
   return false;
+}
+
+/** A link to a URL that is known: by a shorter way, or a more urgent one, it is of use. */
+function foundAgain(
+  state: FrontierState,
+  view: JobView,
+  job: Job,
+  url: CanonicalUrl,
+  known: Known,
+  { depth, priority = defaultPriority }: Link,
+  out: Effects,
+  nowMs: number,
+): void {
+  const isMoreUrgent = (known.at === "fresh" || known.at === "held") && priority > priorityOf(known);
+  if ((depth < known.depth || isMoreUrgent) && view.halt === null)
+    bringForward(state, view, job, url, known, { depth, priority }, out, nowMs);
 }
 
 /** A page that looks like one of endlessly many has led to one that does not, and that nobody knew. */

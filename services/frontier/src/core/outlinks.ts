@@ -37,6 +37,22 @@ export function keepOutlinks(
     announce(state, view, job, parent, known.depth, link, domain, out);
 }
 
+/**
+ * The page is asked for under a session id. Its URL without one, by which it is known as well, leads there like a redirect:
+ * so the page comes nearer whatever it is found under.
+ */
+export function keepAlias(
+  state: FrontierState,
+  view: JobView,
+  plainId: string,
+  { url, urlId }: { readonly url: string; readonly urlId: string },
+  { root, redirects, priority = defaultPriority }: Link,
+  out: Effects,
+): void {
+  const value: StoredOutlinks = [root, Math.max(1, redirects), priority, ...frontCoded([url])];
+  put(state, out, keys.outlinks(view.number, plainId, urlId), value);
+}
+
 /** Announces what a page leads to as seen from its new depth. */
 export function announceOutlinks(
   state: FrontierState,

@@ -8,7 +8,8 @@ import { canonicalize, sitemapIndexDepthMax, urlIdOf } from "@sluice/web";
 import { sendRefused, type Effects } from "./effects.ts";
 import { newEntry } from "./entry.ts";
 import type { JobView } from "./job-view.ts";
-import { putToWait } from "./places.ts";
+import type { Known } from "./known-urls.ts";
+import { findWaiting, putToWait, takeAway } from "./places.ts";
 import type { FrontierState } from "./state.ts";
 
 /** The same URL may be linked as a page, and then it is one of its own. No canonical URL has a space. */
@@ -38,8 +39,9 @@ export function admitSitemaps(
       continue;
     }
     const urlId = sitemapIdOf(url.url);
-    if (view.known.get(urlId) !== null) continue;
-    if (view.halt !== null) {
+    const known = view.known.get(urlId);
+    if (known !== null) bringUp(state, view, job, { url: url.url, urlId, domain }, known, level, out, nowMs);
+    else if (view.halt !== null) {
       view.tally.limited += 1;
       view.refusedAs(view.halt);
     } else if (view.tally.sitemaps >= state.options.sitemapsMax) {
@@ -55,6 +57,25 @@ export function admitSitemaps(
     }
   }
   tellTooMany(state, view, link, tooMany, out, nowMs);
+}
+
+/** Found at a nearer level while it waits: more of what it lists can be read. One that was asked for keeps its level. */
+function bringUp(
+  state: FrontierState,
+  view: JobView,
+  job: Job,
+  at: { readonly url: string; readonly urlId: string; readonly domain: string },
+  known: Known,
+  level: number,
+  out: Effects,
+  nowMs: number,
+): void {
+  const isWaiting = known.at === "granted" || known.at === "delayed";
+  const found = isWaiting && view.halt === null ? findWaiting(state, view, at, known, job) : null;
+  if (found === null || found.entry.sitemap <= level) return;
+  takeAway(state, view, found, out);
+  found.entry.sitemap = level;
+  putToWait(state, view, found.entry, out, nowMs);
 }
 
 /** Why none of the record is taken in; null where that depends on each. */
