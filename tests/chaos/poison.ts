@@ -83,8 +83,9 @@ export async function poisonTopics(world: World, atLeast: number): Promise<Findi
         records.push(bad(world, topic, partition, key, bodies[kind]?.(number) ?? null, kind));
         touched.push({ topic: layout.prefix + topic, partition });
       }
-      records.push(...(await withoutKey(world, topic)));
     }
+    const keyless = await Promise.all(Object.keys(poisoned).map((topic) => withoutKey(world, topic)));
+    records.push(...keyless.flat());
     if (burst === 1) records.push(bad(world, topics.seeds.name, 0, null, "x".repeat(hugeBytes), "huge"));
     log(`${records.length} records that can't be read, and as many compressed ones as topics`);
     await world.observer.produce(records);
@@ -135,30 +136,21 @@ async function withoutKey(world: World, topic: string): Promise<readonly OutReco
 
 /** One batch a topic by another client, in a codec. */
 async function compressed(world: World, codec: string): Promise<number> {
+  const names = Object.keys(poisoned);
+  await Promise.all(names.map((topic) => compressedOn(world, topic, codec)));
+  return names.length;
+}
+
+async function compressedOn(world: World, topic: string, codec: string): Promise<void> {
   const { prefix, partitions } = world.observer.layout;
-  for (const topic of Object.keys(poisoned)) {
-    const partition =
-      topicOf(topic)?.partitions === 1 ? 0 : draw(world.options.seed, topic.length) % partitions;
-    const child = execFile("kcat", [
-      "-P",
-      "-b",
-      world.kafka.brokers.join(","),
-      "-t",
-      prefix + topic,
-      "-p",
-      String(partition),
-      "-z",
-      codec,
-      "-k",
-      "poison",
-      "-H",
-      `poison=${codec}`,
-    ]);
-    child.stdin?.end(`{"${codec}":\n`);
-    const code = await new Promise((resolve) => child.once("exit", resolve));
-    if (code !== 0) throw new Error(`kcat could not write ${codec} to ${topic} (exit ${String(code)})`);
-  }
-  return Object.keys(poisoned).length;
+  const partition =
+    topicOf(topic)?.partitions === 1 ? 0 : draw(world.options.seed, topic.length) % partitions;
+  const to = ["-b", world.kafka.brokers.join(","), "-t", prefix + topic, "-p", String(partition)];
+  const record = ["-z", codec, "-k", "poison", "-H", `poison=${codec}`];
+  const child = execFile("kcat", ["-P", ...to, ...record]);
+  child.stdin?.end(`{"${codec}":\n`);
+  const code = await new Promise((resolve) => child.once("exit", resolve));
+  if (code !== 0) throw new Error(`kcat could not write ${codec} to ${topic} (exit ${String(code)})`);
 }
 
 /** A seed, a job and a policy that have to be taken although bad ones lie before them. */

@@ -144,6 +144,7 @@ def main(folder):
         "in_flight_at_kills": in_flight,
         "refetched_without_cause": len(unexplained),
         "failed_commits": sum(1 for death in run["deaths"] if death["how"] == "a commit failed"),
+        "losses_of_tasks": sum(1 for death in run["deaths"] if death["how"] == "tasks went to others"),
         "forbidden": forbidden,
         "unreadable": unreadable,
         "sink_missing": len(seen.keys() - sunk.keys()),

@@ -10,6 +10,7 @@ import { Fleet, type ServiceName } from "../fleet/fleet.ts";
 import { draw, Graph, loopback } from "../fleet/graph.ts";
 import { Observer } from "../fleet/observer.ts";
 import { rssMbOf } from "../fleet/process-usage.ts";
+import { losses, type Blow } from "./losses.ts";
 import type { OriginProcessOptions } from "./origin-process.ts";
 import { Proxy } from "./proxy.ts";
 
@@ -29,16 +30,6 @@ export interface WorldOptions {
   /** The services reach the broker through a proxy that can be made slow, cut and stopped. */
   readonly proxied: boolean;
   readonly log: (line: string) => void;
-}
-
-/** A death, a freeze, or whatever else happened to the services, with the time in which it may cost work. */
-export interface Blow {
-  readonly service: ServiceName | "kafka";
-  readonly index: number;
-  readonly killed: boolean;
-  readonly atMs: number;
-  readonly untilMs: number;
-  readonly how: string;
 }
 
 /** What the verifier found; see verify.py. */
@@ -66,9 +57,6 @@ const blowsShare = 0.85;
 const untilMaxMs = 1_800_000;
 /** How long after an event the largest pause is looked for. */
 const pauseWindowMs = 20_000;
-
-/** From the first word of a rebalance to its end, both ways from the moment at which one has joined. */
-const rebalanceMs = 1_000;
 
 /** As kcat_dump.py reads it. */
 const dumpFormat = String.raw`%t %p %o %T %K %S %h\n%k%s\n`;
@@ -230,8 +218,7 @@ export class World {
     await this.#dump(topics.results.name, join(dir, "results.bin"));
     const deaths = [
       ...this.blows,
-      ...this.#returns(),
-      ...this.#failedCommits(),
+      ...losses(this.fleet),
       ...this.fleet.graveyard.map((death) => ({
         service: death.service,
         index: death.index,
@@ -262,43 +249,6 @@ export class World {
     await this.#endOrigin();
     await this.proxy?.close();
     await this.kafka.stop();
-  }
-
-  /** A fetcher that comes back takes tasks from the others, and what they had under way in these comes again. */
-  #returns(): readonly Blow[] {
-    const { members, graveyard } = this.fleet;
-    const fetchers = members.filter(({ service }) => service === "fetcher");
-    return graveyard
-      .filter(({ service }) => service === "fetcher")
-      .flatMap((death) => {
-        const joinedAtMs = this.fleet
-          .log("fetcher", death.index)
-          .filter(({ event }) => event === "joined")
-          .map(({ time }) => Date.parse(String(time)))
-          .find((atMs) => atMs > death.atMs);
-        if (joinedAtMs === undefined) return [];
-        const window = { atMs: joinedAtMs - rebalanceMs, untilMs: joinedAtMs + rebalanceMs };
-        return fetchers.map(({ service, index }) => ({
-          service,
-          index,
-          killed: false,
-          ...window,
-          how: `fetcher-${death.index} came back`,
-        }));
-      });
-  }
-
-  /** A transaction that the broker does not end in time is as good as lost, and what its task held comes again. */
-  #failedCommits(): readonly Blow[] {
-    return this.fleet.members
-      .filter(({ service }) => service === "fetcher")
-      .flatMap(({ service, index }) =>
-        this.fleet
-          .log(service, index)
-          .filter(({ event }) => event === "commit_failed")
-          .map(({ time }) => Date.parse(String(time)))
-          .map((atMs) => ({ service, index, killed: false, atMs, untilMs: atMs, how: "a commit failed" })),
-      );
   }
 
   #failpointKills(): readonly { what: string; atMs: number }[] {

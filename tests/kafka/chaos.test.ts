@@ -51,7 +51,7 @@ describe("a crawl under real faults, judged by a verifier that reads no counter 
   });
 
   test("stops by itself while the sink stands still or its disk is full, and delivers everything then", async () => {
-    const crawl = ["--urls", "2200", "--hosts", "60", "--delay-ms", "0"];
+    const crawl = ["--urls", "1300", "--hosts", "25", "--delay-ms", "0"];
     const { line, told } = await chaos(...crawl, "--stall-s", "10", "--disk-s", "10");
     expect(line.wrong, told).toEqual([]);
   });
@@ -65,7 +65,7 @@ describe("a crawl under real faults, judged by a verifier that reads no counter 
 
   test("crawls one job run after run", async () => {
     const crawl = ["--urls", "60", "--hosts", "10", "--delay-ms", "50"];
-    const { line, told } = await chaos(...crawl, "--soak-s", "30");
+    const { line, told } = await chaos(...crawl, "--soak-s", "15");
     expect(line.wrong, told).toEqual([]);
     expect(line.runs).toBeGreaterThanOrEqual(1);
   });
