@@ -146,7 +146,9 @@ function fateOf(plan: Plan, host: HostDefinition, { host: number, path }: Target
   const { robots, health } = host;
   const { pace } = plan.settings;
   /** A host in trouble may be given up with all its pages, where the run's settings do so within its time. */
-  const mayBeGivenUp = pace.deadAfterMs < 60_000 && isTroubled(host);
+  const elsewhere = robots.kind === "rules" ? plan.hosts[robots.elsewhere ?? -1] : undefined;
+  const mayBeGivenUp =
+    pace.deadAfterMs < 60_000 && (isTroubled(host) || (elsewhere !== undefined && isTroubled(elsewhere)));
   if (robots.kind === "broken" && health.kind === "up") return never;
   if (health.kind === "refused" || health.kind === "tarpit") {
     const outcome = health.kind === "refused" ? "connect" : "timeout_headers";

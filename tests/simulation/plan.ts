@@ -11,6 +11,7 @@ import { jobSchema, type Job, type PolitenessKey } from "@sluice/records";
 import { type BudgetShape, budgetShapeOf, withBudgets } from "./job-budgets.ts";
 import { settingsOf, type Settings } from "./settings.ts";
 import { sitesOf } from "./site-plan.ts";
+import { withRobotsElsewhere } from "./site-redirects.ts";
 import { withSitemaps } from "./site-sitemaps.ts";
 import { type HostDefinition, urlOf } from "./site.ts";
 
@@ -174,7 +175,9 @@ function workOf(
     latencyMsMax: settings.requestMsMax - 300,
     troublesMax: 3,
   });
-  const hosts = hasSitemaps ? withSitemaps(mapped, plain, groups) : plain;
+  const redirects = random.fork("robots elsewhere");
+  const own = hasSitemaps ? withSitemaps(mapped, plain, groups) : plain;
+  const hosts = redirects.chance(0.12) ? withRobotsElsewhere(redirects, own, groups) : own;
   const jobs: JobPlan[] = [];
   const actions: Action[] = [];
   for (let number = 0; number < jobCount; number += 1) {

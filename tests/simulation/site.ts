@@ -42,6 +42,8 @@ export type RobotsDefinition =
       readonly laterDisallow: readonly string[];
       /** It is reached by a redirect. */
       readonly redirected: boolean;
+      /** Number of the host to which it redirects; its own where there is none. */
+      readonly elsewhere?: number;
     }
   /** It answers 503 for ever: nothing of the host may be fetched. */
   | { readonly kind: "broken" };
@@ -135,6 +137,9 @@ export function robotsRules(robots: RobotsDefinition, atMs: number): readonly st
   if (robots.kind !== "rules") return [];
   return atMs >= robots.changesAtMs ? robots.laterDisallow : robots.disallow;
 }
+
+/** Where a host has robots.txt of another one. */
+export const robotsPathOf = (host: number): string => `/robots-of/${host}`;
 
 export const isForbidden = (rules: readonly string[], path: string): boolean =>
   rules.some((rule) => path.startsWith(rule));

@@ -8,6 +8,7 @@ import {
   noSitemaps,
   type PageDefinition,
   pageAt,
+  robotsPathOf,
   robotsRules,
   type SitemapFile,
   type Target,
@@ -96,7 +97,7 @@ export class SimulatedWeb {
     const nowMs = this.#clock.nowMs();
     if (host === undefined) return Promise.resolve(failed("dns", false, 0));
     this.requests += 1;
-    const isRobots = path === "/robots.txt" || path === "/robots2.txt";
+    const isRobots = path === "/robots.txt" || path === "/robots2.txt" || robotsOf(path) !== null;
     const visit: Visit = {
       host: number,
       path,
@@ -151,7 +152,10 @@ export class SimulatedWeb {
     const key = `${number}${path}`;
     const before = this.#visitsOf.get(key) ?? 0;
     this.#visitsOf.set(key, before + 1);
-    if (path === "/robots.txt" || path === "/robots2.txt") return this.#robots(host, path, before, atMs);
+    if (path === "/robots.txt" || path === "/robots2.txt")
+      return this.#robots(host, number, path, before, atMs);
+    const subject = this.#hosts[robotsOf(path) ?? -1];
+    if (subject !== undefined) return this.#robots(subject, -1, path, before, atMs);
     const file = host.sitemaps?.files.get(path);
     if (file !== undefined) {
       if (before < file.troubles) return { kind: "status", status: 500, headers: {}, body: "" };
@@ -179,6 +183,7 @@ export class SimulatedWeb {
 
   #robots(
     { robots, retryAfterS, sitemaps = noSitemaps }: HostDefinition,
+    number: number,
     path: string,
     before: number,
     atMs: number,
@@ -197,6 +202,10 @@ export class SimulatedWeb {
       case "rules": {
         if (path === "/robots.txt" && before < robots.troubles) return status(503);
         if (path === "/robots.txt" && robots.redirected) return status(302, "", { location: "/robots2.txt" });
+        if (path === "/robots.txt" && robots.elsewhere !== undefined)
+          return status(307, "", {
+            location: urlOf(this.#hosts, { host: robots.elsewhere, path: robotsPathOf(number) }),
+          });
         const lines = ["User-agent: *", ...robotsRules(robots, atMs).map((rule) => `Disallow: ${rule}`)];
         if (robots.crawlDelayS !== null) lines.push(`Crawl-delay: ${robots.crawlDelayS}`);
         for (const target of sitemaps.named) lines.unshift(`Sitemap: ${urlOf(this.#hosts, target)}`);
@@ -214,7 +223,12 @@ export class SimulatedWeb {
     this.#observer.answered(visit, {
       status,
       rules:
-        visit.isRobots && status === 200 ? robotsRules(host.robots, visit.startMs - this.#startMs) : null,
+        visit.isRobots && status === 200
+          ? robotsRules(
+              (this.#hosts[robotsOf(visit.path) ?? visit.host] ?? host).robots,
+              visit.startMs - this.#startMs,
+            )
+          : null,
       retryAfterMs: retryAfter === undefined ? null : Number(retryAfter) * 1000,
     });
   }
@@ -241,6 +255,12 @@ export class SimulatedWeb {
       httpVersion: "1.1",
     };
   }
+}
+
+/** Whose robots.txt a path of another host is. */
+export function robotsOf(path: string): number | null {
+  const found = /^\/robots-of\/(\d+)$/.exec(path);
+  return found === null ? null : Number(found[1]);
 }
 
 const encoder = new TextEncoder();

@@ -3,8 +3,7 @@ import { jobIdSchema, prioritySchema } from "./job.ts";
 import { sitemapLevelSchema } from "./link.ts";
 import { waitSources } from "./wait-source.ts";
 
-/** A URL that the frontier has released: it holds a credit of its domain until an outcome comes back. */
-export const dueSchema = z.object({
+const releaseSchema = z.object({
   releaseId: z.string().describe("Names this release; each outcome answers one."),
   job: jobIdSchema,
   run: z.int().positive(),
@@ -27,10 +26,8 @@ export const dueSchema = z.object({
   releasedAtMs: z.int(),
   leaseUntilMs: z.int().describe("Past this instant nobody may start it; the answer is `expired`."),
 });
-export type Due = z.infer<typeof dueSchema>;
 
-/** A due URL that may be fetched: rate-limit has given it a slot in time. */
-export const permitSchema = dueSchema.extend({
+const slot = {
   notBeforeMs: z.int().describe("Earliest start, by the clock of rate-limit."),
   delayMs: z.int().nonnegative().describe("Wait that holds for the domain now; the fetcher keeps it too."),
   concurrency: z.int().positive().describe("Most requests to the domain at once."),
@@ -43,5 +40,55 @@ export const permitSchema = dueSchema.extend({
     .enum(waitSources)
     .default("delay")
     .describe("What made notBeforeMs as late as it is: the longest of all reasons."),
+};
+
+/** On whose behalf another domain is asked for what robots.txt redirects to there. */
+export const errandSchema = z.object({
+  domain: z.string().describe("Domain of the permit, to which it goes back."),
+  hops: z.int().positive().describe("Redirects of its robots.txt so far, the one that leads here included."),
+  permit: releaseSchema.extend(slot).describe("It waits for the answer, and comes back with it."),
+});
+export type Errand = z.infer<typeof errandSchema>;
+
+/** What became of an errand. */
+export const errandAnswerSchema = z.object({
+  url: z.string().describe("What was asked for."),
+  hops: z.int().positive(),
+  said: z.discriminatedUnion("kind", [
+    z.object({
+      kind: z.literal("response"),
+      status: z.int(),
+      location: z.string().nullable(),
+      body: z.base64().describe("Its lines that are for us; empty but for a 2xx."),
+      readAtMs: z.number(),
+      retryAfterMs: z.number().nonnegative().nullable(),
+    }),
+    z.object({
+      kind: z.literal("failed"),
+      category: z.string(),
+      code: z.string().nullable(),
+      message: z.string(),
+    }),
+    z.object({ kind: z.literal("refused"), message: z.string().describe("Why nobody asks there.") }),
+    z.object({ kind: z.literal("held"), untilMs: z.number().describe("It was not asked, and may be then.") }),
+  ]),
+});
+export type ErrandAnswer = z.infer<typeof errandAnswerSchema>;
+
+const errand = {
+  errand: errandSchema
+    .optional()
+    .describe("No URL to be crawled, but where robots.txt of another domain redirects to."),
+};
+
+/** A URL that the frontier has released: it holds a credit of its domain until an outcome comes back. */
+export const dueSchema = releaseSchema.extend(errand);
+export type Due = z.infer<typeof dueSchema>;
+
+/** A due URL that may be fetched: rate-limit has given it a slot in time. */
+export const permitSchema = releaseSchema.extend({
+  ...slot,
+  ...errand,
+  answer: errandAnswerSchema.optional().describe("It is back from an errand."),
 });
 export type Permit = z.infer<typeof permitSchema>;

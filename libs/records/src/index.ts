@@ -25,7 +25,7 @@ export {
   type WaitingBy,
   type WaitingReason,
 } from "./counters.ts";
-export { dueSchema, permitSchema, type Due, type Permit } from "./due.ts";
+export { dueSchema, permitSchema, type Due, type Errand, type ErrandAnswer, type Permit } from "./due.ts";
 export { eventSchema, eventSchemas, type CrawlEvent } from "./event.ts";
 export { failureCodes, listedCode, unlistedCode } from "./failure-code.ts";
 export {

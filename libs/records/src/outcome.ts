@@ -24,6 +24,12 @@ export const outcomeSchema = z.object({
       "settled: a result was written; retry: a try failed; deferred: not now; expired: past its lease; refused: never.",
     ),
   sitemap: sitemapLevelSchema.optional().describe("What was released is a sitemap: it has no result."),
+  errand: z
+    .string()
+    .optional()
+    .describe(
+      "It answers no release: the permit of this id leaves for another domain, or was there to ask for robots.txt.",
+    ),
   category: z.string().describe("ok, redirect, http_4xx, dns, robots, …: what happened, or why not."),
   ok: z.boolean().describe("With settled: the page was had (2xx, or a redirect)."),
   dueAtMs: z.int().nullable().describe("With retry and deferred: not before this instant."),

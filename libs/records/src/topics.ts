@@ -124,10 +124,11 @@ export const topics = {
     partitions: "tasks",
     cleanup: "delete",
     retentionMs: 7 * day,
-    writers: ["frontier"],
+    writers: ["frontier", "fetcher"],
     readers: ["rate-limit"],
     public: false,
-    about: "URLs released by the frontier, never more than were asked for.",
+    about:
+      "URLs released by the frontier, never more than were asked for; and what robots.txt of other domains redirects to.",
   }),
   permits: topic({
     name: "crawl.permits",
@@ -136,10 +137,11 @@ export const topics = {
     partitions: "tasks",
     cleanup: "delete",
     retentionMs: 7 * day,
-    writers: ["rate-limit"],
+    writers: ["rate-limit", "fetcher"],
     readers: ["fetcher"],
     public: false,
-    about: "URLs that may be fetched, each with the earliest instant.",
+    about:
+      "URLs that may be fetched, each with the earliest instant; those back from another domain's robots.txt.",
   }),
   outcomes: topic({
     name: "crawl.outcomes",

@@ -39,6 +39,8 @@ export interface Robots {
   decide(agentToken: string, path: string): RobotsDecision;
   /** The group's Crawl-delay in milliseconds, the largest where there are several; not capped. Null without one. */
   crawlDelayMs(agentToken: string): number | null;
+  /** A shorter robots.txt that says the same to `agentToken`, each rule on the same line, in octets. */
+  excerpt(agentToken: string): Uint8Array;
 }
 
 /**
@@ -137,6 +139,20 @@ class ParsedRobots implements Robots {
 
   crawlDelayMs(agentToken: string): number | null {
     return this.#groupFor(agentToken).crawlDelayMs;
+  }
+
+  excerpt(agentToken: string): Uint8Array {
+    const { rules, crawlDelayMs } = this.#groupFor(agentToken);
+    const lines: string[] = [];
+    const byLine = rules.toSorted((a, b) => a.line - b.line);
+    // No rule of a group stands before its first User-agent line.
+    const firstLine = byLine[0]?.line ?? 2;
+    lines[firstLine - 2] = "User-agent: *";
+    for (const { kind, line, source } of byLine) lines[line - 1] = `${kind}:${source}`;
+    if (crawlDelayMs !== null) lines.push(`Crawl-delay: ${crawlDelayMs / 1000}`);
+    for (const sitemap of this.sitemaps)
+      lines.push(`Sitemap: ${Buffer.from(sitemap, "utf8").toString("latin1")}`);
+    return Buffer.from(lines.join("\n"), "latin1");
   }
 
   #groupFor(agentToken: string): Group {

@@ -237,3 +237,39 @@ function bytesOf(text: string): Uint8Array {
   }
   return Uint8Array.from(octets);
 }
+
+describe("an excerpt of robots.txt", () => {
+  const path = fc.constantFrom("/", "/a", "/a/b", "/b?c", "/ü", "/a*b", "/long/er");
+  const agent = fc.constantFrom("*", "sluice", "Sluice/1.0", "other", "sluice-images");
+  const line = fc.oneof(
+    agent.map((name) => `User-agent: ${name}`),
+    fc
+      .tuple(fc.constantFrom("Allow", "Disallow", "Dissallow"), path)
+      .map(([key, value]) => `${key}: ${value}`),
+    fc.constantFrom("", "# nothing", "Disallow:", "Host: x", "Sitemap: https://a.example/ü.xml"),
+    fc.integer({ min: 0, max: 90 }).map((seconds) => `Crawl-delay: ${seconds}`),
+  );
+  const ends = fc.constantFrom("\n", "\r\n", "\r");
+
+  test("says the same of every path, with the same lines", () => {
+    fc.assert(
+      fc.property(fc.array(line, { maxLength: 30 }), ends, fc.array(path), (lines, end, paths) => {
+        const whole = parseRobots(lines.join(end));
+        const excerpt = parseRobots(whole.excerpt("Sluice"));
+        for (const each of paths)
+          expect(excerpt.decide("Sluice", each)).toEqual(whole.decide("Sluice", each));
+        expect(excerpt.crawlDelayMs("Sluice")).toBe(whole.crawlDelayMs("Sluice"));
+        expect(excerpt.sitemaps).toEqual(whole.sitemaps);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test("leaves out what is about others", () => {
+    const others = Array.from({ length: 1000 }, (_, n) => `User-agent: other-${n}\nDisallow: /${n}\n`).join(
+      "",
+    );
+    const excerpt = parseRobots(`${others}User-agent: sluice\nDisallow: /x\n`).excerpt("Sluice");
+    expect(excerpt.length).toBeLessThan(2100);
+  });
+});

@@ -30,7 +30,9 @@ function measureSitemap(event: CrawlEvent): readonly Measurement[] {
   ];
 }
 
-function measureOutcome({ kind, category, links, sitemap }: Outcome): readonly Measurement[] {
+function measureOutcome({ kind, category, links, sitemap, errand }: Outcome): readonly Measurement[] {
+  // The request itself is counted.
+  if (errand !== undefined) return none;
   switch (kind) {
     case "settled": {
       const settled: Measurement = {

@@ -7,7 +7,7 @@ import { FetcherState, forgetIdle } from "./core/hosts.ts";
 import { jobChanged, policyChanged, pump } from "./core/permits.ts";
 import { settle } from "./core/settlement.ts";
 import type { Turn } from "./core/turn.ts";
-import { begun } from "./core/visits.ts";
+import { takeAnswer } from "./core/errands.ts";
 import { tellStarted } from "./core/url-events.ts";
 import { defaultFetcherOptions, type FetcherOptions } from "./options.ts";
 
@@ -32,7 +32,6 @@ export function fetcherStep(
       const out: Effects = [];
       const turnOf = (host: Host): Turn => ({
         host,
-        otherHost: (domain) => state.host(domain),
         sitemaps: state.sitemaps,
         out,
         nowMs,
@@ -43,6 +42,7 @@ export function fetcherStep(
         case "record": {
           const { record } = input;
           const host = state.host(record.key ?? "");
+          takeAnswer(turnOf(host), record.value);
           host.queue.push({ recordId: record.id, permit: record.value, receivedAtMs: nowMs });
           pump(turnOf(host));
           break;
@@ -58,7 +58,7 @@ export function fetcherStep(
           if (!host.withdrawn.has(input.callId)) {
             const running = host.running.get(input.callId);
             host.lastStartMs = nowMs;
-            if (running !== undefined) begun(turnOf(host), running);
+            if (running !== undefined) running.startedAtMs = nowMs;
             tellStarted(turnOf(host), input.callId);
           }
           pump(turnOf(host));

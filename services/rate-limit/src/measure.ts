@@ -16,7 +16,8 @@ export function measureRateLimit(topic: string, value: unknown): readonly Measur
   }
 }
 
-function measurePermit({ notBeforeMs, releasedAtMs }: Permit): readonly Measurement[] {
+function measurePermit({ notBeforeMs, releasedAtMs, answer }: Permit): readonly Measurement[] {
+  if (answer !== undefined) return none;
   return [
     { metric: "sluice_rate_limit_issued_permits_total", value: 1 },
     { metric: "sluice_rate_limit_wait_seconds", value: Math.max(0, notBeforeMs - releasedAtMs) / 1000 },

@@ -5,7 +5,7 @@ import { registrableDomain } from "@sluice/web";
 import type { LifeName, Observer, Report, StepSeen } from "../observer.ts";
 import type { Plan } from "../plan.ts";
 import { isForbidden } from "../site.ts";
-import type { Visit, WebObserver } from "../web.ts";
+import { robotsOf, type Visit, type WebObserver } from "../web.ts";
 
 /** The mildest of what the jobs that know a host of the domain ask for. */
 interface Manners {
@@ -32,6 +32,8 @@ export class PolitenessChecks implements Observer, WebObserver {
   readonly #last = new Map<string, Visit>();
   readonly #open = new Map<string, Visit[]>();
   readonly #knowledge = new Map<string, Knowledge>();
+  /** What was read of a host's robots.txt at another host, by whatever process. */
+  readonly #readElsewhere = new Map<number, Knowledge["robots"]>();
 
   constructor(plan: Plan, clock: SimClock, report: Report) {
     this.#plan = plan;
@@ -95,12 +97,20 @@ export class PolitenessChecks implements Observer, WebObserver {
       known.holdUntilMs = Math.max(known.holdUntilMs, nowMs + answer.retryAfterMs);
     if (!visit.isRobots) return;
     const { status } = answer;
+    const subject = robotsOf(visit.path);
+    if (subject !== null) {
+      if (answer.rules !== null) this.#readElsewhere.set(subject, { rules: answer.rules, atMs: nowMs });
+      return;
+    }
     if (status === null || status >= 500 || (status >= 300 && status < 400))
       known.robots = { rules: null, atMs: nowMs };
     else known.robots = { rules: answer.rules ?? [], atMs: nowMs };
   }
 
-  #checkRobots(visit: Visit, { robots }: Knowledge): void {
+  #checkRobots(visit: Visit, known: Knowledge): void {
+    const definition = this.#plan.hosts[visit.host]?.robots;
+    const isElsewhere = definition?.kind === "rules" && definition.elsewhere !== undefined;
+    const robots = isElsewhere ? (this.#readElsewhere.get(visit.host) ?? null) : known.robots;
     if (robots === null) return this.#report("robots.txt is asked for first", text(visit));
     if (robots.rules === null)
       return this.#report("nothing is fetched while robots.txt can't be had", text(visit));

@@ -6,6 +6,7 @@ import {
   type Due,
   type JobStatus,
   type Outcome,
+  type Permit,
   type Result,
 } from "@sluice/records";
 import type { SimulatedDisk } from "../disk.ts";
@@ -25,6 +26,9 @@ interface Found {
   readonly results: readonly Stamped<Result>[];
   readonly events: readonly Stamped<CrawlEvent>[];
   readonly due: readonly Stamped<Due>[];
+  /** What robots.txt of other domains redirects to. */
+  readonly errands: readonly Stamped<Due>[];
+  readonly permits: readonly Stamped<Permit>[];
   readonly outcomes: readonly Stamped<Outcome>[];
   readonly statuses: ReadonlyMap<string, JobStatus>;
 }
@@ -46,15 +50,19 @@ export function checkResults(finished: Finished, report: Report): void {
   for (const { value } of valuesOf<JobStatus | { readonly kind: "task" }>(cluster, topics.counters.name)) {
     if (value.kind === "job") statuses.set(value.job, value);
   }
+  const due = valuesOf<Due>(cluster, topics.due.name);
   const found: Found = {
     results: valuesOf<Result>(cluster, topics.results.name),
     events: valuesOf<CrawlEvent>(cluster, topics.events.name),
-    due: valuesOf<Due>(cluster, topics.due.name),
+    due: due.filter(({ value }) => value.errand === undefined),
+    errands: due.filter(({ value }) => value.errand !== undefined),
+    permits: valuesOf<Permit>(cluster, topics.permits.name),
     outcomes: valuesOf<Outcome>(cluster, topics.outcomes.name),
     statuses,
   };
   if (plan.delivery === "at-least-once") return checkRepeated(finished, found, report);
   checkReleases(found, report);
+  checkErrands(found, report);
   checkDisk(found, disk, report);
   checkDeadLetters(cluster, plan, report);
   for (const job of plan.jobs) {
@@ -150,11 +158,25 @@ function checkReleases({ due, outcomes }: Found, report: Report): void {
   }
   const answered = new Set<string>();
   for (const { value } of outcomes) {
+    if (value.errand !== undefined) continue;
     if (answered.has(value.releaseId)) report("a release is answered once", value.releaseId);
     if (!open.has(value.releaseId)) report("only a release is answered", value.releaseId);
     answered.add(value.releaseId);
   }
   for (const releaseId of open) if (!answered.has(releaseId)) report("every release is answered", releaseId);
+}
+
+/** Each permit that went to another domain for its robots.txt has come back once. */
+function checkErrands({ errands, permits }: Found, report: Report): void {
+  const open = new Map<string, number>();
+  for (const { value } of errands) open.set(value.releaseId, (open.get(value.releaseId) ?? 0) + 1);
+  for (const { value } of permits) {
+    if (value.answer === undefined) continue;
+    const id = `${value.releaseId}~${value.answer.hops}`;
+    open.set(id, (open.get(id) ?? 0) - 1);
+  }
+  for (const [id, left] of open)
+    if (left !== 0) report("a permit comes back from another domain once", `${id}: ${left} are out`);
 }
 
 /** The sink's file holds what a reader of the topic sees, each once. */

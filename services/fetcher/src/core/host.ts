@@ -40,12 +40,10 @@ export interface RunningCall {
   readonly url: string;
   readonly origin: string;
   readonly job: string;
-  /** For a page or sitemap: whose permit it is. */
+  /** For a page, a sitemap or an errand: whose permit it is. */
   readonly queued: QueuedPermit | null;
   /** Requests made before it for the same permit, i.e. for robots.txt. */
   readonly askedAtMs: number;
-  /** For robots.txt: the other host that it was redirected to; null where it is the host's own. */
-  readonly visits: string | null;
   /** When it began; null while it waits for that. */
   startedAtMs: number | null;
 }
@@ -67,8 +65,8 @@ export class Host {
   delayMaxMs = 0;
   readonly queue: QueuedPermit[] = [];
   readonly running = new Map<string, RunningCall>();
-  /** Requests to it that were asked for because robots.txt of other hosts redirects to it. */
-  visitors = 0;
+  /** By origin: until when a permit that asks another domain for its robots.txt is there at the longest. */
+  readonly away = new Map<string, number>();
   /** Calls asked for that have not begun. */
   readonly unbegun = new Set<string>();
   /** Those of them that were taken back, because the host asked to be left alone meanwhile. */

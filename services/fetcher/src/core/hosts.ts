@@ -34,7 +34,6 @@ export function forgetIdle(state: FetcherState, nowMs: number, options: FetcherO
 }
 
 function isForgettable(host: Host, nowMs: number, options: FetcherOptions): boolean {
-  if (host.queue.length > 0 || host.running.size > 0 || host.visitors > 0 || host.holdUntilMs > nowMs)
-    return false;
+  if (host.queue.length > 0 || host.running.size > 0 || host.holdUntilMs > nowMs) return false;
   return nowMs - (host.lastEndMs ?? 0) >= Math.max(options.forgetAfterMs, host.delayMaxMs);
 }

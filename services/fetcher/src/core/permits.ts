@@ -1,16 +1,19 @@
 import { robotsToken } from "@sluice/web";
-import { policyOf, topics } from "@sluice/records";
+import { policyOf, topics, type Errand, type Permit } from "@sluice/records";
 import type { FetchCall, RequestWait } from "../calls.ts";
 import { sendOutcome } from "./answers.ts";
 import type { Host, QueuedPermit, RobotsEntry, RunningCall } from "./host.ts";
 import { isCancelled, jobOf, knownJob } from "./jobs.ts";
 import { earliest, forgive, keepingOf, policyFor, type Start } from "./politeness.ts";
 import { defer, refuse } from "./refusals.ts";
-import { ageOf, isAskingRobots, robotsFailed } from "./robots.ts";
+import { ageOf, isAskingRobots, isOwnRobots, robotsFailed } from "./robots.ts";
 import { announceSitemaps } from "./sitemaps.ts";
 import type { Turn } from "./turn.ts";
-import { busyMs, sharedRobots, visitedDomain, visitStart } from "./visits.ts";
+import { answerErrand, askElsewhere } from "./errands.ts";
 import { originOf, pathOf } from "./url-parts.ts";
+
+/** How soon it is looked again whether a place for a sitemap is free. */
+const busyMs = 250;
 
 /** Begins or answers what can be begun or answered now, in order; asks to be woken for what comes later. */
 export function pump(turn: Turn): void {
@@ -28,10 +31,14 @@ export function pump(turn: Turn): void {
       out.push({ kind: "wake", lane: host.domain, atMs: permit.leaseUntilMs + 1 });
       return;
     }
-    if (host.running.size + host.visitors >= keepingOf(host, head, turn.context).concurrency) return;
+    if (host.running.size >= keepingOf(host, head, turn.context).concurrency) return;
     const origin = originOf(permit.url);
-    const entry = sharedRobots(turn, origin);
-    const known = entry?.kind === "known" && isFresh(turn, entry) ? entry : null;
+    const entry = host.robots.get(origin);
+    const known = entry?.kind === "known" && isFresh(turn, entry, permit) ? entry : null;
+    if (permit.errand !== undefined) {
+      if (!beginErrand(turn, head, permit.errand)) return;
+      continue;
+    }
     if (known !== null) {
       const decision = known.robots?.decide(robotsToken, pathOf(permit.url)) ?? null;
       if (decision?.allowed === false) {
@@ -53,54 +60,16 @@ export function pump(turn: Turn): void {
       continue;
     } else if (isAskingRobots(host, origin)) {
       return;
+    } else if (entry?.kind === "redirected" && askElsewhere(turn, head, entry)) {
+      host.queue.shift();
+      continue;
     }
-    const start = earliest(turn, head);
-    const startAtMs = start.atMs;
-    // Asked for and not begun: `started` looks again.
-    if (startAtMs === Infinity) return;
-    if (startAtMs > nowMs) {
-      out.push({ kind: "wake", lane: host.domain, atMs: startAtMs });
-      return;
-    }
+    const start = startNow(turn, head);
+    if (start === null) return;
     const job = jobOf(turn.context, permit.job);
     if (known === null) {
       const url = entry?.kind === "redirected" ? entry.url : `${origin}/robots.txt`;
-      if ((policyFor(turn.context, url).blocked ?? null) !== null) {
-        host.queue.shift();
-        refuse(turn, head, "robots_unreachable", "robots.txt redirects to a host that is blocked");
-        continue;
-      }
-      const visits = visitedDomain(turn, url);
-      if (visits !== null) {
-        const visitAtMs = visitStart(turn, head, visits, url);
-        if (visitAtMs > nowMs) {
-          out.push({ kind: "wake", lane: host.domain, atMs: visitAtMs });
-          return;
-        }
-        turn.otherHost(visits).visitors += 1;
-      }
-      begin(
-        turn,
-        start,
-        head,
-        {
-          kind: "robots",
-          domain: visits ?? host.domain,
-          url,
-          totalTimeoutMs: options.robotsTimeoutMs,
-          secrets: job.fetch.secrets,
-          policy: policyFor(turn.context, url),
-        },
-        {
-          kind: "robots",
-          origin,
-          job: permit.job,
-          queued: null,
-          askedAtMs: nowMs,
-          visits,
-          startedAtMs: null,
-        },
-      );
+      beginRobots(turn, start, head, url, origin, null);
       return;
     }
     const isSitemap = permit.sitemap !== undefined;
@@ -126,11 +95,60 @@ export function pump(turn: Turn): void {
         job: permit.job,
         queued: head,
         askedAtMs: nowMs,
-        visits: null,
         startedAtMs: null,
       },
     );
   }
+}
+
+/** Null where it is too early for the permit's request: it is looked at again when it is time. */
+function startNow(turn: Turn, head: QueuedPermit): Start | null {
+  const start = earliest(turn, head);
+  // Asked for and not begun: `started` looks again.
+  if (start.atMs === Infinity) return null;
+  if (start.atMs <= turn.nowMs) return start;
+  turn.out.push({ kind: "wake", lane: turn.host.domain, atMs: start.atMs });
+  return null;
+}
+
+/** Asks for what another domain's robots.txt redirects to; false where it is too early. */
+function beginErrand(turn: Turn, head: QueuedPermit, errand: Errand): boolean {
+  const { host } = turn;
+  const { url } = head.permit;
+  // The host's own robots.txt is on its way: that will be the answer.
+  if (isOwnRobots(url) && isAskingRobots(host, originOf(url))) return false;
+  const start = startNow(turn, head);
+  if (start === null) return false;
+  host.queue.shift();
+  // Of its own robots.txt the host's own URLs wait for the answer too.
+  beginRobots(turn, start, head, url, isOwnRobots(url) ? originOf(url) : originOf(errand.permit.url), head);
+  return true;
+}
+
+function beginRobots(
+  turn: Turn,
+  start: Start,
+  head: QueuedPermit,
+  url: string,
+  origin: string,
+  queued: QueuedPermit | null,
+): void {
+  const { host, context, nowMs, options } = turn;
+  const { job } = head.permit;
+  begin(
+    turn,
+    start,
+    head,
+    {
+      kind: "robots",
+      domain: host.domain,
+      url,
+      totalTimeoutMs: options.robotsTimeoutMs,
+      secrets: jobOf(context, job).fetch.secrets,
+      policy: policyFor(context, url),
+    },
+    { kind: "robots", origin, job, queued, askedAtMs: nowMs, startedAtMs: null },
+  );
 }
 
 /** While other hosts' sitemaps are fetched, pages of this one need not wait; false where it has none. */
@@ -143,6 +161,7 @@ function putPageFirst({ queue }: Host): boolean {
 
 /** Answers a permit that will not be fetched whatever the clock says; false where it may be. */
 function answerUnasked(turn: Turn, head: QueuedPermit): boolean {
+  if (head.permit.errand !== undefined) return answerErrand(turn, head, head.permit.errand);
   const { host, nowMs, options } = turn;
   const job = knownJob(turn.context, head.permit);
   if (isCancelled(job, head.permit)) {
@@ -179,8 +198,12 @@ function answerUnasked(turn: Turn, head: QueuedPermit): boolean {
 }
 
 /** What was read last serves the next request, though the delay before it be longer: else it would never come. */
-function isFresh({ host, nowMs }: Turn, entry: Extract<RobotsEntry, { kind: "known" }>): boolean {
-  const isLast = entry.readAtMs === host.lastEndMs;
+function isFresh(
+  { host, nowMs }: Turn,
+  entry: Extract<RobotsEntry, { kind: "known" }>,
+  { answer }: Permit,
+): boolean {
+  const isLast = entry.readAtMs === host.lastEndMs || answer !== undefined;
   return entry.expiresAtMs > nowMs || (isLast && entry.expiresAtMs + host.delayMaxMs > nowMs);
 }
 
@@ -197,16 +220,15 @@ function begin(
   const { host, out, nowMs, context } = turn;
   const running: RunningCall = { ...about, url: asked.url };
   const { concurrency, perMinute: perMinuteMax } = keepingOf(host, head, context);
-  const target = about.visits === null ? host : turn.otherHost(about.visits);
-  target.minute.add(nowMs);
+  host.minute.add(nowMs);
   const wait: RequestWait = {
     job: about.job,
     waitMs: start.waitMs,
     waitSource: start.source,
-    sinceEndMs: target.lastEndMs === null ? null : nowMs - target.lastEndMs,
-    sinceStartMs: target.lastStartMs === null ? null : nowMs - target.lastStartMs,
+    sinceEndMs: host.lastEndMs === null ? null : nowMs - host.lastEndMs,
+    sinceStartMs: host.lastStartMs === null ? null : nowMs - host.lastStartMs,
     concurrency,
-    perMinute: target.minute.count(nowMs),
+    perMinute: host.minute.count(nowMs),
     perMinuteMax,
   };
   const { forgetFailuresBeforeMs = 0 } = policyOf(asked.domain, context.tables[topics.policies.name]);

@@ -16,7 +16,7 @@ import { defer, refuse } from "./refusals.ts";
 import { settleSitemap } from "./sitemaps.ts";
 import type { Turn } from "./turn.ts";
 import { tellProcessed } from "./url-events.ts";
-import { pathOf } from "./url-parts.ts";
+import { originOf, pathOf } from "./url-parts.ts";
 
 export function isAskingRobots(host: Host, origin: string): boolean {
   for (const running of host.running.values())
@@ -24,15 +24,33 @@ export function isAskingRobots(host: Host, origin: string): boolean {
   return false;
 }
 
-/** What an answer to robots.txt means (RFC 9309 §2.3.1). */
+/** Whether a URL is that of an origin's own robots.txt. */
+export const isOwnRobots = (url: string): boolean => url === `${originOf(url)}/robots.txt`;
+
+type Heard = Extract<FetchOutcome, { kind: "robots" }>["answer"];
+
+/** As it was heard, here or where another domain was asked. */
+export type RobotsAnswer =
+  | Exclude<Heard, { kind: "failed" }>
+  | {
+      readonly kind: "failed";
+      readonly category: string;
+      readonly code: string | null;
+      readonly message: string;
+    };
+
+/**
+ * What an answer to robots.txt means (RFC 9309 §2.3.1).
+ * @param readAtMs when the answer was had: another domain's may be older
+ */
 export function robotsEntry(
   turn: Turn,
-  running: RunningCall,
-  outcome: Extract<FetchOutcome, { kind: "robots" }>,
+  { origin, job }: Pick<RunningCall, "origin" | "job">,
+  answer: RobotsAnswer,
+  readAtMs = turn.nowMs,
 ): RobotsEntry {
   const { host, nowMs, options, context } = turn;
-  const { answer } = outcome;
-  const before = host.robots.get(running.origin);
+  const before = host.robots.get(origin);
   const failuresBefore =
     before?.kind === "unreachable" || before?.kind === "redirected" ? before.failures : 0;
   const failures = failuresBefore + 1;
@@ -62,7 +80,7 @@ export function robotsEntry(
   if (answer.status >= 300 && answer.status < 400 && answer.location !== null && hops < robotsRedirectsMax) {
     const target = redirectTarget(
       answer.location,
-      before?.kind === "redirected" ? before.url : `${running.origin}/robots.txt`,
+      before?.kind === "redirected" ? before.url : `${origin}/robots.txt`,
     );
     if (target !== null)
       return { kind: "redirected", url: target.url, hops: hops + 1, failures: failuresBefore };
@@ -70,8 +88,6 @@ export function robotsEntry(
   const rule = robotsForStatus(answer.status);
   if (rule === "disallow_all") {
     const retryAfterMs = Math.min(answer.retryAfterMs ?? 0, options.retryAfterMaxMs);
-    const target = running.visits === null ? host : turn.otherHost(running.visits);
-    if (retryAfterMs > 0) hold(target, nowMs + retryAfterMs, "retry_after");
     const category = answer.status === 429 ? "http_429" : "http_5xx";
     return unreachable(
       category,
@@ -82,15 +98,24 @@ export function robotsEntry(
   }
   const robots = rule === "parse" ? parseRobots(answer.body) : null;
   const crawlDelayMs = robots?.crawlDelayMs(robotsToken) ?? null;
-  const { delayMaxMs } = jobOf(context, running.job).politeness;
-  host.keepCrawlDelay(running.origin, crawlDelayMs === null ? null : Math.min(crawlDelayMs, delayMaxMs));
+  const { delayMaxMs } = jobOf(context, job).politeness;
+  host.keepCrawlDelay(origin, crawlDelayMs === null ? null : Math.min(crawlDelayMs, delayMaxMs));
   return {
     kind: "known",
     robots,
     status: rule === "parse" ? "parsed" : "allow_all",
-    readAtMs: nowMs,
-    expiresAtMs: nowMs + options.robotsTtlMs,
+    readAtMs,
+    expiresAtMs: readAtMs + options.robotsTtlMs,
   };
+}
+
+/** Retry-After of a robots.txt that says to come later is the host's as any other. Returns how long it is. */
+export function holdForRobots({ host, nowMs, options }: Turn, answer: RobotsAnswer): number | null {
+  if (answer.kind !== "response" || robotsForStatus(answer.status) !== "disallow_all") return null;
+  if (answer.retryAfterMs === null || answer.retryAfterMs <= 0) return null;
+  const retryAfterMs = Math.min(answer.retryAfterMs, options.retryAfterMaxMs);
+  hold(host, nowMs + retryAfterMs, "retry_after");
+  return retryAfterMs;
 }
 
 /** robots.txt can't be had: nothing of the origin may be fetched, so the URL is tried again later, or given up. */
@@ -103,7 +128,8 @@ export function robotsFailed(
   const { permit } = head;
   if (entry.category === "breaker_open") return defer(turn, head, entry.untilMs, "breaker");
   // One request costs one URL one try: the others of the host were not tried, and must not be given up for it.
-  if (host.robotsRequests === 0 && entry.category !== "address_refused") {
+  const isTried = host.robotsRequests > 0 || permit.answer !== undefined;
+  if (!isTried && entry.category !== "address_refused") {
     return defer(turn, head, entry.untilMs, "robots");
   }
   const job = jobOf(context, permit.job);
@@ -120,7 +146,7 @@ export function robotsFailed(
     return;
   }
   // The host answers and says nothing about its rules: that is a refusal. No answer at all is a failed fetch.
-  if (entry.category === "http_5xx" || entry.category === "http_429")
+  if (["http_5xx", "http_429", "robots_unreachable"].includes(entry.category))
     return refuse(turn, head, "robots_unreachable", detail, {
       robotsStatus: "unreachable",
       robotsRule: null,

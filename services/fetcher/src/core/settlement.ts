@@ -3,17 +3,13 @@ import { settlePage } from "./pages.ts";
 import type { QueuedPermit } from "./host.ts";
 import { isCancelled, knownJob } from "./jobs.ts";
 import { hold, policyFor } from "./politeness.ts";
-import { robotsEntry } from "./robots.ts";
+import { settleErrand } from "./errands.ts";
+import { holdForRobots, robotsEntry } from "./robots.ts";
 import type { Turn } from "./turn.ts";
-import { shareRobots, visitEnded } from "./visits.ts";
 
 /** A call has settled: it moves the clock of the domain, and is then read as what it asked for. */
 export function settle(turn: Turn, callId: string, outcome: FetchOutcome): void {
-  const running = turn.host.running.get(callId);
-  if (takeBack(turn, callId)) {
-    if (running !== undefined) visitEnded(turn, running, false);
-    return;
-  }
+  if (takeBack(turn, callId)) return;
   read(turn, callId, outcome);
   withdraw(turn);
 }
@@ -61,22 +57,20 @@ function read(turn: Turn, callId: string, outcome: FetchOutcome): void {
       outcome.answer.category === "address_refused"
     );
   if (asked) host.lastEndMs = nowMs;
-  visitEnded(turn, running, asked);
   if (asked && running.startedAtMs !== null && !wasCancelled(outcome))
     host.promptness = nowMs - running.startedAtMs < options.slowAfterMs ? "prompt" : "slow";
-  // The breaker is that of the host that was asked.
-  const target = running.visits === null ? host : turn.otherHost(running.visits);
-  target.breaker = outcome.breaker.state;
-  if (outcome.answer.kind === "breaker_open") hold(target, outcome.answer.retryAtMs, "breaker");
-  else if (outcome.breaker.retryAtMs !== null) hold(target, outcome.breaker.retryAtMs, "breaker");
+  host.breaker = outcome.breaker.state;
+  if (outcome.answer.kind === "breaker_open") hold(host, outcome.answer.retryAtMs, "breaker");
+  else if (outcome.breaker.retryAtMs !== null) hold(host, outcome.breaker.retryAtMs, "breaker");
   if (outcome.kind === "robots") {
-    host.ended.delete(callId);
+    const retryAfterMs = holdForRobots(turn, outcome.answer);
+    const isEnded = host.ended.delete(callId);
+    if (running.queued !== null)
+      return settleErrand(turn, running.queued, outcome, { isAsked: asked, isEnded, retryAfterMs });
     if (asked) host.robotsRequests += 1;
     // Aborted by a shutdown: it says nothing, and whoever owns the domain next asks again.
     if (outcome.answer.kind === "failed" && outcome.answer.category === "cancelled") return;
-    const entry = robotsEntry(turn, running, outcome);
-    host.keepRobots(running.origin, entry, options.originsMax);
-    shareRobots(turn, running, entry);
+    host.keepRobots(running.origin, robotsEntry(turn, running, outcome.answer), options.originsMax);
     return;
   }
   const isEnded = host.ended.delete(callId);

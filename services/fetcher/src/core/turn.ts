@@ -6,8 +6,6 @@ import type { Host } from "./host.ts";
 /** One step of one domain: its state, the effects so far, and what the step was given. */
 export interface Turn {
   readonly host: Host;
-  /** Another host of the task, to which robots.txt may redirect. */
-  readonly otherHost: (domain: string) => Host;
   /** Calls of the task for sitemaps that have not settled. */
   readonly sitemaps: Set<string>;
   readonly out: Effects;

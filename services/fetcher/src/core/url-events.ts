@@ -7,7 +7,8 @@ import type { Turn } from "./turn.ts";
 /** The request for a page begins. A transaction carries it within the commit interval, not with the answer. */
 export function tellStarted(turn: Turn, callId: string): void {
   const permit = turn.host.running.get(callId)?.queued?.permit;
-  if (permit === undefined || permit.sitemap !== undefined || !isWanted(turn, permit)) return;
+  if (permit === undefined || permit.sitemap !== undefined || permit.errand !== undefined) return;
+  if (!isWanted(turn, permit)) return;
   sendEvent(turn.out, { ...about(turn, permit), type: "url_started", attempt: permit.attempt });
 }
 

@@ -1,4 +1,13 @@
-import { hostOf, topics, type CrawlEvent, type Due, type Host, type Outcome } from "@sluice/records";
+import {
+  hostOf,
+  topics,
+  type CrawlEvent,
+  type Due,
+  type ErrandAnswer,
+  type Host,
+  type Outcome,
+  type Permit,
+} from "@sluice/records";
 import type { Domain } from "./domains.ts";
 import { isDead, lifeOf } from "./dead-host.ts";
 import { holdOf, spacingOf, startOf, type Politeness } from "./pace.ts";
@@ -29,6 +38,7 @@ export function refuseBlocked(turn: Turn, domain: Domain, due: Due, reason: stri
 
 /** The URL is given up, with an event and a reason, as any refusal. */
 function refuse(turn: Turn, domain: Domain, due: Due, category: string, detail: string): void {
+  if (due.errand !== undefined) return sendBack(turn, due, { kind: "refused", message: detail });
   const event: CrawlEvent = {
     type: "url_failed",
     job: due.job,
@@ -50,6 +60,8 @@ function refuse(turn: Turn, domain: Domain, due: Due, category: string, detail: 
 type AnswerFields = Pick<Outcome, "kind" | "category" | "detail"> & Partial<Pick<Outcome, "dueAtMs">>;
 
 function answer(turn: Turn, domain: Domain, due: Due, fields: AnswerFields): void {
+  if (due.errand !== undefined)
+    return sendBack(turn, due, { kind: "held", untilMs: fields.dueAtMs ?? turn.nowMs });
   const outcome: Outcome = {
     releaseId: due.releaseId,
     job: due.job,
@@ -70,6 +82,13 @@ function answer(turn: Turn, domain: Domain, due: Due, fields: AnswerFields): voi
     ...fields,
   };
   turn.out.push({ kind: "send", topic: topics.outcomes.name, key: domain.name, value: outcome });
+}
+
+/** Nobody asks for what another domain's robots.txt redirects to: who owns the permit there decides what follows. */
+function sendBack({ out }: Turn, { url, errand }: Due, said: ErrandAnswer["said"]): void {
+  if (errand === undefined) throw new Error(`${url} is no errand`);
+  const value: Permit = { ...errand.permit, answer: { url, hops: errand.hops, said } };
+  out.push({ kind: "send", topic: topics.permits.name, key: errand.domain, value });
 }
 
 /** The reason of a deferral: what holds the domain, or only that its queue is too long for its delay. */

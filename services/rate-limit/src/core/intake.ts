@@ -35,7 +35,7 @@ export function receiveOutcome(turn: Turn, name: string, outcome: Outcome): void
   if (outcome.by === "rate-limit") return;
   const { state, out, nowMs, context, options } = turn;
   const domain = state.domain(name);
-  domain.out.delete(outcome.releaseId);
+  domain.out.delete(outcome.errand ?? outcome.releaseId);
   learn(domain.pace, outcome, nowMs, options);
   learnLives(domain, outcome, nowMs, options);
   tell(turn, domain, politenessOf(context, outcome.job, name));
