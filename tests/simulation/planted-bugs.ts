@@ -225,6 +225,13 @@ export const plantedBugs: readonly PlantedBug[] = [
     seed: 160,
   },
   {
+    name: "keeps the place of a permit that is away",
+    file: `${fetcher}/errands.ts`,
+    find: 'sendOutcome(out, host, leaving, { kind: "settled", category: "robots", errand: releaseId });',
+    replace: "",
+    seed: 288,
+  },
+  {
     name: "appends behind what a failed write has left",
     file: `${sink}/jsonl-file.ts`,
     find: "await this.#file.truncate(bytes);",
