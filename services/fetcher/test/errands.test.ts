@@ -72,7 +72,7 @@ class Tasks {
   }
 
   #settle(driver: StepDriver<FetcherState, PermitRecord, FetchCall, FetchOutcome>): void {
-    for (const { callId, request } of [...driver.calls.values()]) {
+    for (const { callId, request } of driver.calls.values()) {
       this.asked.push({ url: request.url, atMs: driver.nowMs });
       const [status, rules, fields] = this.answer(request.url);
       if (request.kind === "robots") driver.settle(callId, robotsAnswer(driver.nowMs, status, rules, fields));
