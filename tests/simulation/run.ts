@@ -24,6 +24,8 @@ const endMsMax = 3_600_000;
 /** Longest without any URL found or settled: a retry after 429 alone may wait for a minute. */
 const stillMsMax = 150_000;
 const lookEveryMs = 500;
+/** A job that never ends tells its status each second, and what it has just told is not read yet. */
+const tellingMs = 10_000;
 /** So long a process may take to learn that the group goes on without it. */
 const wakingMs = 2000;
 
@@ -54,11 +56,11 @@ export async function runToEnd(plan: Plan, world: World): Promise<RunReport> {
     state = world.violations.length > 0 ? "failed" : isIdle(plan, world) ? "idle" : "running";
     const sum = progressOf(world);
     if (sum !== progress.sum || world.nowMs < faultsOverMs) progress = { sum, atMs: world.nowMs };
-    const isStill = world.nowMs - progress.atMs > stillMsMax;
+    const stillMs = world.nowMs - progress.atMs;
     // Without transactions a job's counters may never be even again: its end is not promised.
-    if (state === "running" && isStill && plan.delivery === "at-least-once" && isQuiet(plan, world))
-      state = "idle";
-    if (state === "running" && isStill) {
+    const isPromised = plan.delivery === "exactly-once";
+    if (state === "running" && stillMs > stillMsMax && !isPromised && isQuiet(plan, world)) state = "idle";
+    if (state === "running" && stillMs > stillMsMax + (isPromised ? 0 : tellingMs)) {
       world.report("after faults stop every job ends and nothing lags", whyNot(plan, world));
       state = "failed";
     }
