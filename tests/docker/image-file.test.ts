@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { nodeFlags } from "@sluice/process";
+import { nodeEnvironment, nodeFlags } from "@sluice/process";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readText, root } from "./compose.ts";
 
@@ -18,6 +18,8 @@ describe("deploy/Dockerfile", () => {
     const last = lines.slice(lines.lastIndexOf("FROM ${BASE_IMAGE}"));
     expect(last).toContain("WORKDIR /app/services/${SERVICE}");
     expect(last).toContain("USER 1000:1000");
+    const environment = Object.entries(nodeEnvironment).map(([name, value]) => `${name}=${value}`);
+    expect(last).toContain(`ENV ${environment.join(" ")}`);
     expect(last).toContain("STOPSIGNAL SIGTERM");
     expect(JSON.parse(last.at(-1)?.replace("CMD ", "") ?? "")).toEqual(["node", ...nodeFlags, "src/main.ts"]);
   });

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { createWriteStream, mkdirSync, readFileSync, existsSync, type WriteStream } from "node:fs";
 import { join } from "node:path";
-import { nodeFlags } from "@sluice/process";
+import { nodeEnvironment, nodeFlags } from "@sluice/process";
 
 export type ServiceName = "frontier" | "rate-limit" | "fetcher" | "result-sink" | "api";
 
@@ -127,6 +127,7 @@ export class Fleet {
   #spawn(member: Member): void {
     const child = spawn(process.execPath, [...nodeFlags, `services/${member.service}/src/main.ts`], {
       env: {
+        ...nodeEnvironment,
         ...process.env,
         SLUICE_STATE_DIR: join(this.#dir, "state"),
         ...this.#env,

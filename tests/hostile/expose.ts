@@ -1,6 +1,7 @@
 /** Runs the fetcher's shell against the hostile server. */
 import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
+import { nodeEnvironment, nodeFlags } from "@sluice/process";
 import { goodHost, HostileServer, largePath } from "./hostile-server.ts";
 import type { Threat } from "./threat.ts";
 import type { VictimOrder, VictimReport, VictimTarget } from "./victim.ts";
@@ -60,7 +61,8 @@ export async function expose(
     waiting.map(targetOf),
     ...threats.filter((threat) => !waiting.includes(threat)).map((threat) => [targetOf(threat)]),
   ];
-  const victim = spawn(process.execPath, ["--expose-gc", `${import.meta.dirname}/victim.ts`], {
+  const victim = spawn(process.execPath, [...nodeFlags, "--expose-gc", `${import.meta.dirname}/victim.ts`], {
+    env: { ...nodeEnvironment, ...process.env },
     stdio: ["pipe", "pipe", "pipe"],
   });
   const exited = new Promise<number | null>((resolve) => victim.once("exit", (code) => resolve(code)));

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readSync, fstatSync } from "node:fs";
 import { dirname } from "node:path";
-import { nodeFlags } from "@sluice/process";
+import { nodeEnvironment, nodeFlags } from "@sluice/process";
 import type { Death, ServiceProcess } from "./launcher.ts";
 
 export interface ServiceCommand {
@@ -20,7 +20,7 @@ export function startServiceProcess({ script, env, logPath }: ServiceCommand): S
   const log = openSync(logPath, "a");
   try {
     const child = spawn(process.execPath, [...nodeFlags, script], {
-      env,
+      env: { ...nodeEnvironment, ...env },
       detached: true,
       stdio: ["ignore", "ignore", log, "ipc"],
     });

@@ -52,6 +52,9 @@ function codingOf(name: string): Coding | undefined {
   }
 }
 
+/** Its decoder may keep as much as a body has: up to 16 MiB (RFC 7932 §9.1), 8 MiB (RFC 9659); of the others 32 KiB. */
+export const hasLargeWindow = (coding: Coding): boolean => coding === "br" || coding === "zstd";
+
 export interface DecodedSink {
   /** The chunk is gone when it returns: what is to be kept has to be copied. */
   readonly onData: (chunk: Uint8Array) => void;

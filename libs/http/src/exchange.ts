@@ -3,7 +3,7 @@ import type { FetchFailure } from "@sluice/records";
 import type { Dispatcher } from "undici";
 import type { BodyBudget } from "./body-budget.ts";
 import { BodyBuffer } from "./body-buffer.ts";
-import { BodyDecoder, parseCodings } from "./body-decoder.ts";
+import { BodyDecoder, hasLargeWindow, parseCodings } from "./body-decoder.ts";
 import { failureOf } from "./failure-category.ts";
 import type { FetchAnswer, FetchRequest } from "./fetch-answer.ts";
 import type { Connection } from "./guarded-dispatcher.ts";
@@ -140,7 +140,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (plain && request.onTooLarge === "refuse" && (header.contentLength ?? 0) > request.bodyBytesMax) {
       return this.#failTooLarge();
     }
-    this.#body = new BodyBuffer(request.bodyBytesMax, plain ? header.contentLength : null);
+    this.#body = new BodyBuffer(request.bodyBytesMax, {
+      hint: plain ? header.contentLength : null,
+      packs: codings.kind === "coded" && codings.codings.some(hasLargeWindow),
+    });
     if (codings.kind === "coded") {
       this.#decoder = new BodyDecoder(codings.codings, request.bodyBytesMax + codingOverheadBytes, {
         onData: (chunk) => this.#keep(chunk),
@@ -187,7 +190,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const body = this.#body;
     if (this.#settled || body === undefined) return;
     const whole = body.push(chunk);
-    this.#account(body.capacity);
+    this.#account(body.heldBytes);
     if (!whole) this.#overflow();
     else if (this.#options.budget.isShortFor(this.#durationMs()))
       this.#fail("timeout_body", "MEMORY_SHORT", "the body came too slowly for the memory that is left");
@@ -223,6 +226,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #complete(end: { truncated: boolean; bodySkipped: boolean }): void {
     const header = this.#header;
     if (this.#settled || header === undefined) return;
+    // What it holds is as large as the body may be.
+    this.#decoder?.destroy();
     const body = end.bodySkipped || this.#body === undefined ? new Uint8Array(0) : this.#body.take();
     this.#settle({
       kind: "response",

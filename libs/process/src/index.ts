@@ -1,7 +1,7 @@
 export { openBrokerClock, type BrokerClock } from "./broker-clock.ts";
 export { hostable, type HostableService, type HostedService, type ServiceHost } from "./hosting.ts";
 export { GroupBacklog, type BacklogOptions } from "./group-backlog.ts";
-export { nodeFlags } from "./node-flags.ts";
+export { nodeEnvironment, nodeFlags } from "./node-flags.ts";
 export { untilPassed } from "./passing-errors.ts";
 export { connectKafka, warnOfUnknownVariables, type KafkaConnectionOptions } from "./kafka-connection.ts";
 export { kafkaRefusal } from "./kafka-refusal.ts";
