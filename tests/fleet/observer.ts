@@ -9,6 +9,7 @@ import {
   type Job,
   type JobInput,
   type JobStatus,
+  type PolitenessKey,
   type Result,
   type TopicLayout,
 } from "@sluice/records";
@@ -40,8 +41,9 @@ export class Observer {
     prefix: string,
     partitions: number,
     keeps = true,
+    politenessKey: PolitenessKey = "host",
   ): Promise<Observer> {
-    const layout: TopicLayout = { ...defaultLayout, prefix, partitions };
+    const layout: TopicLayout = { ...defaultLayout, prefix, partitions, politenessKey };
     const broker = kafkajsBroker({ brokers: [...brokers], clientId: `${prefix}observer` });
     await prepareTopics(broker, layout, true);
     const observer = new Observer(broker, layout);

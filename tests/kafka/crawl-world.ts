@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { PolitenessKey } from "@sluice/records";
 import { Fleet } from "../fleet/fleet.ts";
 import { Graph, loopback } from "../fleet/graph.ts";
 import { Observer } from "../fleet/observer.ts";
@@ -23,6 +24,8 @@ export interface CrawlWorldOptions {
   readonly cleanups: (() => Promise<void> | void)[];
   readonly partitions: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** By host where omitted. */
+  readonly politenessKey?: PolitenessKey;
 }
 
 let opened = 0;
@@ -30,13 +33,13 @@ let opened = 0;
 export async function openWorld(
   addresses: readonly string[],
   site: Site,
-  { name, cleanups, partitions, env = {} }: CrawlWorldOptions,
+  { name, cleanups, partitions, env = {}, politenessKey = "host" }: CrawlWorldOptions,
 ): Promise<CrawlWorld> {
   opened += 1;
   const prefix = `${name}-${process.pid}-${opened}.`;
   const origin = await Origin.start(addresses, site);
   cleanups.push(() => origin.close());
-  const observer = await Observer.open(testBrokers(), prefix, partitions);
+  const observer = await Observer.open(testBrokers(), prefix, partitions, true, politenessKey);
   cleanups.push(() => observer.close());
   const dir = mkdtempSync(join(tmpdir(), "sluice-fleet-"));
   cleanups.push(() => rmSync(dir, { recursive: true, force: true }));
@@ -44,6 +47,7 @@ export async function openWorld(
     KAFKA_BROKERS: testBrokers().join(","),
     SLUICE_PREFIX: prefix,
     SLUICE_PARTITIONS: String(partitions),
+    SLUICE_POLITENESS_KEY: politenessKey,
     SLUICE_FETCHER_ALLOW_PRIVATE: "127.0.0.0/8",
     SLUICE_SINK_DIR: join(dir, "results"),
     ...env,

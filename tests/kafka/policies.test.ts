@@ -1,11 +1,13 @@
+import { prepareTopics } from "@sluice/process";
 import { afterEach, describe, expect, it } from "vitest";
 import { checkAudit } from "../../services/fetcher/src/audit-check.ts";
 import { apiFleet, post } from "../fleet/api-fleet.ts";
 import { Graph, loopback } from "../fleet/graph.ts";
-import { Origin, politenessViolations } from "../fleet/origin.ts";
+import { htmlPage, Origin, politenessViolations } from "../fleet/origin.ts";
 import { testBrokers } from "./brokers.ts";
+import { openWorld } from "./crawl-world.ts";
 
-const cleanups: (() => Promise<void>)[] = [];
+const cleanups: (() => Promise<void> | void)[] = [];
 
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
@@ -67,5 +69,44 @@ describe("a host that is blocked while a crawl runs, on a real Kafka", () => {
     expect(report.faults).toEqual([]);
     expect(report.hosts).toBe(hosts.length);
     expect(report.requests).toBe(origin.log.length);
+  });
+});
+
+describe("host names of one registrable domain that share a clock, on a real Kafka", () => {
+  it("are asked a delay apart by the origin's own log, and who is set to clocks by host is told so and changes nothing", async () => {
+    const addresses = loopback(58, 3);
+    const names = ["www", "shop", "deep.docs"].map((name) => `${name}.polite.example`);
+    let port = 0;
+    const { origin, observer, fleet } = await openWorld(
+      addresses,
+      (_, path) => {
+        if (path === "/robots.txt") return { status: 404 };
+        return htmlPage(path, path === "/" ? ["/a", ...names.map((name) => `http://${name}:${port}/`)] : []);
+      },
+      { name: "domains", cleanups, partitions: 4, politenessKey: "registrable-domain" },
+    );
+    port = origin.port;
+    const resolve = names.map((name, index) => `${name}:${port}:${addresses[index] ?? ""}`).join(",");
+    for (const service of ["frontier", "rate-limit"] as const) fleet.start(service);
+    fleet.start("fetcher", 0, {}, { SLUICE_FETCHER_RESOLVE: resolve });
+    const delayMs = 400;
+    await observer.submit({
+      id: "names",
+      seeds: names.map((name) => `http://${name}:${port}/`),
+      politeness: { delayMs },
+    });
+    const status = await observer.ended("names");
+    expect(status).toMatchObject({ finishReason: "completed", done: 6, failed: 0 });
+
+    // Each name has an address of its own, so each line says which name it was; to the delay they are one host.
+    expect(new Set(origin.log.map(({ host }) => host))).toEqual(new Set(addresses));
+    const asOne = origin.log.map((line) => ({ ...line, host: "polite.example" }));
+    expect(asOne).toHaveLength(9);
+    expect(politenessViolations(asOne, delayMs)).toEqual([]);
+
+    const otherwise = { ...observer.layout, politenessKey: "host" as const };
+    await expect(prepareTopics(observer.broker, otherwise, true)).rejects.toThrow(
+      `${observer.layout.prefix}crawl.links: SLUICE_POLITENESS_KEY is registrable-domain, not host`,
+    );
   });
 });
