@@ -5,13 +5,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "@sluice/local-kafka";
 import { cpuSecondsOf } from "../fleet/process-usage.ts";
 import type { Findings } from "./disturbances.ts";
+import { collectGarbage } from "./inspector.ts";
 import { floorSlope, longestPause, metricValue, type Reading, type Span } from "./steadiness.ts";
 import type { World } from "./world.ts";
 
 const lookMs = 250;
-const sampleMs = 5_000;
-/** Windows whose least reading is taken. */
+const sampleMaxMs = 5_000;
+/** Windows whose least reading is taken. In the middle of each the garbage is collected. */
 const windows = 24;
+/** Between two collections at least: they cost what the process would do. */
+const collectMinMs = 60_000;
 /** Memory finds its level: code is compiled, caches and the heap grow to what the work needs. */
 const warmUpShare = 0.25;
 const warmUpMaxMs = 1_800_000;
@@ -23,12 +26,17 @@ const limits = { slopeMbPerHour: 1, loopDelayMs: 50, pauseMs: 30_000 } as const;
 /** Of the time of a process. Where it waits longer for a core, its event loop is late by the machine's fault. */
 const waitedShareMax = 0.05;
 
+/** What the sink remembers fills up in the warm-up: 100,000 results, its default, would take hours. */
+const idsMax = 1_000;
+
 type Figures = Readonly<Record<string, number>>;
 
 export class Soak {
   readonly #world: World;
   /** Port of each process's metrics, by its name. */
   readonly #ports = new Map<string, number>();
+  /** Port of each process's inspector. */
+  readonly #inspectors = new Map<string, number>();
   readonly #readings = new Map<string, Reading[]>();
   readonly #loopDelaysMs = new Map<string, number>();
   readonly #progressAtMs: number[] = [];
@@ -38,14 +46,20 @@ export class Soak {
     this.#world = world;
   }
 
-  /** Starts the services, each with a port for its metrics. */
+  /** Starts the services, each with a port for its metrics and one for its inspector. */
   async start(
     members: readonly (readonly ["frontier" | "rate-limit" | "fetcher" | "result-sink", number])[],
   ) {
     for (const [service, index] of members) {
-      const port = await freePort(null);
+      const [port, inspector] = [await freePort(null), await freePort(null)];
       this.#ports.set(`${service}-${index}`, port);
-      this.#world.start(service, index, { SLUICE_ADMIN_PORT: String(port) });
+      this.#inspectors.set(`${service}-${index}`, inspector);
+      const options = `${process.env["NODE_OPTIONS"] ?? ""} --inspect=127.0.0.1:${inspector}`.trim();
+      this.#world.start(service, index, {
+        SLUICE_ADMIN_PORT: String(port),
+        SLUICE_SINK_IDS_MAX: String(idsMax),
+        NODE_OPTIONS: options,
+      });
     }
     // How long a start takes is not what is asked here.
     for (const [service, index] of members) await this.#world.fleet.joined(service, index);
@@ -65,9 +79,11 @@ export class Soak {
     const waitedBefore = this.#waitedSeconds();
     await this.#askLoopDelays();
     this.#loopDelaysMs.clear();
+    const collections = this.#collectGarbage(startedAtMs + warmUpMs, steadyMs, watch.signal);
+    const sampleMs = Math.min(sampleMaxMs, steadyMs / windows);
     const loopWindows = Math.max(1, Math.floor(steadyMs / loopWindowMs));
     for (let window = 1; window <= loopWindows; window += 1) {
-      await this.#sampleUntil(startedAtMs + warmUpMs + (steadyMs * window) / loopWindows);
+      await this.#sampleUntil(startedAtMs + warmUpMs + (steadyMs * window) / loopWindows, sampleMs);
       await this.#askLoopDelays();
     }
     const seconds = (performance.now() - startedAtMs - warmUpMs) / 1000;
@@ -76,7 +92,7 @@ export class Soak {
     const waited = this.#waitedSeconds();
     await ran;
     watch.abort();
-    await watched;
+    await Promise.all([watched, collections]);
     const grewBy = (after: Figures, before: Figures): number =>
       Object.entries(after).reduce((sum, [name, value]) => sum + value - (before[name] ?? 0), 0);
     const waitedShare = grewBy(waited, waitedBefore) / seconds / this.#ports.size;
@@ -110,7 +126,21 @@ export class Soak {
     }
   }
 
-  async #sampleUntil(untilMs: number): Promise<void> {
+  /**
+   * V8 leaves garbage in the old generation for hours where little of it comes to be: what grows so is no leak, and is
+   * told apart from one only by a collection.
+   */
+  async #collectGarbage(fromMs: number, steadyMs: number, signal: AbortSignal): Promise<void> {
+    const times = Math.max(1, Math.min(windows, Math.floor(steadyMs / collectMinMs)));
+    for (let time = 0; time < times; time += 1) {
+      const atMs = fromMs + (steadyMs * (time + 0.5)) / times;
+      while (!signal.aborted && performance.now() < atMs) await sleep(lookMs);
+      if (signal.aborted) return;
+      for (const port of this.#inspectors.values()) await collectGarbage(port);
+    }
+  }
+
+  async #sampleUntil(untilMs: number, sampleMs: number): Promise<void> {
     while (performance.now() < untilMs) {
       const atMs = Date.now();
       const sizes = this.#world.rssMb();
