@@ -1,9 +1,10 @@
-import { partitionOf, topics } from "@sluice/records";
-import { afterEach, describe, expect, it } from "vitest";
-import { loopback } from "../fleet/graph.ts";
-import { htmlPage, politenessViolations } from "../fleet/origin.ts";
+import { hostOf, partitionOf, topics, type JobInput } from "@sluice/records";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { Graph, loopback } from "../fleet/graph.ts";
+import { type AccessLine, htmlPage, politenessViolations } from "../fleet/origin.ts";
 import { Observer } from "../fleet/observer.ts";
-import { openGraphWorld, openWorld, type CrawlWorldOptions } from "./crawl-world.ts";
+import { openWorld, type CrawlWorld, type CrawlWorldOptions } from "./crawl-world.ts";
+import { domains, firstHost, hostNames, hostsPerDomain, limitedPage, pagesPerHost } from "./limited-site.ts";
 
 const partitions = 8;
 const cleanups: (() => Promise<void> | void)[] = [];
@@ -44,32 +45,118 @@ async function latest(observer: Observer, topic: string): Promise<ReadonlyMap<st
   return found;
 }
 
-describe("jobs on 8 partitions of a real Kafka", () => {
-  it("end at maxPages to the page, each of two side by side on the same hosts, with three frontiers of which one is killed", async () => {
-    const { origin, observer, fleet, graph } = await openGraphWorld(51, 10, 20, options);
+describe("several jobs at once on 8 partitions of a real Kafka, with three frontiers of which one is killed", () => {
+  const shared: (() => Promise<void> | void)[] = [];
+  const graphHosts = loopback(51, 10);
+  const namedHosts = loopback(53, hostNames.length);
+  const pages = { one: 83, two: 47 };
+  const delayMs = 50;
+  let world: CrawlWorld;
+
+  const nameOf = (address: string): string => hostNames[namedHosts.indexOf(address)] ?? address;
+  const urlsOf = (id: string): readonly string[] =>
+    world.observer.results.filter((result) => result.job === id).map(({ url }) => url);
+  /** Host and path of each page, once: a request that a lost process had begun is made again. */
+  const pagesAsked = (isMeant: (line: AccessLine) => boolean): readonly string[] => [
+    ...new Set(
+      world.origin
+        .pages()
+        .filter(isMeant)
+        .map(({ host, path }) => nameOf(host) + path),
+    ),
+  ];
+  /** Pages of a job that the servers were asked for, by their name. */
+  const asked = (job: string): readonly { readonly host: string; readonly path: string }[] =>
+    pagesAsked(({ path }) => path.startsWith(`/${job}/`)).map((page) => ({
+      host: page.slice(0, page.indexOf("/")),
+      path: page.slice(page.indexOf("/")),
+    }));
+  const hostsIn = (domain: string, job: string): ReadonlySet<string> =>
+    new Set(
+      asked(job)
+        .map(({ host }) => host)
+        .filter((host) => host.endsWith(domain)),
+    );
+
+  /** Each page is asked for once and has a result, and nothing of the job is left. */
+  async function expectOnce(job: string): Promise<number> {
+    const status = await world.observer.ended(job);
+    const urls = urlsOf(job);
+    expect(new Set(urls).size).toBe(urls.length);
+    expect(urls.map((url) => `${hostOf(url)}${new URL(url).pathname}`).sort()).toEqual(
+      asked(job)
+        .map(({ host, path }) => `${host}${path}`)
+        .sort(),
+    );
+    expect(status).toMatchObject({ finishReason: "completed", done: urls.length, waiting: 0, inFlight: 0 });
+    expect(status.admitted).toBe(status.done + status.skipped);
+    return urls.length;
+  }
+
+  beforeAll(async () => {
+    let port = 0;
+    const url = (host: string, path: string): string => `http://${host}:${port}${path}`;
+    const graph = new Graph({
+      hosts: graphHosts,
+      pagesPerHost: 20,
+      port: () => port,
+      seed: 51,
+      crossLinks: 2,
+    });
+    world = await openWorld(
+      [...graphHosts, ...namedHosts],
+      (address, path) =>
+        graphHosts.includes(address) ? graph.site(address, path) : limitedPage(nameOf(address), path, url),
+      { ...options, cleanups: shared },
+    );
+    const { fleet, observer, origin } = world;
+    port = origin.port;
+    const resolve = namedHosts.map((address) => `${nameOf(address)}:${port}:${address}`).join(",");
     fleet.start("rate-limit");
-    fleet.start("fetcher");
+    fleet.start("fetcher", 0, {}, { SLUICE_FETCHER_RESOLVE: resolve });
     for (const index of [0, 1, 2]) fleet.start("frontier", index);
     await Promise.all([0, 1, 2].map((index) => fleet.joined("frontier", index, 240_000)));
-    const job = (id: string, maxPages: number) => ({
-      id,
-      seeds: [graph.url(0, "/")],
-      scope: { kind: "any" as const },
-      politeness: { delayMs: 50 },
-      limits: { maxPages },
-    });
-    await observer.submit(job("one", 83));
-    await observer.submit(job("two", 47));
+    const polite = { scope: { kind: "any" }, politeness: { delayMs } } as const;
+    const submit = async (id: string, limits: JobInput["limits"], seeds = [url(firstHost, `/${id}/`)]) =>
+      await observer.submit({ ...polite, id, seeds, limits });
+    const urgent = { ...polite, id: "urgent", open: true } as const;
+    await observer.submit({ ...urgent, desired: "paused" });
+    await observer.produce(
+      Array.from({ length: 20 }, (_, number) => {
+        const seed = {
+          url: url("h3.c.test", `/urgent/${number}`),
+          job: "urgent",
+          priority: (number * 37) % 101,
+        };
+        return {
+          topic: observer.layout.prefix + topics.seeds.name,
+          partition: number % partitions,
+          key: null,
+          value: JSON.stringify(seed),
+        };
+      }),
+    );
+    for (const [id, maxPages] of Object.entries(pages)) await submit(id, { maxPages }, [graph.url(0, "/")]);
+    await submit("host-pages", { perHost: { pagesMax: 4 } });
+    await submit("domain-pages", { perDomain: { pagesMax: 17 } });
+    await submit("domain-hosts", { perDomain: { hostsMax: 2 } });
+    await submit("both", { perDomain: { pagesMax: 9, hostsMax: 3 }, perHost: { pagesMax: 3 }, maxPages: 26 });
+    await submit("nearer", { maxDepth: 2 }, [url(firstHost, "/nearer/"), url("h1.a.test", "/nearer/late")]);
+    await observer.until("all seeds of a paused job", () => observer.status("urgent")?.admitted === 20);
+    await observer.submit(urgent);
     await observer.until("40 results", () => observer.results.length >= 40);
     fleet.kill("frontier", 1, "SIGKILL");
-    const [one, two] = [await observer.ended("one"), await observer.ended("two")];
-    const urlsOf = (id: string) =>
-      observer.results.filter((result) => result.job === id).map(({ url }) => url);
-    for (const [status, maxPages] of [
-      [one, 83],
-      [two, 47],
-    ] as const) {
-      const urls = urlsOf(status.job);
+  });
+
+  afterAll(async () => {
+    for (const cleanup of shared.splice(0).toReversed()) await cleanup();
+  });
+
+  it("end at maxPages to the page, each of two side by side on the same hosts", async () => {
+    const { observer, fleet } = world;
+    for (const [id, maxPages] of Object.entries(pages)) {
+      const status = await observer.ended(id);
+      const urls = urlsOf(id);
       expect(new Set(urls).size).toBe(urls.length);
       expect(urls).toHaveLength(maxPages);
       expect(status).toMatchObject({ finishReason: "max_pages", waiting: 0, inFlight: 0 });
@@ -77,11 +164,69 @@ describe("jobs on 8 partitions of a real Kafka", () => {
       expect(status.admitted).toBe(status.done + status.failed + status.skipped);
     }
     expect(fleet.deaths("frontier", 1)).toBeGreaterThan(0);
-    // One clock a host, however many jobs ask it.
-    expect(politenessViolations(origin.log, 50)).toEqual([]);
-    expect(origin.pages()).toHaveLength(83 + 47);
+    const had = Object.keys(pages).flatMap((id) =>
+      urlsOf(id).map((url) => hostOf(url) + new URL(url).pathname),
+    );
+    // No page beyond those that have a result.
+    expect([...pagesAsked(({ host }) => graphHosts.includes(host))].sort()).toEqual([...new Set(had)].sort());
   });
 
+  it("use up the pages of each host, to the page", async () => {
+    expect(await expectOnce("host-pages")).toBe(4 * hostNames.length);
+    for (const name of hostNames)
+      expect(asked("host-pages").filter(({ host }) => host === name)).toHaveLength(4);
+  });
+
+  it("use up the pages of each registrable domain, to the page, over hosts of several tasks", async () => {
+    // Or it would not be shown what it is for.
+    for (const domain of domains)
+      expect(
+        new Set(
+          hostNames.filter((name) => name.endsWith(domain)).map((name) => partitionOf(name, partitions)),
+        ).size,
+      ).toBeGreaterThan(2);
+    expect(await expectOnce("domain-pages")).toBe(17 * domains.length);
+    for (const domain of domains)
+      expect(asked("domain-pages").filter(({ host }) => host.endsWith(domain))).toHaveLength(17);
+  });
+
+  it("ask as many host names of each registrable domain as they may, and these for all that they have", async () => {
+    expect(await expectOnce("domain-hosts")).toBe(2 * domains.length * pagesPerHost);
+    for (const domain of domains) expect(hostsIn(domain, "domain-hosts").size).toBe(2);
+    expect(hostsPerDomain).toBeGreaterThan(2);
+  });
+
+  it("keep to all of their limits together", async () => {
+    const status = await world.observer.ended("both");
+    expect(status).toMatchObject({ finishReason: "max_pages", done: 26, waiting: 0, inFlight: 0 });
+    expect(asked("both")).toHaveLength(26);
+    for (const domain of domains) {
+      expect(hostsIn(domain, "both").size).toBeLessThanOrEqual(3);
+      expect(asked("both").filter(({ host }) => host.endsWith(domain)).length).toBeLessThanOrEqual(9);
+    }
+    for (const name of hostNames)
+      expect(asked("both").filter(({ host }) => host === name).length).toBeLessThanOrEqual(3);
+  });
+
+  it("have what a page leads to that was found too deep first, and then by a shorter way", async () => {
+    expect(await expectOnce("nearer")).toBe(5);
+    expect(asked("nearer").map(({ path }) => path)).toContain("/nearer/behind");
+  });
+
+  it("ask for urgent seeds first, in the order of their priority", async () => {
+    const { observer } = world;
+    await observer.until("20 results", () => urlsOf("urgent").length === 20);
+    const numbers = asked("urgent").map(({ path }) => Number(path.split("/").at(-1)));
+    expect(numbers).toEqual([...numbers].sort((a, b) => ((b * 37) % 101) - ((a * 37) % 101)));
+    expect(numbers).toHaveLength(20);
+  });
+
+  it("have one clock a host, however many of them ask it", () => {
+    expect(politenessViolations(world.origin.log, delayMs)).toEqual([]);
+  });
+});
+
+describe("jobs on 8 partitions of a real Kafka", () => {
   it("ask again for what failed, also after the end, for nothing else, and leave nothing behind when they are removed", async () => {
     const addresses = loopback(52, 6);
     const asked = new Map<string, number>();
