@@ -1,4 +1,12 @@
-import { hostOf, jobSchema, openOf, politenessKeyOf, type Job, type PolitenessKey } from "@sluice/records";
+import {
+  hostOf,
+  jobSchema,
+  openOf,
+  politenessKeyOf,
+  topics,
+  type Job,
+  type PolitenessKey,
+} from "@sluice/records";
 import { Random } from "@sluice/topology/testing";
 import { registrableDomain } from "@sluice/web";
 import * as fc from "fast-check";
@@ -173,5 +181,38 @@ describe("budgets over several frontier tasks, random delivery and crashes", { t
     // Without jobs that are cut the property would say nothing.
     expect(cut).toBeGreaterThan(runs / 4);
     expect(shared).toBeGreaterThan(runs / 20);
+  });
+
+  test("are counted anew in the next run, while what is left of the former one is cleared away", () => {
+    fc.assert(
+      fc.property(seeds, (seed) => {
+        const { cluster, start } = worldOf(seed);
+        const job = jobSchema.parse({
+          id: "job",
+          seeds: start,
+          scope: { kind: "any", traps: "follow" },
+          limits: { perDomain: { pagesMax: 5, hostsMax: 2 } },
+          politeness: { delayMs: 10_000 },
+        });
+        for (const run of [1, 2]) {
+          const before = cluster.results.length;
+          cluster.submit({ ...job, run });
+          for (let step = 0; cluster.terminal.length < run; step += 1) {
+            if (step === 60_000) throw new Error(`run ${run} did not end`);
+            if (!cluster.step() && cluster.terminal.length < run) cluster.settleAndWait();
+          }
+          const domains = Map.groupBy(cluster.results.slice(before), (url) => registrableDomain(hostOf(url)));
+          for (const [domain, urls] of domains) {
+            expect(urls.length, domain).toBeLessThanOrEqual(5);
+            expect(new Set(urls.map(hostOf)).size, domain).toBeLessThanOrEqual(2);
+          }
+        }
+        for (const [key, values] of cluster.writtenTo(topics.counters.name)) {
+          const ofSecond = values.findIndex((value) => (value as { run?: number } | null)?.run === 2);
+          if (ofSecond >= 0) expect(values.slice(ofSecond), `taken back: ${key}`).not.toContain(null);
+        }
+      }),
+      { numRuns: runs },
+    );
   });
 });

@@ -54,8 +54,9 @@ export function putUnits(
   put(state, out, keys.budget(view, name), stored);
 }
 
-/** What is stored of a budget goes, and so does what was said of it. */
+/** What is stored of a budget goes, and so does what was said of it, unless a later run has said something since. */
 export function unsayBudget(
+  state: FrontierState,
   key: string,
   stored: unknown,
   out: Effects,
@@ -64,6 +65,8 @@ export function unsayBudget(
   const job = Array.isArray(stored) ? (stored as unknown as StoredUnits)[6] : undefined;
   if (job === undefined) return;
   const [, , name = ""] = key.split("|");
+  const present = state.views.get(job);
+  if (present !== undefined && state.entries.get(keys.budget(present, name)) !== undefined) return;
   out.push({
     kind: "send",
     topic: topics.counters.name,

@@ -287,7 +287,7 @@ export function removeStored(
     if (left === 0) return false;
     for (const [key, value] of state.entries.first(keys.all(letter, number), left)) {
       put(state, out, key, null);
-      if (letter === "b") unsayBudget(key, value, out, context);
+      if (letter === "b") unsayBudget(state, key, value, out, context);
       left -= 1;
     }
   }
