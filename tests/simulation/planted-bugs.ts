@@ -39,7 +39,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: `${runtime}/membership.ts`,
     find: "const comesBack = join.memberId === this.#memberId && generations >= 0 && generations <= 1;",
     replace: "const comesBack = generations >= 0;",
-    seed: 271,
+    seed: 467,
   },
   {
     name: "reads offsets without fencing",
