@@ -60,7 +60,9 @@ describe("a crawl under real faults, judged by a verifier that reads no counter 
   });
 
   test("puts every record that can't be read with the dead letters, and does what lies behind", async () => {
-    const { line, told } = await chaos(...size, "--poison", "300", "--seed", "4");
+    // Slowly: the last burst comes with more than half of the crawl done, and one of its seeds is for the same job.
+    const crawl = ["--urls", "500", "--hosts", "25", "--delay-ms", "600"];
+    const { line, told } = await chaos(...crawl, "--poison", "300", "--seed", "4");
     expect(line.wrong, told).toEqual([]);
     expect(line.poison).toBeGreaterThanOrEqual(300);
     expect(line.behind_max_ms).toBeGreaterThan(0);
