@@ -9,8 +9,11 @@ interface Told {
   retryUntilMs: number;
 }
 
-/** With leases of two seconds and all services away in turn, a URL expires a few times. */
-const expiredMax = 40;
+/**
+ * With leases of seconds, services away in turn and a host of which one URL gets its turn in a lease, those at the end of its
+ * queue expire some dozens of times; in a loop that nothing ends there is no such limit.
+ */
+const expiredMax = 100;
 
 export class PaceChecks implements Observer {
   readonly #report: Report;
