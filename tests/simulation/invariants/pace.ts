@@ -35,8 +35,11 @@ export class PaceChecks implements Observer {
       this.#learn(scope + (input.record.key ?? ""), input.record.value as Outcome);
     }
     for (const effect of effects) {
-      if (effect.kind === "send" && effect.topic === topics.permits.name)
-        this.#check(scope + effect.key, effect.key, effect.value as Permit, nowMs, state as RateLimitState);
+      if (effect.kind !== "send" || effect.topic !== topics.permits.name) continue;
+      const permit = effect.value as Permit;
+      // One that goes back from an errand has its slot from before; its fetcher keeps the wait.
+      if (permit.answer === undefined)
+        this.#check(scope + effect.key, effect.key, permit, nowMs, state as RateLimitState);
     }
   }
 
