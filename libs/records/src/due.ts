@@ -43,7 +43,7 @@ const slot = {
 };
 
 /** On whose behalf another domain is asked for what robots.txt redirects to there. */
-export const errandSchema = z.object({
+const errandSchema = z.object({
   domain: z.string().describe("Domain of the permit, to which it goes back."),
   hops: z.int().positive().describe("Redirects of its robots.txt so far, the one that leads here included."),
   permit: releaseSchema.extend(slot).describe("It waits for the answer, and comes back with it."),
@@ -51,7 +51,7 @@ export const errandSchema = z.object({
 export type Errand = z.infer<typeof errandSchema>;
 
 /** What became of an errand. */
-export const errandAnswerSchema = z.object({
+const errandAnswerSchema = z.object({
   url: z.string().describe("What was asked for."),
   hops: z.int().positive(),
   said: z.discriminatedUnion("kind", [

@@ -16,6 +16,7 @@ import { loadState, type RateLimitState } from "../src/core/domains.ts";
 import { newPace, type Pace } from "../src/core/pace.ts";
 import { defaultPaceOptions } from "../src/options.ts";
 import { rateLimitStep, type RateLimitRecord } from "../src/step.ts";
+import { answerTo } from "./records.ts";
 
 const domain = "a.example";
 const minuteMs = 60_000;
@@ -139,27 +140,14 @@ class Crawl {
       const { permit, category } = call;
       const ok = category === "ok";
       const again = !ok && permit.attempt < attemptsMax;
-      this.#pipe(topics.outcomes.name, {
-        releaseId: permit.releaseId,
-        job: "j",
-        run: 1,
-        urlId: permit.urlId,
-        attempt: permit.attempt,
-        by: "fetcher",
+      const outcome = answerTo(permit, nowMs, {
         kind: again ? "retry" : "settled",
         category,
         ok,
         dueAtMs: again ? nowMs + 5000 * 2 ** (permit.attempt - 1) : null,
-        linkRecords: 0,
-        links: 0,
-        requests: 1,
-        endedAtMs: nowMs,
         latencyMs: ok ? this.#host.takesMs : null,
-        retryAfterMs: null,
-        crawlDelayMs: null,
-        breakerUntilMs: null,
-        detail: null,
       });
+      this.#pipe(topics.outcomes.name, outcome);
     }
   }
 

@@ -3,7 +3,7 @@ import { StepDriver } from "@sluice/topology/testing";
 import { describe, expect, test } from "vitest";
 import type { RateLimitState } from "../src/core/domains.ts";
 import { rateLimitStep, type RateLimitRecord } from "../src/step.ts";
-import { dueOf } from "./records.ts";
+import { answerTo, dueOf } from "./records.ts";
 
 const job = jobSchema.parse({ id: "j", politeness: { delayMs: 1000 } });
 const host = "victim.example";
@@ -28,29 +28,8 @@ function errandOf(releaseId: string, nowMs: number): Due {
   return dueOf(host, `${releaseId}~1`, nowMs, { job: "j", leaseUntilMs, errand });
 }
 
-function answer(driver: Driver, { releaseId, job: id, run, urlId }: Due, fields: Partial<Outcome>): void {
-  driver.feed(topics.outcomes.name, host, {
-    releaseId,
-    job: id,
-    run,
-    urlId,
-    attempt: 1,
-    by: "fetcher",
-    kind: "settled",
-    category: "ok",
-    ok: false,
-    dueAtMs: null,
-    linkRecords: 0,
-    links: 0,
-    requests: 1,
-    endedAtMs: driver.nowMs,
-    latencyMs: null,
-    retryAfterMs: null,
-    crawlDelayMs: null,
-    breakerUntilMs: null,
-    detail: null,
-    ...fields,
-  });
+function answer(driver: Driver, due: Due, fields: Partial<Outcome>): void {
+  driver.feed(topics.outcomes.name, host, answerTo(due, driver.nowMs, { ok: false, ...fields }));
 }
 
 describe("what another domain's robots.txt redirects to", () => {

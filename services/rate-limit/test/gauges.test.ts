@@ -6,7 +6,7 @@ import { gaugeRateLimit } from "../src/gauges.ts";
 import { measureRateLimit } from "../src/measure.ts";
 import type { RateLimitState } from "../src/core/domains.ts";
 import { rateLimitStep, type RateLimitRecord } from "../src/step.ts";
-import { dueOf } from "./records.ts";
+import { answerTo, dueOf } from "./records.ts";
 
 /** One task with a job, and what its gauges say. */
 class Bench {
@@ -39,28 +39,8 @@ class Bench {
     for (const [releaseId, permit] of this.out) {
       if (new URL(permit.url).hostname !== host) continue;
       this.out.delete(releaseId);
-      this.driver.feed(topics.outcomes.name, host, {
-        releaseId,
-        job: "j",
-        run: 1,
-        urlId: permit.urlId,
-        attempt: 1,
-        by: "fetcher",
-        kind: "settled",
-        category: "ok",
-        ok: true,
-        dueAtMs: null,
-        linkRecords: 0,
-        links: 0,
-        requests: 1,
-        endedAtMs: this.driver.nowMs,
-        latencyMs: 50,
-        retryAfterMs: null,
-        crawlDelayMs: null,
-        breakerUntilMs: null,
-        detail: null,
-        ...fields,
-      });
+      const outcome = answerTo(permit, this.driver.nowMs, { latencyMs: 50, ...fields });
+      this.driver.feed(topics.outcomes.name, host, outcome);
       break;
     }
     this.take();

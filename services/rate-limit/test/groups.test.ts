@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import type { RateLimitState } from "../src/core/domains.ts";
 import { defaultPaceOptions as options } from "../src/options.ts";
 import { rateLimitStep, type RateLimitRecord } from "../src/step.ts";
-import { dueOf } from "./records.ts";
+import { answerTo, dueOf } from "./records.ts";
 
 const domain = "site.example";
 
@@ -40,30 +40,10 @@ class RateLimit {
     return this.driver.sent(topics.hosts.name).at(-1) as Host | undefined;
   }
 
-  #answer({ releaseId, job, run, urlId, attempt }: Permit, host: string, category: string): void {
+  #answer(permit: Permit, host: string, category: string): void {
     const ok = category === "ok";
-    const outcome: Outcome = {
-      releaseId,
-      job,
-      run,
-      urlId,
-      attempt,
-      by: "fetcher",
-      host,
-      kind: ok ? "settled" : "retry",
-      category,
-      ok,
-      dueAtMs: null,
-      linkRecords: 0,
-      links: 0,
-      requests: 1,
-      endedAtMs: this.driver.nowMs,
-      latencyMs: null,
-      retryAfterMs: null,
-      crawlDelayMs: null,
-      breakerUntilMs: null,
-      detail: null,
-    };
+    const kind = ok ? "settled" : "retry";
+    const outcome = answerTo(permit, this.driver.nowMs, { host, kind, category, ok });
     this.driver.feed(topics.outcomes.name, domain, outcome);
   }
 }
