@@ -1,11 +1,12 @@
 /**
  * What a site without end costs a crawl of a good one beside it, by kind of trap, through all services on a simulated clock
- * and web: `node bench/traps.ts [good pages]`. Prints one line of JSON a kind.
+ * and web: `node bench/traps.ts [good pages] [blogs]`. Prints one line of JSON a kind, and one for a good domain of so many hosts.
  */
-import { crawlBesideTrap, traps } from "../tests/simulation/traps.ts";
+import { crawlBesideTrap, crawlBlogs, trapKinds } from "../tests/simulation/traps.ts";
 
-const pages = Number(process.argv[2] ?? 1000);
-for (const kind of Object.keys(traps)) {
+const pages = Number(process.argv[2] ?? 2000);
+const blogs = Number(process.argv[3] ?? 3000);
+for (const kind of trapKinds) {
   const { goodPages, goodHad, trapRequests, wastedShare, refusedBy, skippedBy } = await crawlBesideTrap(
     kind,
     pages,
@@ -23,3 +24,6 @@ for (const kind of Object.keys(traps)) {
     })}\n`,
   );
 }
+process.stdout.write(
+  `${JSON.stringify({ bench: "traps", kind: "none", blogs, blogs_had: await crawlBlogs(blogs) })}\n`,
+);

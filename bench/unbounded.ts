@@ -28,7 +28,7 @@ import {
 } from "@sluice/runtime";
 import { gaugeFrontier } from "../services/frontier/src/gauges.ts";
 import { frontierInputs, frontierStep, frontierTables } from "../services/frontier/src/step.ts";
-import { answerTo } from "../services/frontier/test/records.ts";
+import { answerTo } from "@sluice/records/testing";
 import { GeneratedBroker } from "./generated-broker.ts";
 
 const knownMax = Number(process.argv[2] ?? 5_000_000);

@@ -2,7 +2,13 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
 import { partitionOf, topicOf, topics, type Topic } from "@sluice/records";
-import type { OutRecord, TopicPartition } from "@sluice/runtime";
+import {
+  decodeOffsetMap,
+  type CommittedOffset,
+  type OutRecord,
+  type TopicPartition,
+  type Written,
+} from "@sluice/runtime";
 import { draw } from "../fleet/graph.ts";
 import type { Findings } from "./disturbances.ts";
 import { percentile } from "./steadiness.ts";
@@ -24,7 +30,11 @@ export const poisoned: Readonly<Record<string, readonly string[]>> = {
   [topics.policies.name]: [],
 };
 
-const bursts = 4;
+/** A crawl that is long enough has a burst in so many seconds: bad records come now and then, and not a hundred at once. */
+const secondsPerBurst = 2.5;
+const burstsMin = 4;
+const burstsMax = 64;
+const burstsPerJob = 4;
 const codecs = ["gzip", "snappy", "lz4", "zstd"] as const;
 const behindMaxMs = 1_000;
 const giveUpMs = 120_000;
@@ -46,7 +56,7 @@ const bodies: Readonly<Record<string, Body>> = {
   "unknown version": () =>
     JSON.stringify({ schemaVersion: 99, schema_version: 99, id: "v99", url: 99, delayMs: -1 }),
   oversized: (turn) => {
-    const text = "x".repeat(200_000 + (turn % 1000) * 900);
+    const text = "x".repeat(50_000 + (turn % 1000) * 200);
     return JSON.stringify({ id: text, job: text, url: text, delayMs: text });
   },
   tombstone: () => null,
@@ -62,13 +72,15 @@ const isCompacted = (topic: string): boolean => topicOf(topic)?.cleanup === "com
 export async function poisonTopics(world: World, atLeast: number): Promise<Findings> {
   const { log, seed } = world.options;
   const { layout } = world.observer;
+  const { pagesPerHost, delayMs } = world.options;
+  const seconds = (pagesPerHost * delayMs) / 1000;
+  const bursts = Math.min(burstsMax, Math.max(burstsMin, Math.floor(seconds / secondsPerBurst)));
   const perTopic = Math.ceil(atLeast / (Object.keys(poisoned).length * bursts));
   const behindMs: number[] = [];
   let written = 0;
   for (let burst = 0; burst < bursts; burst += 1) {
     await world.untilShare((burst + 1) / (bursts + 2));
     const records: OutRecord[] = [];
-    const touched: TopicPartition[] = [];
     const good = goodRecords(world, burst);
     for (const [index, topic] of Object.keys(poisoned).entries()) {
       const kinds = Object.keys(bodies).filter((kind) => kind !== "tombstone" || !isCompacted(topic));
@@ -81,17 +93,20 @@ export async function poisonTopics(world: World, atLeast: number): Promise<Findi
         const partition = (turn % 2 === 0 ? before[0]?.partition : undefined) ?? number % partitions;
         const key = number % 5 === 0 && !isCompacted(topic) ? null : `poison-${number % 1000}`;
         records.push(bad(world, topic, partition, key, bodies[kind]?.(number) ?? null, kind));
-        touched.push({ topic: layout.prefix + topic, partition });
       }
     }
-    const keyless = await Promise.all(Object.keys(poisoned).map((topic) => withoutKey(world, topic)));
-    records.push(...keyless.flat());
+    // Like the codecs: each reads a record of every topic first.
+    if (burst < codecs.length) {
+      const keyless = await Promise.all(Object.keys(poisoned).map((topic) => withoutKey(world, topic)));
+      records.push(...keyless.flat());
+    }
     if (burst === 1) records.push(bad(world, topics.seeds.name, 0, null, "x".repeat(hugeBytes), "huge"));
-    log(`${records.length} records that can't be read, and as many compressed ones as topics`);
-    await world.observer.produce(records);
-    written += records.length + (await compressed(world, codecs[burst % codecs.length] ?? "gzip"));
-    await world.observer.produce(good);
-    behindMs.push(...(await passed(world, [...touched, ...good])));
+    log(`${records.length} records that can't be read`);
+    written += records.length + (await compressed(world, codecs[burst]));
+    const last = lastOf(records);
+    await world.observer.produce(records.filter((each) => !last.has(each)));
+    const fromMs = performance.now();
+    behindMs.push(...(await passed(world, await world.observer.produce([...last, ...good]), fromMs)));
   }
   const p95 = percentile(behindMs, 0.95);
   const deaths = world.fleet.graveyard.length;
@@ -134,8 +149,9 @@ async function withoutKey(world: World, topic: string): Promise<readonly OutReco
   return [bad(world, topic, Number(stdout.slice(0, end)), null, stdout.slice(end + 1), "null key")];
 }
 
-/** One batch a topic by another client, in a codec. */
-async function compressed(world: World, codec: string): Promise<number> {
+/** One batch a topic by another client, in a codec; after the last codec none. */
+async function compressed(world: World, codec: string | undefined): Promise<number> {
+  if (codec === undefined) return 0;
   const names = Object.keys(poisoned);
   await Promise.all(names.map((topic) => compressedOn(world, topic, codec)));
   return names.length;
@@ -153,14 +169,18 @@ async function compressedOn(world: World, topic: string, codec: string): Promise
   if (code !== 0) throw new Error(`kcat could not write ${codec} to ${topic} (exit ${String(code)})`);
 }
 
-/** A seed, a job and a policy that have to be taken although bad ones lie before them. */
+/**
+ * A seed, a policy and now and then a job that have to be taken although bad ones lie before them. A job costs a hundred
+ * transactions, from its begin in every task to its end.
+ */
 function goodRecords(world: World, burst: number): readonly OutRecord[] {
   const { observer, graph } = world;
   const { prefix, partitions } = observer.layout;
   const extra = (name: string): string => graph.url(burst % world.options.hosts, `/behind/${burst}/${name}`);
   const id = `behind-${burst}`;
   const seeds = [extra("a"), extra("b")];
-  world.otherJobs.set(id, seeds);
+  const jobs = burst % burstsPerJob === 0 ? [id] : [];
+  for (const each of jobs) world.otherJobs.set(each, seeds);
   world.seeds.push(extra("seed"));
   const at = (topic: Topic, key: string): TopicPartition & { key: string } => ({
     topic: prefix + topic.name,
@@ -174,47 +194,63 @@ function goodRecords(world: World, burst: number): readonly OutRecord[] {
       ...at(topics.seeds, extra("seed")),
       value: JSON.stringify({ url: extra("seed"), job: "chaos" }),
     },
-    { ...at(topics.jobs, id), value: JSON.stringify({ id, seeds, politeness }) },
+    ...jobs.map((each) => ({
+      ...at(topics.jobs, each),
+      value: JSON.stringify({ id: each, seeds, politeness }),
+    })),
     { ...at(topics.policies, pattern), value: JSON.stringify({ delayMs: 1000 }) },
   ];
 }
 
-/** How long until the groups have done with everything that lies in these partitions now, for each of them. */
-async function passed(world: World, touched: readonly TopicPartition[]): Promise<readonly number[]> {
+/** The last record of each partition: what is written next to it is behind all that is bad there. */
+function lastOf(records: readonly OutRecord[]): ReadonlySet<OutRecord> {
+  return new Set(new Map(records.map((each) => [`${each.topic}:${each.partition}`, each])).values());
+}
+
+/**
+ * How long after `fromMs` each group has done with what was written last to a partition, in milliseconds. Done is what a commit says is done, be it below the committed offset or in the map above it: a
+ * fetch that takes long in front of it is no concern of its own.
+ */
+async function passed(world: World, written: readonly Written[], fromMs: number): Promise<readonly number[]> {
+  const groups = new Set(Object.values(poisoned).flat());
+  const took = await Promise.all([...groups].map((group) => passedBy(world, group, written, fromMs)));
+  return took.flat();
+}
+
+async function passedBy(
+  world: World,
+  group: string,
+  written: readonly Written[],
+  fromMs: number,
+): Promise<readonly number[]> {
   const { admin } = world.observer.broker;
   const { prefix } = world.observer.layout;
-  const fromMs = performance.now();
-  const waiting: { group: string; topic: string; partition: number; end: number }[] = [];
-  for (const [name, groups] of Object.entries(poisoned)) {
-    const topic = prefix + name;
-    const partitions = new Set(
-      touched.filter((each) => each.topic === topic).map(({ partition }) => partition),
-    );
-    const marks = await admin.watermarks(topic);
-    for (const group of groups)
-      for (const partition of partitions)
-        waiting.push({ group: prefix + group, topic, partition, end: marks[partition]?.high ?? 0 });
-  }
+  const read = Object.keys(poisoned).filter((topic) => poisoned[topic]?.includes(group));
+  const asked = read.map((topic) => prefix + topic);
+  let waiting = written.filter(({ topic }) => asked.includes(topic));
   const took: number[] = [];
   while (waiting.length > 0) {
-    for (const group of new Set(waiting.map((each) => each.group))) {
-      const asked = [...new Set(waiting.filter((each) => each.group === group).map(({ topic }) => topic))];
-      const committed = await admin.committedOffsets(group, asked);
-      for (const each of waiting.filter((one) => one.group === group)) {
-        const { offset = 0 } =
-          committed.find(({ topic, partition }) => topic === each.topic && partition === each.partition) ??
-          {};
-        if (offset < each.end) continue;
-        took.push(Math.round(performance.now() - fromMs));
-        waiting.splice(waiting.indexOf(each), 1);
-      }
-    }
-    if (performance.now() - fromMs > giveUpMs) {
+    const committed = await admin.committedOffsets(prefix + group, asked);
+    const ms = Math.round(performance.now() - fromMs);
+    const left = waiting.filter((each) => !isDone(each, committed));
+    took.push(...Array<number>(waiting.length - left.length).fill(ms));
+    waiting = left;
+    if (ms > giveUpMs) {
       // Whether it is done with at all, the end of the job and the verifier tell.
-      world.options.log(`not done with after ${giveUpMs} ms: ${JSON.stringify(waiting)}`);
+      world.options.log(`${group} is not done after ${giveUpMs} ms with ${JSON.stringify(waiting)}`);
       return [...took, ...waiting.map(() => giveUpMs)];
     }
     await sleep(50);
   }
   return took;
+}
+
+function isDone(written: Written, committed: readonly CommittedOffset[]): boolean {
+  const { topic, partition, lastOffset } = written;
+  const at = committed.find((each) => each.topic === topic && each.partition === partition);
+  if (at === undefined) return false;
+  if (lastOffset < at.offset) return true;
+  const done = decodeOffsetMap(at.offset, at.metadata);
+  // Ranges, from and to in turn: it lies in one where an odd number of edges is not above it.
+  return done.filter((edge) => edge <= lastOffset).length % 2 === 1;
 }

@@ -6,12 +6,12 @@ import { freePort } from "@sluice/local-kafka";
 import { cpuSecondsOf } from "../fleet/process-usage.ts";
 import type { Findings } from "./disturbances.ts";
 import { collectGarbage } from "./inspector.ts";
-import { floorSlope, longestPause, metricValue, type Reading, type Span } from "./steadiness.ts";
+import { levelSlope, longestPause, metricValue, type Reading, type Span } from "./steadiness.ts";
 import type { World } from "./world.ts";
 
 const lookMs = 250;
 const sampleMaxMs = 5_000;
-/** Windows whose least reading is taken. In the middle of each the garbage is collected. */
+/** Windows whose median reading is taken. In the middle of each the garbage is collected. */
 const windows = 24;
 /** Between two collections at least: they cost what the process would do. */
 const collectMinMs = 60_000;
@@ -193,7 +193,7 @@ export class Soak {
     const wrong: string[] = [];
     const slow: string[] = [];
     for (const [name, readings] of this.#readings) {
-      const slope = floorSlope(readings, windows);
+      const slope = levelSlope(readings, windows);
       if (slope === null) {
         wrong.push(`too few readings of ${name}`);
         continue;

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { assert, double, integer, property } from "fast-check";
-import { floorSlope, longestPause, metricValue, percentile, type Reading } from "./steadiness.ts";
+import { levelSlope, longestPause, metricValue, percentile, type Reading } from "./steadiness.ts";
 
 const hourMs = 3_600_000;
 
-/** Two hours, one reading in five seconds: a floor that rises, under a sawtooth of the garbage collector. */
+/** Two hours, one reading in five seconds: a level that rises, under a sawtooth of the garbage collector. */
 function sawtooth(mbPerHour: number, toothMb: number, periodMs: number): readonly Reading[] {
   return Array.from({ length: 1440 }, (_, index) => {
     const atMs = 1_700_000_000_000 + index * 5000;
@@ -14,15 +14,15 @@ function sawtooth(mbPerHour: number, toothMb: number, periodMs: number): readonl
 }
 
 describe("the slope of memory", () => {
-  test("is that of the floor, whatever the collector does above it", () => {
+  test("is that of what is held, whatever the collector does above it", () => {
     assert(
       property(
         double({ min: -5, max: 20, noNaN: true }),
         double({ min: 0, max: 40, noNaN: true }),
         integer({ min: 6_000, max: 120_000 }),
         (mbPerHour, toothMb, periodMs) => {
-          const slope = floorSlope(sawtooth(mbPerHour, toothMb, periodMs), 24);
-          // A window has at least two teeth, and a tooth at least one reading near its foot.
+          const slope = levelSlope(sawtooth(mbPerHour, toothMb, periodMs), 24);
+          // A window has at least two teeth; the last may be cut.
           const blur = (toothMb * 5000) / periodMs + Math.abs(mbPerHour) * 0.1;
           expect(Math.abs((slope?.mbPerHour ?? Number.NaN) - mbPerHour)).toBeLessThanOrEqual(blur + 0.01);
         },
@@ -31,23 +31,32 @@ describe("the slope of memory", () => {
   });
 
   test("tells a leak of one megabyte an hour from none", () => {
-    expect(floorSlope(sawtooth(0, 20, 60_000), 24)?.mbPerHour).toBeCloseTo(0, 1);
-    expect(floorSlope(sawtooth(1.5, 20, 60_000), 24)?.mbPerHour).toBeGreaterThan(1);
+    expect(levelSlope(sawtooth(0, 20, 60_000), 24)?.mbPerHour).toBeCloseTo(0, 1);
+    expect(levelSlope(sawtooth(1.5, 20, 60_000), 24)?.mbPerHour).toBeGreaterThan(1);
+  });
+
+  test("does not depend on when within a window the collector let memory fall", () => {
+    const seldomLow = sawtooth(0, 0, 60_000).map((each, index) => ({
+      ...each,
+      // One reading in sixty, later and later, and the deeper the sooner after the fall it was made.
+      mb: each.mb - (index % 60 === 0 ? 20 + ((index * 7) % 13) : 0),
+    }));
+    expect(levelSlope(seldomLow, 24)).toEqual({ mbPerHour: 0, errorMbPerHour: 0 });
   });
 
   test("comes with how much of it may be chance", () => {
-    expect(floorSlope(sawtooth(2, 0, 60_000), 24)?.errorMbPerHour).toBeLessThan(0.01);
+    expect(levelSlope(sawtooth(2, 0, 60_000), 24)?.errorMbPerHour).toBeLessThan(0.01);
     const noisy = sawtooth(2, 0, 60_000).map((each, index) => ({
       ...each,
       mb: each.mb + ((index / 60) % 3),
     }));
-    expect(floorSlope(noisy, 24)?.errorMbPerHour).toBeGreaterThan(0.1);
+    expect(levelSlope(noisy, 24)?.errorMbPerHour).toBeGreaterThan(0.1);
   });
 
   test("is unknown where there are too few readings for a line", () => {
-    expect(floorSlope([], 10)).toBeNull();
-    expect(floorSlope([{ atMs: 1, mb: 5 }], 10)).toBeNull();
-    expect(floorSlope(sawtooth(1, 0, 60_000), 2)).toBeNull();
+    expect(levelSlope([], 10)).toBeNull();
+    expect(levelSlope([{ atMs: 1, mb: 5 }], 10)).toBeNull();
+    expect(levelSlope(sawtooth(1, 0, 60_000), 2)).toBeNull();
   });
 });
 

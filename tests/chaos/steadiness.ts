@@ -22,39 +22,45 @@ export interface Span {
 const hourMs = 3_600_000;
 
 /**
- * How fast the floor of a sawtooth rises: the least reading of each of `windows` equal parts of the time, and a
- * line through them by least squares. A garbage collection lets memory fall, so that only its floor tells what
- * is held; a leak lifts it. Null where fewer than three windows have a reading.
+ * How fast the level of memory rises: the median reading of each of `windows` equal parts of the time, and a line
+ * through them by least squares. Within a window the garbage collector lets memory fall and rise again; the median does
+ * not depend on when in it somebody looked, as the least and the largest reading do. Null where fewer than three windows
+ * have a reading.
  */
-export function floorSlope(readings: readonly Reading[], windows: number): Slope | null {
-  const floors = floorsOf(readings, windows);
-  if (floors.length < 3) return null;
-  const meanT = mean(floors.map(({ atMs }) => atMs / hourMs));
-  const meanMb = mean(floors.map(({ mb }) => mb));
+export function levelSlope(readings: readonly Reading[], windows: number): Slope | null {
+  const levels = levelsOf(readings, windows);
+  if (levels.length < 3) return null;
+  const meanT = mean(levels.map(({ atMs }) => atMs / hourMs));
+  const meanMb = mean(levels.map(({ mb }) => mb));
   let squares = 0;
   let products = 0;
-  for (const { atMs, mb } of floors) {
+  for (const { atMs, mb } of levels) {
     squares += (atMs / hourMs - meanT) ** 2;
     products += (atMs / hourMs - meanT) * (mb - meanMb);
   }
   const slope = products / squares;
-  const residuals = floors.map(({ atMs, mb }) => (mb - meanMb - slope * (atMs / hourMs - meanT)) ** 2);
-  const variance = residuals.reduce((sum, each) => sum + each, 0) / (floors.length - 2);
+  const residuals = levels.map(({ atMs, mb }) => (mb - meanMb - slope * (atMs / hourMs - meanT)) ** 2);
+  const variance = residuals.reduce((sum, each) => sum + each, 0) / (levels.length - 2);
   return { mbPerHour: slope, errorMbPerHour: Math.sqrt(variance / squares) };
 }
 
-/** The least reading of each window, at the window's middle: when within it a collection fell is chance. */
-function floorsOf(readings: readonly Reading[], windows: number): readonly Reading[] {
+/** The median reading of each window, at the window's middle. */
+function levelsOf(readings: readonly Reading[], windows: number): readonly Reading[] {
   const first = Math.min(...readings.map(({ atMs }) => atMs));
   const last = Math.max(...readings.map(({ atMs }) => atMs));
   const widthMs = (last - first) / windows;
   if (!(widthMs > 0)) return [];
-  const floors = new Map<number, number>();
+  const inWindow = new Map<number, number[]>();
   for (const { atMs, mb } of readings) {
     const window = Math.min(windows - 1, Math.floor((atMs - first) / widthMs));
-    floors.set(window, Math.min(mb, floors.get(window) ?? Number.POSITIVE_INFINITY));
+    const sizes = inWindow.get(window) ?? [];
+    sizes.push(mb);
+    inWindow.set(window, sizes);
   }
-  return [...floors].map(([window, mb]) => ({ atMs: first + (window + 0.5) * widthMs, mb }));
+  return [...inWindow].map(([window, sizes]) => ({
+    atMs: first + (window + 0.5) * widthMs,
+    mb: percentile(sizes, 0.5),
+  }));
 }
 
 function mean(numbers: readonly number[]): number {

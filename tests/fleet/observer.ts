@@ -13,7 +13,7 @@ import {
   type Result,
   type TopicLayout,
 } from "@sluice/records";
-import type { Broker, OutRecord, Producer, Tail } from "@sluice/runtime";
+import type { Broker, OutRecord, Producer, Tail, Written } from "@sluice/runtime";
 
 /** Reads what a user can read, with read_committed: results, events and the status of jobs. */
 export class Observer {
@@ -77,9 +77,9 @@ export class Observer {
     return job;
   }
 
-  /** Writes records as they are. */
-  async produce(records: readonly OutRecord[]): Promise<void> {
-    await this.#producer?.send(records);
+  /** Writes records as they are; tells the last offset in each partition. */
+  async produce(records: readonly OutRecord[]): Promise<readonly Written[]> {
+    return (await this.#producer?.send(records)) ?? [];
   }
 
   status(job: string): JobStatus | undefined {

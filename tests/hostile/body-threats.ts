@@ -2,7 +2,11 @@
 import { brotliCompressSync, constants, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { drips, floods, head, impatient, page, says, saysAndEnds, type Threat } from "./threat.ts";
 
-const zeros = Buffer.alloc(256_000_000);
+const zeros = Buffer.alloc(64_000_000);
+/** Each another one, and so long that the most that are kept of a page fill its limit. */
+const links = Buffer.from(
+  Array.from({ length: 200_000 }, (_, n) => `<a href=/${"directory/".repeat(6)}${n}>${n}</a>`).join(""),
+);
 const html = "Content-Type: text/html";
 const megabyte = Buffer.alloc(1_000_000, "x");
 
@@ -44,6 +48,31 @@ export const bodyThreats: readonly Threat[] = [
     name: "bomb-in-five-layers",
     row: "decompression bomb",
     respond: says(coded(zeros, ["gzip", "gzip", "deflate", "br", "zstd"])),
+    expected: { category: "ok", truncated: true },
+  },
+  {
+    name: "bomb-of-wide-text",
+    row: "decompression bomb",
+    // Not Latin-1: as text each octet takes two.
+    respond: says(coded(Buffer.alloc(zeros.length, 0x80), ["gzip"])),
+    expected: { category: "ok", truncated: true },
+  },
+  {
+    name: "bomb-of-no-text",
+    row: "decompression bomb",
+    // Each octet becomes a U+FFFD.
+    respond: says(
+      page(gzipSync(Buffer.alloc(zeros.length, 0xff)), [
+        "Content-Type: text/html; charset=utf-8",
+        "Content-Encoding: gzip",
+      ]),
+    ),
+    expected: { category: "ok", truncated: true },
+  },
+  {
+    name: "bomb-of-links",
+    row: "decompression bomb",
+    respond: says(coded(links, ["gzip"])),
     expected: { category: "ok", truncated: true },
   },
   {

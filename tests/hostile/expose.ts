@@ -33,6 +33,7 @@ export interface ExposeOptions {
 const totalTimeoutMs = 20_000;
 
 const warmUp = "warm-up";
+const warmUpTimes = 60;
 
 /** One process meets all threats, each `times` at once. */
 export async function expose(
@@ -57,7 +58,8 @@ export async function expose(
   const groups = [
     // A process that has made no request yet spends its first one on loading code.
     [good],
-    ...(collects ? [] : [[{ ...good, name: warmUp, url: good.url + largePath }]]),
+    // And one that has read nothing yet grows by what its collectors and its threads for reading work in.
+    [{ ...good, name: warmUp, url: good.url + largePath, times: warmUpTimes }],
     waiting.map(targetOf),
     ...threats.filter((threat) => !waiting.includes(threat)).map((threat) => [targetOf(threat)]),
   ];

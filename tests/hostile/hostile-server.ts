@@ -2,10 +2,16 @@
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { bodyThreats } from "./body-threats.ts";
 import { contentThreats } from "./content-threats.ts";
+import { oddThreats } from "./odd-threats.ts";
 import { protocolThreats } from "./protocol-threats.ts";
 import { page, type Threat } from "./threat.ts";
 
-export const threats: readonly Threat[] = [...bodyThreats, ...protocolThreats, ...contentThreats];
+export const threats: readonly Threat[] = [
+  ...bodyThreats,
+  ...protocolThreats,
+  ...contentThreats,
+  ...oddThreats,
+];
 
 export const hostOf = (threat: Pick<Threat, "name">): string => `${threat.name}.hostile.test`;
 
@@ -13,7 +19,7 @@ export const hostOf = (threat: Pick<Threat, "name">): string => `${threat.name}.
 export const goodHost = "good.hostile.test";
 /** Of the good host: a page that is read in a thread. */
 export const largePath = "large";
-const large = `<title>large</title>${"<p>text</p>".repeat(30_000)}`;
+const large = `<title>large</title>${Array.from({ length: 3_000 }, (_, n) => `<p>${"text ".repeat(20)}<a href=/${n}>next</a></p>`).join("")}`;
 
 export class HostileServer implements AsyncDisposable {
   readonly port: number;

@@ -1,5 +1,7 @@
 import { hostOf, partitionOf, topics, type JobInput } from "@sluice/records";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { losses } from "../chaos/losses.ts";
+import { repeatsOf } from "../chaos/repeats.ts";
 import { Graph, loopback } from "../fleet/graph.ts";
 import { type AccessLine, htmlPage, politenessViolations } from "../fleet/origin.ts";
 import { Observer } from "../fleet/observer.ts";
@@ -51,12 +53,14 @@ describe("several jobs at once on 8 partitions of a real Kafka, with three front
   const namedHosts = loopback(53, hostNames.length);
   const pages = { one: 83, two: 47 };
   const delayMs = 50;
+  /** Jobs that want the same host: weighted by priority, three to one. */
+  const rivals = { major: { priority: 60, seeds: 220 }, minor: { priority: 20, seeds: 60 } } as const;
   let world: CrawlWorld;
 
   const nameOf = (address: string): string => hostNames[namedHosts.indexOf(address)] ?? address;
   const urlsOf = (id: string): readonly string[] =>
     world.observer.results.filter((result) => result.job === id).map(({ url }) => url);
-  /** Host and path of each page, once: a request that a lost process had begun is made again. */
+  /** Host and path of each page, once; that none is asked for again without a cause is shown for all of them. */
   const pagesAsked = (isMeant: (line: AccessLine) => boolean): readonly string[] => [
     ...new Set(
       world.origin
@@ -136,6 +140,17 @@ describe("several jobs at once on 8 partitions of a real Kafka, with three front
         };
       }),
     );
+    for (const [id, { priority, seeds }] of Object.entries(rivals)) {
+      await observer.submit({ ...polite, id, open: true, priority, desired: "paused" });
+      await observer.produce(
+        Array.from({ length: seeds }, (_, number) => ({
+          topic: observer.layout.prefix + topics.seeds.name,
+          partition: number % partitions,
+          key: null,
+          value: JSON.stringify({ url: url("h2.b.test", `/${id}/${number}`), job: id }),
+        })),
+      );
+    }
     for (const [id, maxPages] of Object.entries(pages)) await submit(id, { maxPages }, [graph.url(0, "/")]);
     await submit("host-pages", { perHost: { pagesMax: 4 } });
     await submit("domain-pages", { perDomain: { pagesMax: 17 } });
@@ -144,6 +159,10 @@ describe("several jobs at once on 8 partitions of a real Kafka, with three front
     await submit("nearer", { maxDepth: 2 }, [url(firstHost, "/nearer/"), url("h1.a.test", "/nearer/late")]);
     await observer.until("all seeds of a paused job", () => observer.status("urgent")?.admitted === 20);
     await observer.submit(urgent);
+    for (const [id, { seeds }] of Object.entries(rivals))
+      await observer.until(`all seeds of ${id}`, () => observer.status(id)?.admitted === seeds);
+    for (const [id, { priority }] of Object.entries(rivals))
+      await observer.submit({ ...polite, id, open: true, priority });
     await observer.until("40 results", () => observer.results.length >= 40);
     fleet.kill("frontier", 1, "SIGKILL");
   });
@@ -219,6 +238,40 @@ describe("several jobs at once on 8 partitions of a real Kafka, with three front
     const numbers = asked("urgent").map(({ path }) => Number(path.split("/").at(-1)));
     expect(numbers).toEqual([...numbers].sort((a, b) => ((b * 37) % 101) - ((a * 37) % 101)));
     expect(numbers).toHaveLength(20);
+  });
+
+  it("share a host as their priorities, while both have something waiting there", async () => {
+    const { observer, origin } = world;
+    await observer.until("all results", () =>
+      Object.entries(rivals).every(([id, { seeds }]) => urlsOf(id).length === seeds),
+    );
+    const order = origin
+      .pages()
+      .filter(({ path }) => /^\/(?:major|minor)\//.test(path))
+      .sort((a, b) => a.startMs - b.startMs)
+      .map(({ path }) => (path.startsWith("/major/") ? "major" : "minor"));
+    // The first that may go has the whole window of the host; from then on they compete.
+    const together = order.slice(order.indexOf("minor"), order.lastIndexOf("major") + 1);
+    const minor = together.filter((job) => job === "minor").length;
+    const share = rivals.minor.priority / (rivals.minor.priority + rivals.major.priority);
+    expect(together.length).toBeGreaterThan(60);
+    expect(Math.abs(minor - share * together.length)).toBeLessThanOrEqual(8);
+  });
+
+  it("make one request for each result, and another one only where a fetcher had lost the one before", async () => {
+    const { observer, origin, fleet } = world;
+    const meant = new Map<string, number>();
+    for (const { url } of observer.results) {
+      const page = hostOf(url) + new URL(url).pathname;
+      meant.set(page, (meant.get(page) ?? 0) + 1);
+    }
+    const asked = Map.groupBy(origin.pages(), ({ host, path }) => nameOf(host) + path);
+    const blows = losses(fleet);
+    const { made, withoutCause } = repeatsOf(asked, meant, blows);
+    expect(withoutCause).toEqual([]);
+    // Where nothing was lost it is exact: 83 and 47 pages of the first two jobs, and so on.
+    expect(origin.pages()).toHaveLength(observer.results.length + made);
+    if (blows.length === 0) expect(made).toBe(0);
   });
 
   it("have one clock a host, however many of them ask it", () => {

@@ -24,7 +24,7 @@ function linksOf(host: string, path: string, url: (host: string, path: string) =
     if (page === "late") return [url(nearHost, "/nearer/page")];
     return page === "page" ? [url(firstHost, "/nearer/behind")] : [];
   }
-  if (page !== "" || job === "urgent") return [];
+  if (page !== "" || ["urgent", "major", "minor"].includes(job)) return [];
   const own = Array.from({ length: pagesPerHost - 1 }, (_, number) => `/${job}/${number}`);
   return [...own, ...hostNames.map((other) => url(other, `/${job}/`))];
 }

@@ -128,9 +128,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "counts a page that robots.txt forbids as one of its budgets",
-    file: `${frontier}/outcomes.ts`,
-    find: 'kind === "settled" ? "used" : "freed"',
-    replace: '"used"',
+    file: `${frontier}/budget-units.ts`,
+    find: 'const isFree = kind !== "settled" ||',
+    replace: "const isFree =",
     seed: 88,
   },
   {
@@ -223,6 +223,26 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: "if (host.holdUntilMs <= nowMs) return;",
     replace: "if (host.holdUntilMs > 0) return;",
     seed: 160,
+  },
+  {
+    name: "asks another domain for robots.txt by the clock of the domain that redirects there",
+    file: `${fetcher}/errands.ts`,
+    find: "if (domain === host.domain) return false;",
+    replace: "if (domain !== null) return false;",
+    seed: 62,
+  },
+  {
+    name: "begins what another domain asks for before the host's own delay is over",
+    file: `${fetcher}/permits.ts`,
+    find: "// The host's own robots.txt is on its way: that will be the answer.",
+    replace: `{
+    const start = earliest(turn, head);
+    if (start.atMs === Infinity) return false;
+    host.queue.shift();
+    beginRobots(turn, start, head, url, originOf(url), head);
+    return true;
+  }`,
+    seed: 62,
   },
   {
     name: "keeps the place of a permit that is away",

@@ -79,6 +79,7 @@ describe("a probe answers what the crawler itself makes of", () => {
       { url: "HTTP://www.Example.co.uk:80/a/../b?x=2&utm_source=y&a=1#z" },
       { url: "../c?b&a", base: "http://e.com/x/y/", sort_query: true, drop_params: ["b"] },
       { url: "http://e.com/a/a/a/a" },
+      { url: "http://e.com/calendar/2026/11/" },
       { url: "mailto:a@e.com" },
     ]);
     expect(told).toEqual([
@@ -88,9 +89,11 @@ describe("a probe answers what the crawler itself makes of", () => {
         host: "www.example.co.uk",
         registrable_domain: "example.co.uk",
         trap: null,
+        suspicion: null,
       },
       expect.objectContaining({ canonical: "http://e.com/x/c?a" }),
       expect.objectContaining({ trap: "path that repeats /a" }),
+      expect.objectContaining({ trap: null, suspicion: "calendar" }),
       expect.objectContaining({ canonical: null, url_id: null, reason: "scheme" }),
     ]);
     expect(exit).toBe("done");

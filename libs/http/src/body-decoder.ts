@@ -126,6 +126,13 @@ export class BodyDecoder {
   }
 }
 
+interface Written {
+  /** What a stream was given and has not read to its end. */
+  readonly chunks: Uint8Array[];
+  /** Length of those before them. */
+  readBytes: number;
+}
+
 interface LayerEvents {
   readonly onData: (chunk: Uint8Array) => void;
   readonly onDrain: () => void;
@@ -138,6 +145,9 @@ class Layer {
   readonly #events: LayerEvents;
   /** Made with the first byte, which for `deflate` decides between its two formats. */
   #stream: Transform | undefined;
+  /** Of a coding whose frames have to be told apart here. */
+  #written: Written = { chunks: [], readBytes: 0 };
+  #inputEnded = false;
   #over = false;
 
   constructor(coding: Coding, events: LayerEvents) {
@@ -148,10 +158,17 @@ class Layer {
   write(chunk: Uint8Array): boolean {
     if (this.#over) return true;
     this.#stream ??= this.#start(chunk);
-    return this.#stream.write(chunk);
+    if (this.#coding !== "zstd") return this.#stream.write(chunk);
+    const written = this.#written;
+    written.chunks.push(chunk);
+    return this.#stream.write(chunk, () => {
+      written.readBytes += chunk.length;
+      written.chunks.shift();
+    });
   }
 
   end(): void {
+    this.#inputEnded = true;
     if (this.#stream === undefined) this.#finish(true);
     else this.#stream.end();
   }
@@ -177,7 +194,9 @@ class Layer {
     stream.on("drain", () => {
       if (!this.#over) this.#events.onDrain();
     });
-    stream.on("end", () => this.#finish(false));
+    stream.on("end", () => {
+      if (!this.#goesOn(stream)) this.#finish(false);
+    });
     stream.on("error", (error: Error & { code?: string }) => {
       // zlib's word for "the input ended in the middle"; all that could be decoded has been given.
       if (error.code === "Z_BUF_ERROR") this.#finish(true);
@@ -187,6 +206,25 @@ class Layer {
       }
     });
     return stream;
+  }
+
+  /**
+   * A body of zstd may have several frames, some of them to be skipped (RFC 8878 §3): the library's decoder ends with one
+   * that ends within what it was given.
+   */
+  #goesOn(stream: Transform & { bytesWritten?: number }): boolean {
+    if (this.#over || this.#coding !== "zstd") return false;
+    const { chunks, readBytes } = this.#written;
+    const left = Buffer.concat(chunks).subarray((stream.bytesWritten ?? 0) - readBytes);
+    this.#written = { chunks: [], readBytes: 0 };
+    this.#stream = undefined;
+    stream.destroy();
+    if (left.length === 0) return false;
+    const isFull = !this.write(left);
+    if (this.#inputEnded) this.end();
+    // Whoever was told to wait waits for a stream that is gone.
+    else if (!isFull) this.#events.onDrain();
+    return true;
   }
 
   #finish(truncated: boolean): void {

@@ -42,6 +42,8 @@ function categoryOfExchange(error: unknown, code: string): FetchFailure {
     case "UND_ERR_BODY_TIMEOUT":
       return "timeout_body";
     case "UND_ERR_HEADERS_OVERFLOW":
+    // undici takes for granted what its parser lets through, such as a status of three digits below 100.
+    case "ERR_ASSERTION":
       return "protocol";
     case "UND_ERR_SOCKET":
       // undici has one code for a peer that went away and for one that answers what was not asked.

@@ -38,7 +38,7 @@ export const scopeSchema = z.object({
     .enum(["refuse", "follow"])
     .default("refuse")
     .describe(
-      "Whether links that look like one of endlessly many which a site makes up are left: paths and host names that repeat themselves, very deep paths, calendars far ahead, pages under another session id; and calendars, deep, long and repeating URLs once 40 in a row on a host led to nothing new.",
+      "Whether links that look like one of endlessly many which a site makes up are left: paths and host names that repeat themselves, very deep paths, calendars far ahead, pages under another session id; and calendars, deep, long and repeating URLs and hosts of a domain once some in a row led to nothing but more of them.",
     ),
 });
 

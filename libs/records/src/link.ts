@@ -32,6 +32,16 @@ export const linkSchema = z.object({
     .enum(["calendar", "depth", "length", "path"])
     .optional()
     .describe("Of the page, on the same host: what its URL looks like, where that is one of endlessly many."),
+  kin: z
+    .enum(["self", "stray"])
+    .optional()
+    .describe(
+      "Of a page of a host that is neither the seed's nor its domain's own. self: to the same host; stray: to other hosts of the domain, from a page that leads to no other page of its own host.",
+    ),
+  further: z
+    .literal(true)
+    .optional()
+    .describe("With suspicion or kin: a record of the same page for the same domain came before."),
   redirects: z.int().nonnegative().default(0).describe("Redirects in a row that led here."),
   sitemap: sitemapLevelSchema
     .optional()

@@ -35,6 +35,10 @@ export const outcomeSchema = z.object({
   dueAtMs: z.int().nullable().describe("With retry and deferred: not before this instant."),
   linkRecords: z.int().nonnegative().describe("Records written to crawl.links in the same transaction."),
   links: z.int().nonnegative().describe("URLs in those records."),
+  strays: z
+    .literal(true)
+    .optional()
+    .describe("With settled: a page that leads to nothing but other hosts of its domain."),
   requests: z.int().nonnegative().describe("HTTP requests made, robots.txt included."),
   endedAtMs: z.int().nullable().describe("When the last request ended."),
   latencyMs: z.number().nonnegative().nullable().describe("Time to first byte of the page."),

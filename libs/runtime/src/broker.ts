@@ -37,6 +37,11 @@ export interface OutRecord extends TopicPartition {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** The highest offset that a send or a transaction wrote to a partition. */
+export interface Written extends TopicPartition {
+  readonly lastOffset: number;
+}
+
 export interface CommittedOffset extends TopicPartition {
   /** Next offset to read, as Kafka has it. */
   readonly offset: number;
@@ -181,13 +186,14 @@ export interface TransactionalProducer {
    * Resolves when it is committed, with the highest offset written by topic and partition.
    * Rejects with CommitFailed: the outcome is unknown and this producer is spent; close it, make another.
    */
-  commit(transaction: Transaction): Promise<readonly (TopicPartition & { readonly lastOffset: number })[]>;
+  commit(transaction: Transaction): Promise<readonly Written[]>;
   close(): Promise<void>;
 }
 
 /** Writes outside transactions: seeds, job records. acks=all, idempotent. */
 export interface Producer {
-  send(records: readonly OutRecord[]): Promise<void>;
+  /** Resolves when all are acknowledged, with the highest offset written by topic and partition. */
+  send(records: readonly OutRecord[]): Promise<readonly Written[]>;
   close(): Promise<void>;
 }
 

@@ -24,12 +24,14 @@ export {
   type TopicSpec,
   type Transaction,
   type TransactionalProducer,
+  type Written,
 } from "./broker.ts";
 export { PartitionBudget } from "./budget.ts";
 export { systemClock, type Clock } from "./clock.ts";
 export { CreditWindow, DemandTotal } from "./credits.ts";
 export { type Figures, type InputFigures, type RunningTask } from "./figures.ts";
 export { Lanes } from "./lanes.ts";
+export { decodeOffsetMap } from "./offset-map.ts";
 export { OffsetLedger } from "./ledger.ts";
 export { defaultLimits, type RuntimeLimits } from "./limits.ts";
 export { type Measure, type Measured } from "./measure.ts";

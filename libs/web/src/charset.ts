@@ -28,6 +28,49 @@ export function decodeBody(bytes: Uint8Array, contentTypeHeader: string | null |
   return { text: new TextDecoder(encoding).decode(bytes), encoding };
 }
 
+/** Octets decoded at a time of a large body. */
+const pieceBytes = 32_768;
+/** No larger body is decoded whole: its text is up to twice as large as it is. */
+const wholeBytesMax = 262_144;
+
+/** Encodings of one octet a character, which keep nothing from one piece to the next. */
+const singleByte = /^(?:windows-(?!949|31j)|iso-8859-|koi8-|ibm866|macintosh|x-mac-|x-user-)/;
+
+/**
+ * The same text as `decodeBody` gives, in pieces, so that a large body never stands in memory a second time.
+ * @param encoding as `encodingOf` says it
+ */
+export function* decodedPieces(bytes: Uint8Array, encoding: string): Generator<string> {
+  if (encoding === "replacement") {
+    if (bytes.length > 0) yield "\ufffd";
+    return;
+  }
+  if (bytes.length <= wholeBytesMax) {
+    yield new TextDecoder(encoding).decode(bytes);
+    return;
+  }
+  const isUtf8 = encoding === "utf-8";
+  const first = new TextDecoder(encoding);
+  const stream = !isUtf8 && !singleByte.test(encoding);
+  // Of UTF-8 and single octets each piece is decoded by itself, which is faster; a mark is one in the first alone.
+  const next = stream ? first : new TextDecoder(encoding, { ignoreBOM: true });
+  for (let from = 0; from < bytes.length;) {
+    const to = isUtf8 ? characterStart(bytes, from + pieceBytes) : from + pieceBytes;
+    yield (from === 0 ? first : next).decode(bytes.subarray(from, to), { stream });
+    from = to;
+  }
+  if (stream) yield first.decode();
+}
+
+/** The last instant at or before `at` where no character of UTF-8 is open; what is none is open nowhere. */
+function characterStart(bytes: Uint8Array, at: number): number {
+  for (let back = 0; back <= 3; back += 1) {
+    const octet = bytes[at - back];
+    if (octet === undefined || octet >> 6 !== 0b10) return at - back;
+  }
+  return at;
+}
+
 /**
  * The encoding alone, for who decodes a body piece by piece; may be `replacement`, which nothing decodes.
  * @param bytes at least the first 16 KiB of the body

@@ -4,8 +4,8 @@ import { Tokenizer, type TokenizerCallbacks } from "htmlparser2";
 /** `text` of an element with its character references decoded. */
 export function decodeText(text: string): string {
   if (!text.includes("&")) return text;
-  // In a textarea everything but a character reference is text, whatever it looks like.
-  return decoded("<textarea>", text, "");
+  // In a textarea everything but a character reference is text, whatever it looks like, but for the textarea's end.
+  return decoded("<textarea>", text.replaceAll("<", "&#60;"), "");
 }
 
 /** An attribute's value with its character references decoded; other rules than in text hold before "=". */

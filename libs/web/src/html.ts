@@ -38,13 +38,34 @@ export interface ScanOptions {
  * @param baseUrl the page's own URL, absolute
  */
 export function scanHtml(html: string, baseUrl: string, options: ScanOptions = {}): PageScan {
-  const scanner = new PageScanner(
-    html,
-    options.linksMax ?? 10_000,
-    (options.agentToken ?? "sluice").toLowerCase(),
-  );
+  return scanPieces([html], baseUrl, options);
+}
+
+/** The same of a page that comes in pieces: no more of its text is kept than two of them. */
+export function scanPieces(
+  pieces: Iterable<string>,
+  baseUrl: string,
+  { linksMax = 10_000, agentToken = "sluice" }: ScanOptions = {},
+): PageScan {
+  const scanner = new PageScanner(linksMax, agentToken.toLowerCase());
   const tokenizer = new Tokenizer({ decodeEntities: false }, scanner.callbacks);
-  tokenizer.write(html);
+  const write = (text: string): void => {
+    scanner.comes(text);
+    tokenizer.write(text);
+  };
+  let rest = "";
+  for (const piece of pieces) {
+    const text = rest === "" ? piece : rest + piece;
+    const end = wholeLength(text);
+    write(text.slice(0, end));
+    rest = text.slice(end);
+  }
+  if (rest !== "") write(rest);
   tokenizer.end();
   return scanner.result(baseUrl);
+}
+
+/** How much of a text can be read without what follows it: no character reference goes on after a tag or a blank. */
+function wholeLength(text: string): number {
+  return Math.max(text.lastIndexOf(">"), text.lastIndexOf(" ")) + 1 || text.length;
 }

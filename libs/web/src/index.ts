@@ -13,7 +13,8 @@ export {
 } from "./url.ts";
 export { sessionParams, trackingParams } from "./url-noise.ts";
 export { trapOf, type Trap, type TrapReason } from "./traps.ts";
-export { suspicionOf, suspicions, type Suspicion } from "./suspicion.ts";
+export { kinshipOf, type Kin } from "./kinship.ts";
+export { isDay, suspicionOf, suspicions, type Suspicion } from "./suspicion.ts";
 export { withoutSessionId } from "./session.ts";
 export { registrableDomain } from "./registrable-domain.ts";
 export {

@@ -1,8 +1,8 @@
 /** Everything that is read off a page's response: from bytes and header fields to what results and links need. */
 import { createHash } from "node:crypto";
-import { decodeBody } from "./charset.ts";
+import { decodedPieces, encodingOf } from "./charset.ts";
 import { isHtml } from "./content-type.ts";
-import { scanHtml, type PageScan } from "./html.ts";
+import { scanPieces, type PageScan } from "./html.ts";
 import type { PageLink } from "./page-links.ts";
 import { robotsTag, unionOfFlags } from "./robots-tag.ts";
 import { canonicalize, type CanonicalUrl } from "./url.ts";
@@ -10,8 +10,11 @@ import { canonicalize, type CanonicalUrl } from "./url.ts";
 /** Our product token in robots.txt, meta robots and X-Robots-Tag. */
 export const robotsToken = "sluice";
 
-/** Repeated links count, and a table of contents has a page's address once for each of its headings. */
-const linksMax = 100_000;
+/**
+ * Repeated links count, and a table of contents has a page's address once for each of its headings. Each costs half a
+ * kilobyte while a page is read: so many of them as much as a body of the default limit.
+ */
+const linksMax = 20_000;
 
 /** What was read off a page; only what results and links need, so that no body stays in memory. */
 export interface PageFacts {
@@ -39,8 +42,9 @@ export interface HtmlPage {
 /** A page's bytes scanned; null where the response is no HTML or has no body. */
 export function readHtml(url: string, contentType: string | null, body: Uint8Array): HtmlPage | null {
   if (body.length === 0 || !isHtml(contentType)) return null;
-  const { text, encoding } = decodeBody(body, contentType);
-  return { encoding, scan: scanHtml(text, url, { agentToken: robotsToken, linksMax }) };
+  const encoding = encodingOf(body, contentType);
+  const pieces = decodedPieces(body, encoding);
+  return { encoding, scan: scanPieces(pieces, url, { agentToken: robotsToken, linksMax }) };
 }
 
 /**
@@ -72,13 +76,16 @@ export function readPage(
   };
 }
 
+/** Spares work, no more: links that repeat do so soon. */
+const seenMax = 4_096;
+
 /** Links of a and area without rel=nofollow, canonical, each once, in the order of the page. */
 function followable(links: readonly PageLink[]): CanonicalUrl[] {
   const seenRaw = new Set<string>();
   const found = new Map<string, CanonicalUrl>();
   for (const link of links) {
     if (link.nofollow || (link.kind !== "a" && link.kind !== "area") || seenRaw.has(link.url)) continue;
-    seenRaw.add(link.url);
+    if (seenRaw.size < seenMax) seenRaw.add(link.url);
     const url = canonicalize(link.url);
     if (url.kind === "url") found.set(url.urlId, url);
   }

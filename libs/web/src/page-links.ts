@@ -17,6 +17,9 @@ export interface PageLink {
 /** A reference whose only change is to put the origin before it: one leading slash and no dot segments. */
 const plainPath = /^(?:\/(?![./])[\w\-.~!$&'()*+,;=:@%]*)+(?:\?[\w\-.~!$&()*+,;=:@%/?]*)?$/;
 
+/** References remembered: those that repeat do so soon. */
+const knownMax = 4_096;
+
 /**
  * Makes a function that resolves references against `base`: to an absolute URL, or to null for what is no URL or has
  * another scheme than http and https.
@@ -27,7 +30,7 @@ export function linkResolver(base: URL | null): (raw: string) => string | null {
     const hit = known.get(raw);
     if (hit !== undefined) return hit;
     const url = base !== null && plainPath.test(raw) ? base.origin + raw : parsed(raw, base);
-    known.set(raw, url);
+    if (known.size < knownMax) known.set(raw, url);
     return url;
   };
 }

@@ -4,7 +4,7 @@ import { decodeAttribute, decodeText, ignoreAll } from "./entities.ts";
 import { ForeignContent } from "./foreign-content.ts";
 import type { PageScan } from "./html.ts";
 import { isWeb, linkResolver, type LinkKind, type PageLink } from "./page-links.ts";
-import { appended, collapsed, isScriptInComment, refreshTarget, textSourceCharsMax } from "./page-text.ts";
+import { appended, collapsed, refreshTarget, ScriptText, textSourceCharsMax } from "./page-text.ts";
 import { noRobotsFlags, robotsMeta, unionOfFlags } from "./robots-tag.ts";
 
 const titleCharsMax = 500;
@@ -60,21 +60,45 @@ const pageRels: ReadonlySet<string> = new Set(
   ),
 );
 
-interface RawLink {
-  readonly kind: LinkKind;
-  readonly href: string;
-  readonly rel: string | null;
-  text: string;
+/** Characters of all references of a page: those that are followed at all have 2,083 at most, most have fifty. */
+const linkCharsMax = 2_097_152;
+
+/** A link as it is read; its URL is the reference until the page's base is known. */
+type RawLink = { -readonly [Key in keyof PageLink]: PageLink[Key] };
+
+/** What the tokenizer speaks of, by its positions in the whole page: the piece that it reads, and the one before. */
+class TextWindow {
+  #before = "";
+  #piece = "";
+  /** Where the piece begins in the page. */
+  #from = 0;
+
+  comes(piece: string): void {
+    this.#from += this.#piece.length;
+    this.#before = this.#piece;
+    this.#piece = piece;
+  }
+
+  /** Empty where it begins further back: no name or text that is read is as long as a piece. */
+  slice(start: number, end: number): string {
+    const from = start - this.#from;
+    if (from >= 0) return this.#piece.slice(from, end - this.#from);
+    const back = this.#before.length + from;
+    if (back < 0) return "";
+    if (end <= this.#from) return this.#before.slice(back, back + end - start);
+    return this.#before.slice(back) + this.#piece.slice(0, end - this.#from);
+  }
 }
 
 export class PageScanner {
   readonly callbacks: TokenizerCallbacks;
-  readonly #html: string;
+  readonly #window = new TextWindow();
   readonly #linksMax: number;
   readonly #agentToken: string;
   readonly #foreign = new ForeignContent();
   readonly #links: RawLink[] = [];
   #linksTruncated = false;
+  #linkChars = 0;
   #templateDepth = 0;
 
   /** The start tag being read, where it is one whose attributes are read. */
@@ -84,10 +108,10 @@ export class PageScanner {
   #attribute: string | null = null;
   #value = "";
 
-  /** The element whose hidden text is being read, and where that began. */
+  /** The element whose hidden text is being read. */
   #hidden: string | null = null;
-  #hiddenFrom = 0;
-  /** The script being read has had the end tag that does not end it: see `isScriptInComment`. */
+  readonly #script = new ScriptText();
+  /** The script being read has had the end tag that does not end it: see `ScriptText`. */
   #isScriptReopened = false;
   #anchor: RawLink | null = null;
   #isInTitle = false;
@@ -99,14 +123,13 @@ export class PageScanner {
   #refresh: string | null = null;
   #robots = noRobotsFlags;
 
-  constructor(html: string, linksMax: number, agentToken: string) {
-    this.#html = html;
+  constructor(linksMax: number, agentToken: string) {
     this.#linksMax = linksMax;
     this.#agentToken = agentToken;
     this.callbacks = {
       ...ignoreAll,
       isInForeignContext: () => this.#foreign.isForeign,
-      onopentagname: (start, end) => this.#startTag(this.#html.slice(start, end).toLowerCase(), end),
+      onopentagname: (start, end) => this.#startTag(this.#window.slice(start, end).toLowerCase()),
       onattribname: (start, end) => this.#attributeName(start, end),
       onattribdata: (start, end) => this.#attributeData(start, end),
       onattribend: () => this.#attributeEnd(),
@@ -115,10 +138,15 @@ export class PageScanner {
         this.#startTagEnd();
         if (this.#openedContext) this.#foreign.selfClosed();
       },
-      onclosetag: (start, end) => this.#endTag(this.#html.slice(start, end).toLowerCase(), start),
+      onclosetag: (start, end) => this.#endTag(this.#window.slice(start, end).toLowerCase()),
       ontext: (start, end) => this.#text(start, end),
       oncdata: (start, end, endOffset) => this.#text(start, end - endOffset),
     };
+  }
+
+  /** The tokenizer will speak of this piece of the page next, and of no more than the one before it. */
+  comes(piece: string): void {
+    this.#window.comes(piece);
   }
 
   result(pageUrl: string): PageScan {
@@ -126,13 +154,18 @@ export class PageScanner {
     const base = this.#base === null ? null : URL.parse(this.#base, page?.href);
     const usedBase = base !== null && isWeb(base) ? base : page;
     const resolve = linkResolver(usedBase);
-    const links: PageLink[] = [];
-    for (const { kind, href, rel, text } of this.#links) {
-      const url = resolve(href);
+    // In place, and with nothing beside it: there may be many.
+    let kept = 0;
+    for (const link of this.#links) {
+      const url = resolve(link.url);
       if (url === null) continue;
-      const nofollow = rel !== null && ` ${rel} `.includes(" nofollow ");
-      links.push({ kind, url, rel, nofollow, text: collapsed(text, anchorCharsMax) });
+      link.url = url;
+      link.nofollow = link.rel !== null && ` ${link.rel} `.includes(" nofollow ");
+      link.text = collapsed(link.text, anchorCharsMax);
+      this.#links[kept] = link;
+      kept += 1;
     }
+    this.#links.length = kept;
     return {
       title: this.#title === null ? null : collapsed(decodeText(this.#title), titleCharsMax) || null,
       description: this.#description,
@@ -141,15 +174,15 @@ export class PageScanner {
       base: usedBase?.href ?? pageUrl,
       robots: this.#robots,
       metaRefreshUrl: this.#refresh === null ? null : resolve(this.#refresh),
-      links,
+      links: this.#links,
       linksTruncated: this.#linksTruncated,
     };
   }
 
-  #startTag(name: string, end: number): void {
+  #startTag(name: string): void {
     if (this.#hidden !== null) return;
     this.#openedContext = this.#foreign.opened(name);
-    if (!this.#foreign.isForeign || this.#openedContext) this.#htmlStartTag(name, end);
+    if (!this.#foreign.isForeign || this.#openedContext) this.#htmlStartTag(name);
     this.#element = this.#templateDepth === 0 && readElements.has(name) ? name : null;
     if (this.#linksTruncated && linkElements.has(name)) {
       this.#element = null;
@@ -158,22 +191,22 @@ export class PageScanner {
     if (this.#element !== null && this.#attributes.size > 0) this.#attributes.clear();
   }
 
-  #htmlStartTag(name: string, end: number): void {
+  #htmlStartTag(name: string): void {
     if (name === "template") this.#templateDepth++;
     if (!hiddenText.has(name) || this.#openedContext) return;
     this.#hidden = name;
-    this.#hiddenFrom = end;
+    if (name === "script") this.#script.begins();
     if (name === "title" && this.#title === null && this.#templateDepth === 0) {
       this.#isInTitle = true;
       this.#title = "";
     }
   }
 
-  #endTag(name: string, start: number): void {
+  #endTag(name: string): void {
     if (this.#hidden !== null) {
       if (name !== this.#hidden) return;
       if (name === "script" && !this.#isScriptReopened) {
-        this.#isScriptReopened = isScriptInComment(this.#html.slice(this.#hiddenFrom, start));
+        this.#isScriptReopened = this.#script.isScriptInComment;
         if (this.#isScriptReopened) return;
       }
       this.#isScriptReopened = false;
@@ -187,10 +220,12 @@ export class PageScanner {
 
   #text(start: number, end: number): void {
     if (this.#isInTitle) {
-      this.#title = appended(this.#title ?? "", this.#html.slice(start, end));
+      this.#title = appended(this.#title ?? "", this.#window.slice(start, end));
+    } else if (this.#hidden === "script") {
+      if (!this.#isScriptReopened) this.#script.comes(this.#window.slice(start, end));
     } else if (this.#anchor !== null && this.#hidden === null && this.#templateDepth === 0) {
       if (this.#anchor.text.length < textSourceCharsMax) {
-        const source = this.#html.slice(start, Math.min(end, start + textSourceCharsMax));
+        const source = this.#window.slice(start, Math.min(end, start + textSourceCharsMax));
         this.#anchor.text = appended(this.#anchor.text, decodeText(source));
       }
     }
@@ -198,14 +233,15 @@ export class PageScanner {
 
   #attributeName(start: number, end: number): void {
     if (this.#element === null) return;
-    const name = this.#html.slice(start, end).toLowerCase();
+    const name = this.#window.slice(start, end).toLowerCase();
     // Of an attribute that is there twice, the first counts (HTML §13.2.5.33).
     this.#attribute = readAttributes.has(name) && !this.#attributes.has(name) ? name : null;
     this.#value = "";
   }
 
   #attributeData(start: number, end: number): void {
-    if (this.#element !== null && this.#attribute !== null) this.#value += this.#html.slice(start, end);
+    if (this.#element === null || this.#attribute === null) return;
+    if (this.#value.length <= attributeCharsMax) this.#value += this.#window.slice(start, end);
   }
 
   #attributeEnd(): void {
@@ -289,12 +325,25 @@ export class PageScanner {
 
   #link(kind: LinkKind, href: string | null): RawLink | null {
     if (href === null) return null;
-    if (this.#links.length >= this.#linksMax) {
+    this.#linkChars += href.length;
+    if (this.#links.length >= this.#linksMax || this.#linkChars > linkCharsMax) {
       this.#linksTruncated = true;
       return null;
     }
-    const link = { kind, href, rel: this.#rel(), text: "" };
+    const link: RawLink = { kind, url: ownCopy(href), text: "", nofollow: false, rel: this.#rel() };
     this.#links.push(link);
     return link;
   }
 }
+
+/** V8 cuts a string out of another one by pointing into it: what is kept of a page would keep all of its text. */
+function ownCopy(text: string): string {
+  if (text.length < sliceCharsMin) return text;
+  const copy = ` ${text}`;
+  // Whoever looks into two strings that were joined makes them one.
+  copy.charCodeAt(0);
+  return copy.slice(1);
+}
+
+/** Shorter ones are copied. */
+const sliceCharsMin = 13;

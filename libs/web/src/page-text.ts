@@ -17,10 +17,39 @@ export function refreshTarget(content: string): string | null {
  * Whether a script's text up to its end tag is inside "<!-- <script>", so that the tag ends only what looks like a
  * script there (HTML §13.2.5.29, double escaped). The tokenizer knows no such state and ends the script.
  */
-export function isScriptInComment(text: string): boolean {
-  const open = text.lastIndexOf("<!--");
-  return open >= 0 && !text.includes("-->", open) && /<script[\s/>]/i.test(text.slice(open));
+export class ScriptText {
+  #isInComment = false;
+  #isOpen = false;
+  /** The end of what has come: what it begins may go on in the next piece. */
+  #rest = "";
+
+  /** The next script begins. */
+  begins(): void {
+    this.#isInComment = this.#isOpen = false;
+    this.#rest = "";
+  }
+
+  comes(piece: string): void {
+    const text = this.#rest + piece;
+    let end = 0;
+    for (const { 0: mark, index } of text.matchAll(scriptMark)) {
+      end = index + mark.length;
+      if (mark === "<!" || mark === "--") this.#isOpen = false;
+      if (mark === "<!") this.#isInComment = true;
+      else if (mark === "--") this.#isInComment = false;
+      else this.#isOpen = this.#isInComment;
+    }
+    this.#rest = text.slice(Math.max(end, text.length - scriptMarkCharsMax));
+  }
+
+  get isScriptInComment(): boolean {
+    return this.#isInComment && this.#isOpen;
+  }
 }
+
+/** "<!--", "-->" and a start tag, which may share characters: "<!-->" opens and closes. */
+const scriptMark = /<!(?=--)|--(?=>)|<script(?=[\s/>])/gi;
+const scriptMarkCharsMax = "<script".length;
 
 export function appended(text: string, more: string): string {
   return text.length >= textSourceCharsMax ? text : text + more.slice(0, textSourceCharsMax - text.length);

@@ -46,6 +46,26 @@ const dateText = /^(?:19|20|21)\d\d(?:-?[01]\d(?:-?[0-3]\d)?)?$/;
 const yearParam = /^(?:y|yr|year|jahr|annee|cal_?year)$/i;
 const monthParam = /^(?:m|mo|mon|month|monat|mois|cal_?month)$/i;
 
+const dayText = /^(?:19|20|21)\d\d-?[01]\d-?[0-3]\d$/;
+const dayParam = /^(?:d|day|tag|jour|dia|cal_?day)$/i;
+
+/** Of a page of a calendar: it stands for a day, of which a month has many, and no longer time. @param url canonical */
+export function isDay(url: string): boolean {
+  const [pathname = "", query = ""] = url.slice(url.indexOf("://") + 3).split("?", 2);
+  const segments = pathname.split("/");
+  const at = segments.findLastIndex((segment) => dateText.test(segment));
+  const date = segments[at];
+  if (date !== undefined) {
+    const numbers = segments.slice(at + 1).filter((segment) => /^\d{1,2}$/.test(segment)).length;
+    // The date may say the month already.
+    if (dayText.test(date) || numbers > (date.length === 4 ? 1 : 0)) return true;
+  }
+  return query.split("&").some((pair) => {
+    const [name = "", value = ""] = pair.split("=", 2);
+    return dayText.test(value) || (dayParam.test(name) && /^\d+$/.test(value));
+  });
+}
+
 function isCalendar(segments: readonly string[], query: string): boolean {
   const pairs = query.split("&").map((pair) => pair.split("=", 2));
   const has = (name: RegExp): boolean =>

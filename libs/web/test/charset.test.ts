@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { decodedPieces } from "../src/charset.ts";
 import { decodeBody } from "../src/index.ts";
 import { describeWithData, readJson } from "./shared-data.ts";
 
@@ -61,6 +62,57 @@ describe("decodeBody", () => {
       fc.property(fc.uint8Array(), headers, (bytes, header) => {
         expect(typeof decodeBody(bytes, header).text).toBe("string");
       }),
+    );
+  });
+});
+
+describe("a large body, decoded in pieces,", () => {
+  const encodings = [
+    "utf-8",
+    "windows-1252",
+    "iso-8859-2",
+    "koi8-r",
+    "gb18030",
+    "shift_jis",
+    "euc-kr",
+    "iso-2022-jp",
+    "utf-16le",
+    "utf-16be",
+    "replacement",
+  ];
+  /** No piece ends where these do. */
+  const units = fc.oneof(
+    fc.uint8Array({ minLength: 1, maxLength: 7 }),
+    fc.constantFrom("é", "€", "😀", "\ufeff", "\u001b$B%F\u001b(B", "plain").map((text) => Buffer.from(text)),
+    fc
+      .constantFrom([0xe2, 0x82], [0xf0, 0x9f, 0x98], [0x80, 0x80, 0x80, 0x80, 0x80], [0xc0], [0x81])
+      .map((octets) => Uint8Array.from(octets)),
+  );
+
+  test("is the text that it is as a whole, whatever stands where the pieces meet", () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...encodings),
+        fc.array(units, { minLength: 1, maxLength: 40 }),
+        fc.nat(9),
+        (encoding, parts, shift) => {
+          const unit = Buffer.concat(parts);
+          const body = Buffer.concat([
+            Buffer.alloc(shift, 32),
+            ...Array.from({ length: Math.ceil(300_000 / unit.length) }, () => unit),
+          ]);
+          const pieces = [...decodedPieces(body, encoding)];
+          expect(pieces.length).toBeGreaterThan(encoding === "replacement" ? 0 : 8);
+          const whole = decodeBody(
+            body,
+            `text/html; charset=${encoding === "replacement" ? "iso-2022-kr" : encoding}`,
+          );
+          // A mark at its start would say another encoding.
+          fc.pre(whole.encoding === encoding);
+          expect(pieces.join("") === whole.text).toBe(true);
+        },
+      ),
+      { numRuns: 150 },
     );
   });
 });

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { parse, type DefaultTreeAdapterTypes } from "parse5";
 import { describe, expect, test } from "vitest";
+import { scanPieces } from "../src/html.ts";
 import { scanHtml, type PageLink } from "../src/index.ts";
 import { describeWithData, filesOf, readJson, readText } from "./shared-data.ts";
 
@@ -127,6 +128,12 @@ describe("scanHtml", () => {
     );
   });
 
+  test("takes what looks like an end tag for text where it is text", () => {
+    expect(scanHtml("<a href=x><plaintext>a &amp; </textarea><b title='no'> c", page).links[0]?.text).toBe(
+      "a & </textarea><b title='no'> c",
+    );
+  });
+
   test("ends an anchor's text where the next anchor starts", () => {
     const { links } = scanHtml("<a href=x>one<p>two<a href=y>three</a>four", page);
     expect(links.map(({ text }) => text)).toEqual(["onetwo", "three"]);
@@ -181,6 +188,91 @@ describe("scanHtml", () => {
     ["comments that never end", "<!--".repeat(1_000_000), 0],
   ])("reads %s", (_what, html, links) => {
     expect(scanHtml(html, page).links).toHaveLength(links);
+  });
+
+  test("reads the same of a page that comes in pieces, wherever they meet", () => {
+    const bits = [
+      "<a href='/x?a=1&amp;b=2'>",
+      "</a>",
+      "<a href=",
+      '"y z"',
+      ">",
+      "<title>a &amp; b",
+      "</title>",
+      "<!-- ",
+      " -->",
+      "<!-->",
+      "<script>",
+      "<script src=z>",
+      "</script>",
+      "<!--<script>",
+      "-->",
+      "text &eacute; &#x41;",
+      "<base href=/b/>",
+      '<meta name="description" content="d &lt; e">',
+      "<meta name=robots content=noindex>",
+      "<svg>",
+      "</svg>",
+      "<![CDATA[ <a href=c> ]]>",
+      "<template>",
+      "</template>",
+      "<style>",
+      "</style>",
+      "<textarea>",
+      "</textarea>",
+      "<img alt='i j'>",
+      "<link rel=canonical href=/c>",
+      "<iframe src=f>",
+      "</iframe>",
+      "<plain",
+      "<",
+      "&",
+      "'",
+      '"',
+      " ",
+    ];
+    const markup = fc
+      .array(fc.constantFrom(...bits), { minLength: 20, maxLength: 120 })
+      .map((parts) => parts.join(""));
+    fc.assert(
+      fc.property(
+        markup,
+        fc.array(fc.integer({ min: 60, max: 200 }), { minLength: 1, maxLength: 40 }),
+        (html, lengths) => {
+          const pieces: string[] = [];
+          let from = 0;
+          for (let n = 0; from < html.length; n += 1) {
+            const to = from + (lengths[n % lengths.length] ?? 60);
+            pieces.push(html.slice(from, to));
+            from = to;
+          }
+          expect(scanPieces(pieces, page)).toEqual(scanHtml(html, page));
+        },
+      ),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test("keeps no more of a page in pieces than two of them, and of its scripts nothing", () => {
+    const long = "x".repeat(1_000);
+    const pieces = [
+      `<a href=/1 ${"b".repeat(5_000)}`,
+      long,
+      `${long} c>one</a><script>`,
+      "<!-- <script ",
+      long,
+      "</script><a href=/no>",
+      long,
+      "</script><a href=/2>two</a><",
+      "b".repeat(3_000),
+      long,
+      "a href=/no>",
+    ];
+    expect(scanPieces(pieces, page).links.map(({ url, text }) => [url, text])).toEqual([
+      ["https://example.com/1", "one"],
+      ["https://example.com/2", "two"],
+    ]);
+    expect(scanHtml(pieces.join(""), page).links).toEqual(scanPieces(pieces, page).links);
   });
 
   test("never throws, and gives only absolute http and https URLs", () => {

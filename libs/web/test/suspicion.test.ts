@@ -1,5 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { canonicalize, scanHtml, suspicionOf, withoutSessionId, type CanonicalUrl } from "../src/index.ts";
+import * as fc from "fast-check";
+import {
+  canonicalize,
+  isDay,
+  scanHtml,
+  suspicionOf,
+  withoutSessionId,
+  type CanonicalUrl,
+} from "../src/index.ts";
 import { describeWithData, filesOf, readText } from "./shared-data.ts";
 
 function canonical(url: string): CanonicalUrl {
@@ -39,6 +47,46 @@ describe("a URL may be one of endlessly many", () => {
     "http://e.com/search?q=100%25",
   ])("but not %s", (url) => {
     expect(suspicionOf(canonical(url).url)).toBeNull();
+  });
+});
+
+describe("a page of a calendar stands for a day", () => {
+  const two = (number: number): string => String(number).padStart(2, "0");
+  const dates = fc.record({
+    year: fc.integer({ min: 1900, max: 2199 }).map(String),
+    month: fc.integer({ min: 1, max: 12 }),
+    day: fc.integer({ min: 1, max: 31 }),
+  });
+
+  test("in every way in which its date is written, and not where the date is that of a month or year", () => {
+    fc.assert(
+      fc.property(dates, ({ year, month, day }) => {
+        const months = [
+          `calendar/${year}/${two(month)}/`,
+          `calendar/${year}/${month}`,
+          `events/${year}-${two(month)}`,
+          `events/${year}${two(month)}/list`,
+          `agenda?date=${year}-${two(month)}`,
+          `index.php?year=${year}&month=${month}`,
+          `events/month/${year}-${two(month)}/`,
+        ];
+        const days = [
+          `calendar/${year}/${two(month)}/${two(day)}/`,
+          `calendar/${year}/${month}/${day}`,
+          `events/${year}-${two(month)}-${two(day)}`,
+          `events/${year}${two(month)}${two(day)}/list`,
+          `events/${year}-${two(month)}/${two(day)}/`,
+          `agenda?date=${year}-${two(month)}-${two(day)}`,
+          `index.php?year=${year}&month=${month}&day=${day}`,
+        ];
+        for (const path of [...months, ...days])
+          expect([path, suspicionOf(canonical(`http://e.com/${path}`).url)]).toEqual([path, "calendar"]);
+        for (const path of [...months, `events/${year}`])
+          expect([path, isDay(canonical(`http://e.com/${path}`).url)]).toEqual([path, false]);
+        for (const path of days)
+          expect([path, isDay(canonical(`http://e.com/${path}`).url)]).toEqual([path, true]);
+      }),
+    );
   });
 });
 

@@ -27,6 +27,12 @@ export type ResultsFrom = z.infer<typeof resultsFromSchema>;
 /** Header of records in `crawl.jobs` with that, as JSON. */
 export const resultsFromHeader = "sluice-results-from";
 
+/** Header of a record that removes a job: its last run. As long as the broker keeps it, the id goes on from there. */
+export const lastRunHeader = "sluice-last-run";
+const lastRunSchema = z.int().positive();
+/** Removed jobs of which the last run is kept in memory; older ones are forgotten. */
+const removedMax = 100_000;
+
 export interface JobEntry {
   readonly job: Job;
   readonly usedKeys: readonly UsedKey[];
@@ -39,6 +45,8 @@ export class JobBook {
   readonly #jobs = new Map<string, JobEntry>();
   readonly #statuses = new Map<string, JobStatus>();
   readonly #jobOfKey = new Map<string, string>();
+  /** Of removed jobs, the one that was removed last at the end. */
+  readonly #lastRuns = new Map<string, number>();
   /** Ids of jobs that are not distributed. */
   readonly #direct = new Set<string>();
 
@@ -68,6 +76,11 @@ export class JobBook {
     const use =
       job === undefined ? undefined : this.#jobs.get(job)?.usedKeys.find((each) => each.key === key);
     return job === undefined || use === undefined ? undefined : { job, use };
+  }
+
+  /** The last run of a job that was removed; 0 where none is known. */
+  lastRun(id: string): number {
+    return this.#lastRuns.get(id) ?? 0;
   }
 
   /** Whether a job that API processes have to run themselves has not ended. */
@@ -103,13 +116,24 @@ export class JobBook {
     for (const used of this.#jobs.get(id)?.usedKeys ?? []) this.#jobOfKey.delete(used.key);
     this.#jobs.delete(id);
     this.#direct.delete(id);
-    if (decoded.kind === "tombstone") return;
+    this.#lastRuns.delete(id);
+    if (decoded.kind === "tombstone") return this.#keepLastRun(id, headers[lastRunHeader]);
     const usedKeys = readHeader(usedKeysSchema, headers[usedKeysHeader]) ?? [];
     const resultsFrom = readHeader(resultsFromSchema, headers[resultsFromHeader]);
     const job = decoded.value as Job;
     this.#jobs.set(id, { job, usedKeys, resultsFrom });
     if (!job.distributed) this.#direct.add(id);
     for (const used of usedKeys) this.#jobOfKey.set(used.key, id);
+  }
+
+  #keepLastRun(id: string, text: string | undefined): void {
+    const run = readHeader(lastRunSchema, text);
+    if (run === null) return;
+    this.#lastRuns.set(id, run);
+    for (const oldest of this.#lastRuns.keys()) {
+      if (this.#lastRuns.size <= removedMax) return;
+      this.#lastRuns.delete(oldest);
+    }
   }
 
   #foldCounters({ key, value }: BrokerRecord): void {

@@ -11,7 +11,14 @@ import {
 } from "@sluice/records";
 import type { Broker, Clock } from "@sluice/runtime";
 import type { Follower } from "./follower.ts";
-import { headersOf, type JobBook, type JobEntry, type ResultsFrom, type UsedKey } from "./job-book.ts";
+import {
+  headersOf,
+  lastRunHeader,
+  type JobBook,
+  type JobEntry,
+  type ResultsFrom,
+  type UsedKey,
+} from "./job-book.ts";
 import { hasEnded, linksOf, type Submitted } from "./job-view.ts";
 import { fieldProblem, Problem } from "./problem.ts";
 import { RecordWriter, unavailable, type Written } from "./record-writer.ts";
@@ -172,7 +179,9 @@ export class JobDesk {
         throw new Problem(409, `The job ${id} has not ended: cancel it, and remove it then.`);
       if ((status?.endedAtMs ?? 0) > endedBeforeMs)
         throw new Problem(409, `The job ${id} was crawled again since.`);
-      return { write: { value: null }, answer: undefined };
+      // What is still under way of its runs, and a service that has not seen it go, must not take the next job of the id for it.
+      const run = Math.max(known.job.run, status?.run ?? 0);
+      return { write: { value: null, headers: { [lastRunHeader]: String(run) } }, answer: undefined };
     });
   }
 
@@ -197,7 +206,7 @@ export class JobDesk {
           `the job ${id} has not ended; pause, resume or cancel it, or choose another id`,
         );
     }
-    return Math.max(known?.job.run ?? 0, book.status(id)?.run ?? 0) + 1;
+    return Math.max(known?.job.run ?? 0, book.status(id)?.run ?? 0, book.lastRun(id)) + 1;
   }
 
   /** The run's record is written after this was read, and its results after that record. */

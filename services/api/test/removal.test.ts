@@ -33,10 +33,23 @@ describe("removing a job", () => {
     expect((await ask(api, "DELETE", "/v1/jobs/done")).status).toBe(404);
     // The frontier removes what it has said of the job.
     await world.write([{ ...over("done"), value: null }]);
-    await world.until(async () => {
-      const { body } = await submit("done");
-      return body["run"] === 1;
-    });
+    expect((await submit("done")).status).toBe(201);
+  });
+
+  it("has the id go on with the next run, whatever is known of its status, on every replica and one that starts later", async () => {
+    await submit("again");
+    await world.write([over("again", 4)]);
+    expect((await ask(api, "DELETE", "/v1/jobs/again")).status).toBe(204);
+    expect((await submit("again")).body["run"]).toBe(5);
+    await world.write([over("again", 5)]);
+    expect((await ask(api, "DELETE", "/v1/jobs/again")).status).toBe(204);
+    await world.write([{ ...over("again"), value: null }]);
+    api = await world.replica("api-2");
+    expect((await submit("again")).body["run"]).toBe(6);
+    // One that somebody else removed says nothing.
+    await world.write([{ ...over("again"), topic: layout.prefix + topics.jobs.name, value: null }]);
+    await world.until(async () => (await ask(api, "GET", "/v1/jobs/again")).status === 404);
+    expect((await submit("again")).body["run"]).toBe(1);
   });
 
   it("is refused while it has not ended, and where it runs again", async () => {

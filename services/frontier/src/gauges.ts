@@ -22,7 +22,7 @@ const reasons = Object.keys(nothing) as readonly (keyof Waiting)[];
 type Count = (metric: Measurement["metric"], value: number, labels?: Measurement["labels"]) => void;
 
 /** Topics whose records may wait for the job they name. */
-const pendingTopics = 2;
+const pendingTopics = 3;
 
 /** Readers of results that may hold the crawl. */
 interface Downstream {

@@ -1,5 +1,6 @@
 import {
   topics,
+  type BudgetCounters,
   type BudgetGrant,
   type Counters,
   type Grant,
@@ -11,7 +12,7 @@ import {
 import type { InputRecord, Step, StepContext } from "@sluice/topology";
 import { blockChanged, sweepIfBlocked, sweepSome } from "./core/blocking.ts";
 import { saveView, type Effects } from "./core/effects.ts";
-import { receiveLinks, receiveSeed, retryPending } from "./core/intake.ts";
+import { receiveBudget, receiveLinks, receiveSeed, retryPending } from "./core/intake.ts";
 import { clearSome, haltIfCancelled, receiveGrant, resumeJob } from "./core/halting.ts";
 import { hasten } from "./core/hasten.ts";
 import { storeFormer } from "./core/former-entries.ts";
@@ -73,7 +74,7 @@ export function frontierStep(
             const isBusy =
               sweepSome(state, out, nowMs, context) ||
               wakeSomeHeld(state, out, nowMs, context) ||
-              forgetBudgets(state, out);
+              forgetBudgets(state, out, context);
             if (!isBusy) clearSome(state, out, nowMs, context);
           } else if (input.lane === lanes.orphans) removeOrphans(state, out, context);
           else if (input.lane === lanes.pending) retryPending(state, null, out, nowMs, context);
@@ -127,6 +128,8 @@ function receive(
       receiveAnyGrant(state, record.value as Grant | BudgetGrant, out, nowMs, context);
       break;
     case topics.counters.name:
+      if ((record.value as Counters).kind === "budget")
+        return receiveBudget(state, record as InputRecord<BudgetCounters>, out, nowMs, context);
       foldCounters(state, record.value as Counters, out, nowMs, context);
       break;
     default:

@@ -4,16 +4,21 @@ import {
   openOf,
   politenessKeyOf,
   topics,
+  type Due,
   type Job,
+  type Outcome,
   type PolitenessKey,
 } from "@sluice/records";
-import { Random } from "@sluice/topology/testing";
+import { Random, StepDriver } from "@sluice/topology/testing";
 import { registrableDomain } from "@sluice/web";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { defaultFrontierOptions } from "../src/options.ts";
+import { frontierStep } from "../src/step.ts";
 import { Cluster, type Chances } from "./cluster.ts";
 import { checkTask } from "./invariants.ts";
+import { answerTo } from "@sluice/records/testing";
+import { linksTo } from "./records.ts";
 import { Web } from "./web.ts";
 
 /** More runs for a night: `SLUICE_TEST_RUNS=10000`. */
@@ -114,7 +119,12 @@ function checkLimits(limits: Job["limits"], cluster: Cluster): void {
 }
 
 /** Nothing that was found is missing, unless something that it counts in is used up to the last. */
-function checkUsedUp(limits: Job["limits"], web: Web, cluster: Cluster, start: readonly string[]): void {
+function checkUsedUp(
+  limits: Job["limits"],
+  web: Web,
+  cluster: Pick<Cluster, "results" | "due">,
+  start: readonly string[],
+): void {
   if (limits.maxPages !== null && cluster.results.length >= limits.maxPages) return;
   const had = new Set(cluster.results);
   const asked = new Set(cluster.due.map(({ url }) => hostOf(url)));
@@ -183,10 +193,103 @@ describe("budgets over several frontier tasks, random delivery and crashes", { t
     expect(shared).toBeGreaterThan(runs / 20);
   });
 
-  test("are counted anew in the next run, while what is left of the former one is cleared away", () => {
+  test("cost a step the same however many hosts wait for their units", () => {
+    const looksOf = (hosts: number): readonly number[] => {
+      const limits = { perDomain: { pagesMax: 20 } };
+      const politeness = { delayMs: 0 };
+      const scope = { kind: "any" as const };
+      const job = jobSchema.parse({ id: "j", open: true, scope, limits, politeness });
+      const driver = new StepDriver({
+        step: frontierStep(),
+        keepHistory: false,
+        tables: { [topics.jobs.name]: [["j", job]] },
+      });
+      const out: Due[] = [];
+      const take = (): void => {
+        for (const { topic, key, value } of driver.takeSent()) {
+          if (topic === topics.due.name) out.push(value as Due);
+          else if (topic === topics.counters.name || topic === topics.grants.name)
+            driver.feed(topic, key, value);
+        }
+      };
+      const settle = (): void => {
+        for (let round = 0; round < 5; round += 1) take();
+      };
+      for (let host = 0; host < hosts; host += 1) {
+        const { domain, link } = linksTo("j", [`https://h${host}.d.example/`]);
+        driver.feed(topics.links.name, domain, link);
+        settle();
+      }
+      checkTask(driver.state);
+      // Every way to a host is by this map, and a look at all of them goes through it.
+      let looks = 0;
+      const { hosts: queues } = driver.state;
+      const get = queues.get.bind(queues);
+      queues.get = (domain) => {
+        looks += 1;
+        return get(domain);
+      };
+      const answers: Partial<Outcome>[] = [
+        { ok: true },
+        { ok: false, kind: "refused", category: "robots" },
+        { ok: false, kind: "retry", category: "timeout", dueAtMs: driver.nowMs + 1000 },
+      ];
+      return answers.map((fields) => {
+        looks = 0;
+        const due = out.shift();
+        if (due === undefined) throw new Error("nothing is out");
+        driver.feed(topics.outcomes.name, hostOf(due.url), answerTo(due, fields));
+        settle();
+        return looks;
+      });
+    };
+    expect(looksOf(5000)).toEqual(looksOf(30));
+  });
+
+  describe("told to a task that does not know their job", () => {
+    const job = jobSchema.parse({ id: "j", open: true, limits: { perDomain: { hostsMax: 2 } } });
+    const told = {
+      kind: "budget",
+      job: "j",
+      run: 1,
+      task: 0,
+      domain: "d.example",
+      unit: "hosts",
+      max: 2,
+      used: 0,
+      returned: 0,
+      wanted: 1,
+    } as const;
+    const granted = (driver: { takeSent(): readonly { topic: string; value: unknown }[] }): unknown[] =>
+      driver.takeSent().flatMap(({ topic, value }) => (topic === topics.grants.name ? [value] : []));
+
+    test("wait for it: the task may have read of the job later than the one that asks", () => {
+      const driver = new StepDriver({ step: frontierStep(), tables: { [topics.jobs.name]: [] } });
+      driver.feed(topics.counters.name, "j/0/n/d.example", told);
+      expect(driver.unfinished).toHaveLength(1);
+      driver.table(topics.jobs.name, "j", job);
+      expect(granted(driver)).toMatchObject([{ job: "j", task: 0, unit: "hosts", granted: 1 }]);
+      expect(driver.unfinished).toEqual([]);
+    });
+
+    test("are let go after a while, for the job was removed: nothing is kept, and nothing is a dead letter", () => {
+      const driver = new StepDriver({ step: frontierStep(), tables: { [topics.jobs.name]: [] } });
+      driver.feed(topics.counters.name, "j/0/n/d.example", told);
+      driver.advance(defaultFrontierOptions.unknownJobMs);
+      expect(driver.unfinished).toEqual([]);
+      expect(driver.rejected).toEqual([]);
+      expect(driver.state.entries.first("", 10)).toEqual([]);
+      expect(granted(driver)).toEqual([]);
+    });
+  });
+
+  test.each([
+    ["in the next run, while what is left of the former one is cleared away", false],
+    ["where the job was removed and submitted again at once, also by tasks that have not seen it go", true],
+  ])("are counted anew %s", (_, isRemoved) => {
     fc.assert(
       fc.property(seeds, (seed) => {
-        const { cluster, start } = worldOf(seed);
+        const { web, cluster, start } = worldOf(seed);
         const job = jobSchema.parse({
           id: "job",
           seeds: start,
@@ -196,23 +299,33 @@ describe("budgets over several frontier tasks, random delivery and crashes", { t
         });
         for (const run of [1, 2]) {
           const before = cluster.results.length;
-          cluster.submit({ ...job, run });
+          const dueBefore = cluster.due.length;
+          if (isRemoved && run === 2) cluster.remove(job);
+          cluster.submit({ ...job, run, submittedAtMs: run });
           for (let step = 0; cluster.terminal.length < run; step += 1) {
             if (step === 60_000) throw new Error(`run ${run} did not end`);
             if (!cluster.step() && cluster.terminal.length < run) cluster.settleAndWait();
           }
           const domains = Map.groupBy(cluster.results.slice(before), (url) => registrableDomain(hostOf(url)));
+          const ofRun = { results: cluster.results.slice(before), due: cluster.due.slice(dueBefore) };
+          checkUsedUp(job.limits, web, ofRun, start);
           for (const [domain, urls] of domains) {
             expect(urls.length, domain).toBeLessThanOrEqual(5);
             expect(new Set(urls.map(hostOf)).size, domain).toBeLessThanOrEqual(2);
           }
         }
-        for (const [key, values] of cluster.writtenTo(topics.counters.name)) {
-          const ofSecond = values.findIndex((value) => (value as { run?: number } | null)?.run === 2);
-          if (ofSecond >= 0) expect(values.slice(ofSecond), `taken back: ${key}`).not.toContain(null);
-        }
+        for (const topic of [topics.counters.name, topics.grants.name])
+          for (const [key, values] of cluster.writtenTo(topic)) {
+            const ofSecond = values.findIndex((value) => (value as { run?: number } | null)?.run === 2);
+            if (ofSecond >= 0) expect(values.slice(ofSecond), `taken back: ${key}`).not.toContain(null);
+          }
+        // Of the former job nothing is left.
+        for (const driver of cluster.tasks)
+          for (const [, stored] of driver.state.entries.first("s|", 1000))
+            if (isRemoved) expect(stored).toMatchObject({ run: 2 });
       }),
-      { numRuns: runs },
+      // The seed is of a task that told what it wants before the domain's task had read of the job.
+      { numRuns: runs, examples: [[184_533_758]] },
     );
   });
 });

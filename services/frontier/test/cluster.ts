@@ -1,4 +1,5 @@
 import {
+  hostOf,
   partitionOf,
   topics,
   type CrawlEvent,
@@ -7,12 +8,13 @@ import {
   type Link,
   type Outcome,
 } from "@sluice/records";
+import { kinshipOf, suspicionOf } from "@sluice/web";
 import { StepDriver, type Random, type SentRecord } from "@sluice/topology/testing";
 import { defaultFrontierOptions, type FrontierOptions } from "../src/options.ts";
 import { frontierStep, type FrontierRecord } from "../src/step.ts";
 import type { FrontierState } from "../src/core/state.ts";
 import type { Web } from "./web.ts";
-import { answerTo } from "./records.ts";
+import { answerTo } from "@sluice/records/testing";
 
 type Driver = StepDriver<FrontierState, FrontierRecord>;
 
@@ -56,15 +58,15 @@ export class Cluster {
   readonly #logs = new Map<string, Log>();
   /** Logs with records to read, so that picking one is cheap. */
   readonly #open: Log[] = [];
-  readonly #tables: { readonly task: number; readonly job: Job }[] = [];
+  readonly #tables: { readonly task: number; readonly job: Job; readonly removed?: true }[] = [];
   readonly #random: Random;
-  readonly #web: Web;
+  readonly #web: Pick<Web, "page">;
   readonly #chances: Chances;
 
   constructor(
     tasks: number,
     random: Random,
-    web: Web,
+    web: Pick<Web, "page">,
     chances: Chances,
     options: FrontierOptions = defaultFrontierOptions,
   ) {
@@ -88,6 +90,12 @@ export class Cluster {
   /** Writes a job's record; every task sees it some time later. */
   submit(job: Job): void {
     for (let task = 0; task < this.tasks.length; task += 1) this.#tables.push({ task, job });
+  }
+
+  /** Removes a job's record; some tasks do not run then, and see only what comes after it. */
+  remove(job: Job): void {
+    for (let task = 0; task < this.tasks.length; task += 1)
+      if (this.#random.chance(0.7)) this.#tables.push({ task, job, removed: true });
   }
 
   /** A seed from outside, with any key. */
@@ -168,7 +176,8 @@ export class Cluster {
     const known = this.#driver(change.task).tables[topics.jobs.name]?.get(change.job.id) as Job | undefined;
     // Changes of one job are read in order: an older one was overtaken only by the random pick.
     if (known !== undefined && known.submittedAtMs > change.job.submittedAtMs) return true;
-    this.#driver(change.task).table(topics.jobs.name, change.job.id, change.job);
+    const job = change.removed === true ? undefined : change.job;
+    this.#driver(change.task).table(topics.jobs.name, change.job.id, job);
     return true;
   }
 
@@ -289,13 +298,24 @@ export class Cluster {
       const { domain } = this.#web.page(url);
       byDomain.set(domain, [...(byDomain.get(domain) ?? []), url]);
     }
-    for (const [domain, urls] of byDomain) send(domain, { ...found, urls });
+    const about = { url: due.url, host: hostOf(due.url), root: due.root === null ? null : hostOf(due.root) };
+    const targets = links.map((url) => ({ url, domain: hostOf(url) }));
+    const kinOf = redirect ? () => null : kinshipOf(about, targets);
+    const suspicion = suspicionOf(due.url);
+    let strays = false;
+    for (const [domain, urls] of byDomain) {
+      const kin = kinOf(hostOf(urls[0] ?? ""));
+      strays ||= kin === "stray";
+      const look = suspicion === null || domain !== page.domain ? {} : { suspicion };
+      send(domain, { ...found, ...look, ...(kin === null ? {} : { kin }), urls });
+    }
     this.#appendOutcome(page.domain, {
       ...base,
       kind: "settled",
       ok: true,
       category: page.fate === "failed" ? "ok" : page.fate,
       linkRecords,
+      ...(strays ? { strays: true as const } : {}),
     });
     return true;
   }

@@ -7,7 +7,8 @@ import { measureAnswer, measureFrontier } from "../src/measure.ts";
 import { defaultFrontierOptions, type FrontierOptions } from "../src/options.ts";
 import { frontierStep, type FrontierRecord } from "../src/step.ts";
 import type { FrontierState } from "../src/core/state.ts";
-import { answerTo, linksTo } from "./records.ts";
+import { answerTo } from "@sluice/records/testing";
+import { linksTo } from "./records.ts";
 
 /** One task, and what its gauges say. */
 class Bench {

@@ -2,7 +2,8 @@
 import { topics, type Link } from "@sluice/records";
 import { expect, test } from "vitest";
 import { JobBench } from "./job-bench.ts";
-import { answerTo, linksTo } from "./records.ts";
+import { answerTo } from "@sluice/records/testing";
+import { linksTo } from "./records.ts";
 
 const domain = "site.example";
 const grouped = { politenessKey: "registrable-domain" } as const;

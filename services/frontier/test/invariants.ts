@@ -96,6 +96,9 @@ export function checkTask(state: FrontierState): void {
     checkFailed(state, view);
     if (view.halt === null) {
       equal(`${view.id}: domains`, view.hosts.size, queues.size);
+      let gatedFresh = 0;
+      for (const domain of view.gated.domains()) gatedFresh += state.hosts.get(domain)?.freshOf(view.id) ?? 0;
+      equal(`${view.id}: behind gates`, view.gated.fresh, gatedFresh);
       for (const [domain, count] of queues)
         equal(`${view.id}: on ${domain}`, waitingOn(state, view, domain), count);
     }

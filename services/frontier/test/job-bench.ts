@@ -15,7 +15,8 @@ import { defaultFrontierOptions, type FrontierOptions } from "../src/options.ts"
 import { frontierStep, type FrontierRecord } from "../src/step.ts";
 import type { FrontierState } from "../src/core/state.ts";
 import { checkTask } from "./invariants.ts";
-import { answerTo, linksTo } from "./records.ts";
+import { answerTo } from "@sluice/records/testing";
+import { linksTo } from "./records.ts";
 
 /** The only task of a frontier with one job `j`, whose counters and grants come back to it as through the topics. */
 export class JobBench {

@@ -59,31 +59,44 @@ test("hosts of one registrable domain are found without a look at the others", (
   expect(looks).toBe(10_003);
 });
 
-test("a domain waits for one budget at a time, and all that wait for one are let go together", () => {
+test("a domain waits for one budget at a time, those that wait longest go first, and what waits is summed up", () => {
   const names = ["n/a.example", "d/a.example", "d/b.example"];
   const change = fc.record({
-    kind: fc.constantFrom("close", "close", "open", "openAll"),
+    kind: fc.constantFrom("close", "close", "open", "openSome", "count"),
     domain: fc.constantFrom(...hosts),
     name: fc.constantFrom(...names),
+    number: fc.constantFrom(0, 1, 2, 3, Infinity),
   });
   fc.assert(
     fc.property(fc.array(change, { maxLength: 60 }), (changes) => {
       const gates = new Gates();
       const model = new Map<string, string>();
-      for (const { kind, domain, name } of changes) {
+      const fresh = new Map<string, number>();
+      for (const { kind, domain, name, number } of changes) {
         if (kind === "close") {
-          gates.close(domain, name);
+          const count = fresh.get(domain) ?? 0;
+          gates.close(domain, name, count);
+          if (model.get(domain) === name) continue;
+          // It waits behind all that waited before.
+          model.delete(domain);
           model.set(domain, name);
+        } else if (kind === "count") {
+          gates.count(domain, 1);
+          fresh.set(domain, (fresh.get(domain) ?? 0) + 1);
         } else if (kind === "open") {
           gates.open(domain);
           model.delete(domain);
         } else {
           const waiting = [...model].filter(([, waitsFor]) => waitsFor === name).map(([each]) => each);
-          expect(new Set(gates.openAll(name))).toEqual(new Set(waiting));
-          for (const each of waiting) model.delete(each);
+          expect(gates.openSome(name, number)).toEqual(waiting.slice(0, number));
+          for (const each of waiting.slice(0, number)) model.delete(each);
+          expect(gates.opening.has(name)).toBe(number > 0 && waiting.length > number);
         }
         expect(new Set(gates.domains())).toEqual(new Set(model.keys()));
         expect([gates.get(domain), gates.has(domain)]).toEqual([model.get(domain), model.has(domain)]);
+        let sum = 0;
+        for (const each of model.keys()) sum += fresh.get(each) ?? 0;
+        expect(gates.fresh).toBe(sum);
         const others = [...model].filter(([each, waitsFor]) => waitsFor === name && each !== domain);
         expect(gates.othersFor(name, domain)).toBe(others.length);
       }

@@ -9,7 +9,8 @@ import type { FrontierState } from "../src/core/state.ts";
 import { defaultFrontierOptions, type FrontierOptions } from "../src/options.ts";
 import { frontierStep, type FrontierRecord } from "../src/step.ts";
 import { checkTask } from "./invariants.ts";
-import { answerTo, linksTo } from "./records.ts";
+import { answerTo } from "@sluice/records/testing";
+import { linksTo } from "./records.ts";
 
 type JobFields = { readonly id: string; readonly priority?: number };
 

@@ -1,31 +1,5 @@
-import type { Due, Link, Outcome } from "@sluice/records";
+import type { Link } from "@sluice/records";
 import { canonicalize } from "@sluice/web";
-
-/** What a fetcher answers to a release: settled and fine, but for the fields that are given. */
-export function answerTo(due: Due, fields: Partial<Outcome> = {}): Outcome {
-  return {
-    releaseId: due.releaseId,
-    job: due.job,
-    run: due.run,
-    urlId: due.urlId,
-    attempt: due.attempt,
-    by: "fetcher",
-    kind: "settled",
-    category: "ok",
-    ok: true,
-    dueAtMs: null,
-    linkRecords: 0,
-    links: 0,
-    requests: 1,
-    endedAtMs: null,
-    latencyMs: null,
-    retryAfterMs: null,
-    crawlDelayMs: null,
-    breakerUntilMs: null,
-    detail: null,
-    ...fields,
-  };
-}
 
 /** The record of links that a page leads to, all on one domain, with that domain. */
 export function linksTo(

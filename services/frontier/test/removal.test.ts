@@ -78,6 +78,29 @@ describe("a job whose record is removed", () => {
     expectGone(bench);
   });
 
+  test("and submitted again at once keeps what the new one has of budgets, however much there is to forget", () => {
+    const limits = { perDomain: { pagesMax: 1 } };
+    const bench = new JobBench({ ...fast, limits });
+    const domains = Array.from({ length: 450 }, (_, number) => `d${String(number).padStart(3, "0")}.example`);
+    for (const domain of domains) bench.links(domain, 1);
+    while (bench.out.length > 0) bench.answer({ ok: true });
+    bench.driver.table(topics.jobs.name, "j", undefined);
+    bench.job({ ...fast, limits, run: 2, submittedAtMs: 1 });
+    for (const domain of domains) bench.links(domain, 2, 2);
+    for (let turn = 0; turn < 10; turn += 1) {
+      bench.driver.advance(1000);
+      bench.settle();
+    }
+    const asked = new Map<string, number>();
+    while (bench.out.length > 0) {
+      const { url, run } = bench.answer({ ok: true });
+      expect(run).toBe(2);
+      asked.set(new URL(url).host, (asked.get(new URL(url).host) ?? 0) + 1);
+    }
+    expect([...asked]).toEqual(domains.map((domain) => [domain, 1]));
+    expect(bench.driver.state.entries.first("s|", 1000)).toHaveLength(450);
+  });
+
   test("begins anew under the same id", () => {
     const bench = new JobBench(fast);
     bench.links("a.example", 5);

@@ -5,7 +5,8 @@ import { describe, expect, test } from "vitest";
 import type { FrontierState } from "../src/core/state.ts";
 import { frontierStep, type FrontierRecord } from "../src/step.ts";
 import { checkTask } from "./invariants.ts";
-import { answerTo, linksTo } from "./records.ts";
+import { answerTo } from "@sluice/records/testing";
+import { linksTo } from "./records.ts";
 
 const page = (id: string): string =>
   `https://h.example/page${id === "" ? "" : `?PHPSESSID=${id.repeat(26)}`}`;

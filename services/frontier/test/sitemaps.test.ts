@@ -7,7 +7,8 @@ import { sitemapIdOf } from "../src/core/sitemaps.ts";
 import { defaultFrontierOptions, type FrontierOptions } from "../src/options.ts";
 import { frontierStep, type FrontierRecord } from "../src/step.ts";
 import { checkTask } from "./invariants.ts";
-import { answerTo, linksTo } from "./records.ts";
+import { answerTo } from "@sluice/records/testing";
+import { linksTo } from "./records.ts";
 
 const file = "https://h.example/sitemap.xml";
 

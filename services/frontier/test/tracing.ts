@@ -16,7 +16,7 @@ import { canonicalize, urlIdOf } from "@sluice/web";
 import { defaultFrontierOptions } from "../src/options.ts";
 import { frontierStep, type FrontierRecord } from "../src/step.ts";
 import type { FrontierState } from "../src/core/state.ts";
-import { answerTo } from "./records.ts";
+import { answerTo } from "@sluice/records/testing";
 
 const startMs = 1_000_000_000_000;
 /** What a frontier writes to itself: `deliver` hands it over. */

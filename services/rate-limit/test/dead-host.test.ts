@@ -16,7 +16,7 @@ import { loadState, type RateLimitState } from "../src/core/domains.ts";
 import { newPace, type Pace } from "../src/core/pace.ts";
 import { defaultPaceOptions } from "../src/options.ts";
 import { rateLimitStep, type RateLimitRecord } from "../src/step.ts";
-import { answerTo } from "./records.ts";
+import { answeredAt } from "./records.ts";
 
 const domain = "a.example";
 const minuteMs = 60_000;
@@ -140,7 +140,7 @@ class Crawl {
       const { permit, category } = call;
       const ok = category === "ok";
       const again = !ok && permit.attempt < attemptsMax;
-      const outcome = answerTo(permit, nowMs, {
+      const outcome = answeredAt(permit, nowMs, {
         kind: again ? "retry" : "settled",
         category,
         ok,

@@ -3,7 +3,7 @@ import { StepDriver } from "@sluice/topology/testing";
 import { describe, expect, test } from "vitest";
 import type { RateLimitState } from "../src/core/domains.ts";
 import { rateLimitStep, type RateLimitRecord } from "../src/step.ts";
-import { answerTo, dueOf } from "./records.ts";
+import { answeredAt, dueOf } from "./records.ts";
 
 const job = jobSchema.parse({ id: "j", politeness: { delayMs: 1000 } });
 const host = "victim.example";
@@ -29,7 +29,7 @@ function errandOf(releaseId: string, nowMs: number): Due {
 }
 
 function answer(driver: Driver, due: Due, fields: Partial<Outcome>): void {
-  driver.feed(topics.outcomes.name, host, answerTo(due, driver.nowMs, { ok: false, ...fields }));
+  driver.feed(topics.outcomes.name, host, answeredAt(due, driver.nowMs, { ok: false, ...fields }));
 }
 
 describe("what another domain's robots.txt redirects to", () => {

@@ -6,7 +6,7 @@ import { gaugeRateLimit } from "../src/gauges.ts";
 import { measureRateLimit } from "../src/measure.ts";
 import type { RateLimitState } from "../src/core/domains.ts";
 import { rateLimitStep, type RateLimitRecord } from "../src/step.ts";
-import { answerTo, dueOf } from "./records.ts";
+import { answeredAt, dueOf } from "./records.ts";
 
 /** One task with a job, and what its gauges say. */
 class Bench {
@@ -39,7 +39,7 @@ class Bench {
     for (const [releaseId, permit] of this.out) {
       if (new URL(permit.url).hostname !== host) continue;
       this.out.delete(releaseId);
-      const outcome = answerTo(permit, this.driver.nowMs, { latencyMs: 50, ...fields });
+      const outcome = answeredAt(permit, this.driver.nowMs, { latencyMs: 50, ...fields });
       this.driver.feed(topics.outcomes.name, host, outcome);
       break;
     }

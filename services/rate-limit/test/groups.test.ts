@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import type { RateLimitState } from "../src/core/domains.ts";
 import { defaultPaceOptions as options } from "../src/options.ts";
 import { rateLimitStep, type RateLimitRecord } from "../src/step.ts";
-import { answerTo, dueOf } from "./records.ts";
+import { answeredAt, dueOf } from "./records.ts";
 
 const domain = "site.example";
 
@@ -43,7 +43,7 @@ class RateLimit {
   #answer(permit: Permit, host: string, category: string): void {
     const ok = category === "ok";
     const kind = ok ? "settled" : "retry";
-    const outcome = answerTo(permit, this.driver.nowMs, { host, kind, category, ok });
+    const outcome = answeredAt(permit, this.driver.nowMs, { host, kind, category, ok });
     this.driver.feed(topics.outcomes.name, domain, outcome);
   }
 }

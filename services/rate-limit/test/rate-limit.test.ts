@@ -6,7 +6,7 @@ import { defaultPaceOptions as options, type PaceOptions } from "../src/options.
 import { aheadOf, backOffMs, newPace, type Pace, type Politeness } from "../src/core/pace.ts";
 import type { RateLimitState } from "../src/core/domains.ts";
 import { rateLimitStep, type RateLimitRecord } from "../src/step.ts";
-import { answerTo, dueOf } from "./records.ts";
+import { answeredAt, dueOf } from "./records.ts";
 
 const runs = Number(process.env["SLUICE_TEST_RUNS"] ?? 300);
 
@@ -132,7 +132,7 @@ class World {
     truth.wasDead ||= this.#isDead(truth);
     if (retryAfterMs !== null)
       truth.quietUntilMs = Math.max(truth.quietUntilMs, this.driver.nowMs + retryAfterMs);
-    const outcome = answerTo(permit, this.driver.nowMs, {
+    const outcome = answeredAt(permit, this.driver.nowMs, {
       kind: failed ? "retry" : "settled",
       category: failed ? random.pick(["reset", "http_5xx", "timeout_total"]) : "ok",
       ok: !failed,

@@ -1,4 +1,5 @@
 import type { Due, Outcome } from "@sluice/records";
+import { answerTo } from "@sluice/records/testing";
 
 /** A URL of a host as the frontier releases it at an instant, but for the fields that are given. */
 export function dueOf(host: string, releaseId: string, releasedAtMs: number, fields: Partial<Due> = {}): Due {
@@ -19,31 +20,9 @@ export function dueOf(host: string, releaseId: string, releasedAtMs: number, fie
   };
 }
 
-type Answered = Pick<Due, "releaseId" | "job" | "run" | "urlId" | "attempt">;
-
 /** What a fetcher says of a permit whose page was had at an instant, but for the fields that are given. */
-export function answerTo(permit: Answered, endedAtMs: number, fields: Partial<Outcome> = {}): Outcome {
-  const { releaseId, job, run, urlId, attempt } = permit;
-  return {
-    releaseId,
-    job,
-    run,
-    urlId,
-    attempt,
-    by: "fetcher",
-    kind: "settled",
-    category: "ok",
-    ok: true,
-    dueAtMs: null,
-    linkRecords: 0,
-    links: 0,
-    requests: 1,
-    endedAtMs,
-    latencyMs: null,
-    retryAfterMs: null,
-    crawlDelayMs: null,
-    breakerUntilMs: null,
-    detail: null,
-    ...fields,
-  };
-}
+export const answeredAt = (
+  permit: Parameters<typeof answerTo>[0],
+  endedAtMs: number,
+  fields: Partial<Outcome> = {},
+): Outcome => answerTo(permit, { endedAtMs, ...fields });

@@ -3,9 +3,9 @@ import {
   CommitFailed,
   type CommittedOffset,
   type OnFailpoint,
-  type TopicPartition,
   type Transaction,
   type TransactionalProducer,
+  type Written,
 } from "@sluice/runtime";
 import { commitFailed } from "./failures.ts";
 import type { KafkajsIdempotentProducer } from "./producer.ts";
@@ -38,15 +38,11 @@ export class PlainTaskProducer implements TransactionalProducer {
     await this.#settings.producer.connect();
   }
 
-  async commit({
-    group,
-    records,
-    offsets,
-  }: Transaction): Promise<readonly (TopicPartition & { readonly lastOffset: number })[]> {
+  async commit({ group, records, offsets }: Transaction): Promise<readonly Written[]> {
     if (this.#spent) throw new CommitFailed("commit on a producer that is spent", { fenced: false });
     const { producer, commitOffsets, onFailpoint } = this.#settings;
     try {
-      const written = await producer.write(records);
+      const written = await producer.send(records);
       onFailpoint?.("after_send");
       if (offsets.length > 0) {
         const tenure = this.#settings.tenure();

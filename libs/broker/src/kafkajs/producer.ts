@@ -1,5 +1,5 @@
 /** Writes outside transactions: idempotent, acknowledged by all replicas, one request at a time. */
-import type { OutRecord, Producer, TopicPartition } from "@sluice/runtime";
+import type { OutRecord, Producer, Written } from "@sluice/runtime";
 import type { CompressionTypes, Producer as KafkajsProducer } from "kafkajs";
 import { openClient, patientRetry } from "./client.ts";
 import type { Client, ConnectionSettings } from "./client.ts";
@@ -8,8 +8,6 @@ import { chunksOf, lastOffsets } from "./record-chunks.ts";
 import { within } from "./waits.ts";
 
 const closeWaitMs = 5_000;
-
-type LastOffset = TopicPartition & { readonly lastOffset: number };
 
 interface Connected {
   readonly client: Client;
@@ -35,12 +33,7 @@ export class KafkajsIdempotentProducer implements Producer {
     await this.#connect();
   }
 
-  async send(records: readonly OutRecord[]): Promise<void> {
-    await this.write(records);
-  }
-
-  /** Sends, and tells the highest offset written by topic and partition. */
-  write(records: readonly OutRecord[]): Promise<readonly LastOffset[]> {
+  send(records: readonly OutRecord[]): Promise<readonly Written[]> {
     const sent = this.#tail.then(() => this.#send(records));
     this.#tail = sent.catch(() => undefined);
     return sent;
@@ -72,11 +65,11 @@ export class KafkajsIdempotentProducer implements Producer {
     this.#connected?.client.destroy();
   }
 
-  async #send(records: readonly OutRecord[]): Promise<readonly LastOffset[]> {
+  async #send(records: readonly OutRecord[]): Promise<readonly Written[]> {
     if (this.#closed) throw new Error("the producer is closed");
     if (records.length === 0) return [];
     const { producer } = await this.#connect();
-    const last = new Map<string, LastOffset>();
+    const last = new Map<string, Written>();
     try {
       for (const topicMessages of chunksOf(records)) {
         const confirmed = await producer.sendBatch({

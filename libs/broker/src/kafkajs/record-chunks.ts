@@ -1,5 +1,5 @@
 /** Out records to the requests of kafkajs, each partition's share small enough for one record batch. */
-import type { OutRecord, TopicPartition } from "@sluice/runtime";
+import type { OutRecord, Written } from "@sluice/runtime";
 import type { Message, RecordMetadata, TopicMessages } from "kafkajs";
 
 /**
@@ -35,7 +35,7 @@ export function chunksOf(records: readonly OutRecord[], bytesMax = recordBatchBy
 export function lastOffsets(
   chunk: readonly TopicMessages[],
   confirmed: readonly RecordMetadata[],
-): (TopicPartition & { lastOffset: number })[] {
+): Written[] {
   const bases = new Map(
     confirmed.map(({ topicName, partition, baseOffset }) => [
       `${topicName}:${partition}`,

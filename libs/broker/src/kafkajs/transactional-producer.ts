@@ -4,9 +4,9 @@ import {
   type CommittedOffset,
   type Failpoint,
   type OnFailpoint,
-  type TopicPartition,
   type Transaction,
   type TransactionalProducer,
+  type Written,
 } from "@sluice/runtime";
 import type { CompressionTypes, Producer, Transaction as KafkajsTransaction } from "kafkajs";
 import { openClient } from "./client.ts";
@@ -37,8 +37,6 @@ const closeWaitMs = 2_000;
 const endTxnApiKey = 26;
 /** Behind the frame's length. */
 const apiKeyAt = 4;
-
-type LastOffset = TopicPartition & { readonly lastOffset: number };
 
 export class KafkajsTransactionalProducer implements TransactionalProducer {
   readonly #connection: ConnectionSettings;
@@ -89,7 +87,7 @@ export class KafkajsTransactionalProducer implements TransactionalProducer {
     }
   }
 
-  async commit(transaction: Transaction): Promise<readonly LastOffset[]> {
+  async commit(transaction: Transaction): Promise<readonly Written[]> {
     if (this.#state !== "idle") throw new Error(`commit on a producer that is ${this.#state}`);
     if (transaction.records.length === 0 && transaction.offsets.length === 0) return [];
     if (this.#open === null) await this.fence();
@@ -125,9 +123,9 @@ export class KafkajsTransactionalProducer implements TransactionalProducer {
     await empty.abort();
   }
 
-  async #transact(producer: Producer, transaction: Transaction): Promise<readonly LastOffset[]> {
+  async #transact(producer: Producer, transaction: Transaction): Promise<readonly Written[]> {
     const open = await producer.transaction();
-    const written = new Map<string, LastOffset>();
+    const written = new Map<string, Written>();
     for (const topicMessages of chunksOf(transaction.records)) {
       const confirmed = await open.sendBatch({
         acks: -1,

@@ -3,9 +3,9 @@ import {
   CommitFailed,
   type CommittedOffset,
   type OutRecord,
-  type TopicPartition,
   type Transaction,
   type TransactionalProducer,
+  type Written,
 } from "@sluice/runtime";
 import { BrokerError } from "./broker-error.ts";
 import type { ClientContext } from "./client-context.ts";
@@ -13,8 +13,6 @@ import type { CommitFault } from "./faults.ts";
 import { sendFailure } from "./too-large.ts";
 import { taskOf, type Tenures } from "../tenures.ts";
 import { once, type Wire } from "./wire.ts";
-
-type Written = readonly (TopicPartition & { readonly lastOffset: number })[];
 
 /** The client's member of the group. */
 export interface Membership {
@@ -49,7 +47,7 @@ export class MemoryPlainTaskProducer implements TransactionalProducer {
     await this.#wire.callAgain(() => undefined);
   }
 
-  async commit({ group, records, offsets }: Transaction): Promise<Written> {
+  async commit({ group, records, offsets }: Transaction): Promise<readonly Written[]> {
     if (this.#state !== "ready") throw new Error(`commit on a producer that is ${this.#state}`);
     this.#state = "busy";
     const { faults, onFailpoint } = this.#context;
@@ -92,9 +90,9 @@ export class MemoryPlainTaskProducer implements TransactionalProducer {
   }
 
   /** One request to each node, so that a death or an outage leaves some partitions with records and others without. */
-  async #write(records: readonly OutRecord[], fault: CommitFault | null): Promise<Written> {
+  async #write(records: readonly OutRecord[], fault: CommitFault | null): Promise<readonly Written[]> {
     const { server, process, nodes } = this.#context;
-    const written: (TopicPartition & { readonly lastOffset: number })[] = [];
+    const written: Written[] = [];
     const byNode = Map.groupBy(records, ({ partition }) => partition % nodes);
     for (const [index, [, group]] of [...byNode].entries()) {
       const sentAtMs = process.nowMs();

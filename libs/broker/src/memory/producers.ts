@@ -3,9 +3,9 @@ import {
   CommitFailed,
   type OutRecord,
   type Producer,
-  type TopicPartition,
   type Transaction,
   type TransactionalProducer,
+  type Written,
 } from "@sluice/runtime";
 import { BrokerError, isBrokerError } from "./broker-error.ts";
 import type { ClientContext } from "./client-context.ts";
@@ -13,8 +13,6 @@ import type { CommitFault } from "./faults.ts";
 import { sendFailure } from "./too-large.ts";
 import type { ProducerHandle } from "./transactions.ts";
 import { once, type Wire } from "./wire.ts";
-
-type Written = readonly (TopicPartition & { readonly lastOffset: number })[];
 
 export class MemoryTransactionalProducer implements TransactionalProducer {
   readonly #id: string;
@@ -39,7 +37,7 @@ export class MemoryTransactionalProducer implements TransactionalProducer {
     }
   }
 
-  async commit(transaction: Transaction): Promise<Written> {
+  async commit(transaction: Transaction): Promise<readonly Written[]> {
     this.#begin();
     const fault = this.#context.faults.commitFault(this.#id);
     try {
@@ -86,10 +84,13 @@ export class MemoryTransactionalProducer implements TransactionalProducer {
     if (this.#state === "busy") this.#state = "ready";
   }
 
-  async #open({ group, records, offsets }: Transaction, fault: CommitFault | null): Promise<Written> {
+  async #open(
+    { group, records, offsets }: Transaction,
+    fault: CommitFault | null,
+  ): Promise<readonly Written[]> {
     const { server, process, onFailpoint } = this.#context;
     const handle = (this.#handle ??= await this.#wire.callAgain(() => server.transactions.init(this.#id)));
-    let written: Written = [];
+    let written: readonly Written[] = [];
     if (records.length > 0) {
       const sentAtMs = process.nowMs();
       const produce = once(() => {
@@ -152,7 +153,7 @@ export class MemoryProducer implements Producer {
   }
 
   /** One send after the other, or a retry could put a later one first. */
-  send(records: readonly OutRecord[]): Promise<void> {
+  send(records: readonly OutRecord[]): Promise<readonly Written[]> {
     if (this.#isClosed) return Promise.reject(new Error("the producer is closed"));
     const sent = this.#last.then(() => this.#send(records));
     this.#last = sent.catch(() => undefined);
@@ -164,11 +165,11 @@ export class MemoryProducer implements Producer {
     await this.#last;
   }
 
-  async #send(records: readonly OutRecord[]): Promise<void> {
+  async #send(records: readonly OutRecord[]): Promise<readonly Written[]> {
     const { server, process } = this.#context;
     const sentAtMs = process.nowMs();
     try {
-      await this.#wire.callAgain(once(() => server.produce(records, sentAtMs, null)));
+      return await this.#wire.callAgain(once(() => server.produce(records, sentAtMs, null)));
     } catch (error) {
       throw sendFailure(error);
     }

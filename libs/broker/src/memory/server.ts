@@ -1,5 +1,5 @@
 /** What the simulated broker does on a request, at the moment the request arrives. */
-import type { BrokerRecord, CommittedOffset, OutRecord, TopicPartition } from "@sluice/runtime";
+import type { BrokerRecord, CommittedOffset, OutRecord, TopicPartition, Written } from "@sluice/runtime";
 import { BrokerError } from "./broker-error.ts";
 import { type Coordination, Group } from "./group.ts";
 import { type LogRead, type NewRecord, type PartitionLog, recordBytes } from "./log.ts";
@@ -85,7 +85,7 @@ export class Server {
     records: readonly OutRecord[],
     timestampMs: number,
     handle: ProducerHandle | null,
-  ): readonly (TopicPartition & { readonly lastOffset: number })[] {
+  ): readonly Written[] {
     const byLog = new Map<PartitionLog, NewRecord[]>();
     const refused: BrokerError[] = [];
     for (const out of records) {

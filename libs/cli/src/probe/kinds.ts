@@ -3,7 +3,7 @@
 export const probeKinds = {
   robots: "{robots, agent, url} -> {allowed, line, rule, crawl_delay_ms}",
   canonical:
-    "{url[, base, sort_query, drop_params, drop_tracking, drop_session_ids]} -> {canonical, url_id, host, registrable_domain, trap}, or null with {reason, detail}",
+    "{url[, base, sort_query, drop_params, drop_tracking, drop_session_ids]} -> {canonical, url_id, host, registrable_domain, trap, suspicion}, or null with {reason, detail}",
   links:
     "{html_base64, url[, content_type]} -> {links: [{url, text, nofollow, kind, rel}], title, canonical, base, robots, ...}",
   encoding: "{html_base64[, content_type]} -> {encoding}",

@@ -8,6 +8,7 @@ import {
   readSitemap,
   registrableDomain,
   robotsToken,
+  suspicionOf,
   trapOf,
   type SitemapEntry,
 } from "@sluice/web";
@@ -53,6 +54,7 @@ export function answerCanonical(question: Question): Answer {
     host: url.host,
     registrable_domain: registrableDomain(url.domain),
     trap: trapOf(url)?.detail ?? null,
+    suspicion: suspicionOf(url.url),
   };
 }
 

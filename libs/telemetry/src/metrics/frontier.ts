@@ -33,6 +33,7 @@ export const frontierMetrics = {
         "domain_hosts",
         "trap_calendar",
         "trap_depth",
+        "trap_host",
         "trap_length",
         "trap_path",
         "other",

@@ -1,5 +1,5 @@
-import { politenessKeyOf, topics, type Link, type PolitenessKey } from "@sluice/records";
-import { registrableDomain, type Admission, type CanonicalUrl, type Suspicion } from "@sluice/web";
+import { hostOf, politenessKeyOf, topics, type Link, type PolitenessKey } from "@sluice/records";
+import { kinshipOf, registrableDomain, type Admission, type CanonicalUrl, type Suspicion } from "@sluice/web";
 import type { Effects } from "./answers.ts";
 
 const urlsPerRecord = 500;
@@ -13,6 +13,14 @@ export interface LinkingPage {
   /** Depth decides what is admitted, and the page may be nearer than it was found: then its links are wanted again. */
   readonly keepsOutlinks: boolean;
   readonly suspicion: Suspicion | null;
+  readonly url: string;
+}
+
+export interface SentLinks {
+  readonly records: number;
+  readonly links: number;
+  /** They lead to nothing but other hosts of the page's domain. */
+  readonly strays: boolean;
 }
 
 /**
@@ -25,14 +33,25 @@ export function sendLinks(
   links: readonly CanonicalUrl[],
   admission: Admission,
   page: LinkingPage,
-): { readonly records: number; readonly links: number } {
+): SentLinks {
   const admitted = links.filter((link) => admission.decide(link, found).admitted);
   let records = page.keepsOutlinks ? sendOutlinks(out, found, links, admission, page) : 0;
   const { suspicion } = page;
   const within = suspicion === null ? found : { ...found, suspicion };
-  for (const [domain, urls] of byDomain(admitted, page.politenessKey))
-    records += sendRecords(out, domain === page.domain ? within : found, domain, urls);
-  return { records, links: admitted.length };
+  const root = found.root === null ? null : hostOf(found.root);
+  // Redirects move a page, and have a limit of their own.
+  const kinOf =
+    found.kind === "link" ? kinshipOf({ url: page.url, host: hostOf(page.url), root }, links) : () => null;
+  let strays = false;
+  for (const [domain, urls] of byDomain(admitted, page.politenessKey)) {
+    const plain = domain === page.domain ? within : found;
+    // Of hosts that share a politeness key only some may be strays.
+    for (const [kin, some] of Map.groupBy(urls, (url) => kinOf(hostOf(url)))) {
+      strays ||= kin === "stray";
+      records += sendRecords(out, kin === null ? plain : { ...plain, kin }, domain, some);
+    }
+  }
+  return { records, links: admitted.length, strays };
 }
 
 /** URLs by the domain to whose task they go, in the order in which each was found first. */
@@ -71,8 +90,10 @@ export function sendRecords(
   domain: string,
   urls: readonly string[],
 ): number {
+  const isJudged = found.suspicion !== undefined || found.kin !== undefined;
   for (let from = 0; from < urls.length; from += urlsPerRecord) {
-    const value: Link = { ...found, urls: urls.slice(from, from + urlsPerRecord) };
+    const further = isJudged && from > 0 ? { further: true as const } : {};
+    const value: Link = { ...found, ...further, urls: urls.slice(from, from + urlsPerRecord) };
     out.push({ kind: "send", topic: topics.links.name, key: domain, value });
   }
   return Math.ceil(urls.length / urlsPerRecord);

@@ -6,7 +6,7 @@ import { failedEvent, sendEvent, sendOutcome, sendResult } from "./answers.ts";
 import { tellProcessed } from "./url-events.ts";
 import type { QueuedPermit, RunningCall } from "./host.ts";
 import { isCancelled, jobOf, knownJob } from "./jobs.ts";
-import { sendLinks } from "./links.ts";
+import { sendLinks, type SentLinks } from "./links.ts";
 import { redirectTarget } from "./redirects.ts";
 import { hold, policyFor } from "./politeness.ts";
 import { defer, refuse } from "./refusals.ts";
@@ -122,6 +122,7 @@ export function settlePage(
     ok,
     linkRecords: sent.records + sitemaps.records,
     links: sent.links + sitemaps.links,
+    ...(sent.strays ? { strays: true } : {}),
     ...base,
   });
   out.push({ kind: "finish", id: queued.recordId });
@@ -131,6 +132,8 @@ export function settlePage(
 const isKept = (content: PageContent | null, { fetch: { pageFlags } }: Job): boolean =>
   content === null || pageFlags === "ignore" || !(content.noindex || content.noarchive);
 
+const nothingSent: SentLinks = { records: 0, links: 0, strays: false };
+
 /** What a page leads to, sent on to the frontier: its links, or where it redirects to. */
 function followUp(
   turn: Turn,
@@ -138,9 +141,9 @@ function followUp(
   job: Job,
   response: Headed | null,
   outcome: Extract<FetchOutcome, { kind: "page" }>,
-): { records: number; links: number; redirectTo: string | null } {
+): SentLinks & { readonly redirectTo: string | null } {
   const { out, host } = turn;
-  if (response === null) return { records: 0, links: 0, redirectTo: null };
+  if (response === null) return { ...nothingSent, redirectTo: null };
   const admission = admissionOf(job);
   const { priority } = permit;
   const base = {
@@ -157,11 +160,12 @@ function followUp(
     // Nothing is nearer than a seed.
     keepsOutlinks: job.limits.maxDepth !== null && permit.depth > 0,
     suspicion: suspicionOf(permit.url),
+    url: permit.url,
   };
   if (response.status >= 300 && response.status < 400) {
-    if (response.location === null) return { records: 0, links: 0, redirectTo: null };
+    if (response.location === null) return { ...nothingSent, redirectTo: null };
     const target = redirectTarget(response.location, permit.url, job.canonical);
-    if (target === null) return { records: 0, links: 0, redirectTo: response.location.slice(0, 2083) };
+    if (target === null) return { ...nothingSent, redirectTo: response.location.slice(0, 2083) };
     // A seed's redirect takes the scope along.
     const root = permit.depth === 0 && permit.root === permit.url ? target.url : permit.root;
     const found = {

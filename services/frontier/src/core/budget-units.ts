@@ -3,13 +3,15 @@
  * with its first release, keeps it until it comes to its end, and gives it back where that is without a result. Kept
  * with the task's entries, of which only those are read that a URL falls under.
  */
-import { topics, type Job } from "@sluice/records";
+import { topics, type Job, type Outcome } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
-import { budgetsOfHost, domainBudgetName, type Budget } from "./budget-rules.ts";
+import { budgetOfHost, budgetsOfHost, domainBudgetName, hostOfBudget, type Budget } from "./budget-rules.ts";
 import type { Effects } from "./effects.ts";
 import type { JobView } from "./job-view.ts";
+import { jobOf } from "./jobs.ts";
 import { keys } from "./keys.ts";
 import { put } from "./put.ts";
+import { isFutile, isOfTrap, roomOfTrap } from "./trap-rules.ts";
 import type { FrontierState } from "./state.ts";
 
 export interface Units {
@@ -23,9 +25,15 @@ export interface Units {
   recall: boolean;
   /** All tasks together have used it up. */
   spent: boolean;
+  /** What follows is of traps (`Row`). */
+  leading: number;
+  proofs: number;
 }
 
-/** Durable form; the id of the job where the budget is shared, for what has to be taken back when it is removed. */
+/**
+ * Durable form; the id of the job where the budget is shared, for what has to be taken back when it is removed. What is
+ * of traps lies where what is of shared budgets does.
+ */
 type StoredUnits = readonly [
   out: number,
   used: number,
@@ -39,16 +47,20 @@ type StoredUnits = readonly [
 export function unitsOf(state: FrontierState, view: JobView, name: string): Units {
   const stored = state.entries.get(keys.budget(view, name)) as StoredUnits | undefined;
   const [out = 0, used = 0, granted = 0, returned = 0, wanted = 0, flags = 0] = stored ?? [];
-  return { out, used, granted, returned, wanted, recall: (flags & 1) > 0, spent: (flags & 2) > 0 };
+  const none = { granted: 0, returned: 0, wanted: 0, recall: false, spent: false };
+  if (isOfTrap(name)) return { ...none, out, used, leading: granted, proofs: returned };
+  const [recall, spent] = [(flags & 1) > 0, (flags & 2) > 0];
+  return { out, used, granted, returned, wanted, recall, spent, leading: 0, proofs: 0 };
 }
 
 export function putUnits(
   state: FrontierState,
   view: JobView,
-  { name, shared }: Budget,
-  { out: held, used, granted, returned, wanted, recall, spent }: Units,
+  { name, shared, trap }: Budget,
+  { out: held, used, granted, returned, wanted, recall, spent, leading, proofs }: Units,
   out: Effects,
 ): void {
+  if (trap !== null) return put(state, out, keys.budget(view, name), [held, used, leading, proofs, 0, 0]);
   const flags = (recall ? 1 : 0) + (spent ? 2 : 0);
   const stored = [held, used, granted, returned, wanted, flags, ...(shared === null ? [] : [view.id])];
   put(state, out, keys.budget(view, name), stored);
@@ -71,20 +83,22 @@ export function unsayBudget(
     kind: "send",
     topic: topics.counters.name,
     key: budgetKey(job, task, name),
-    partition: partitionOf(name.slice(name.indexOf("/") + 1)),
+    partition: partitionOf(hostOfBudget(name)),
     latest: true,
     value: null,
   });
 }
 
 /** Units that the next URL may take. */
-export function roomIn({ max, shared }: Budget, units: Units): number {
+export function roomIn({ max, shared, trap }: Budget, units: Units): number {
+  if (trap !== null) return roomOfTrap(trap, units);
   const all = shared === null ? max : units.granted - units.returned;
   return all - units.out - units.used;
 }
 
 /** Nothing of it can come back. */
-export function isSpent({ max, shared }: Budget, units: Units): boolean {
+export function isSpent({ max, shared, trap }: Budget, units: Units): boolean {
+  if (trap !== null) return isFutile(trap, units);
   return shared === null ? units.used >= max : units.spent;
 }
 
@@ -146,13 +160,17 @@ export function settleUnits(
   view: JobView,
   job: Job,
   budgets: readonly Budget[],
-  how: "used" | "freed",
+  { kind, ok, linkRecords, strays }: Outcome,
   out: Effects,
   context: StepContext,
 ): void {
   for (const budget of budgets) {
     if (isHostsBudget(budget)) continue;
     const units = unitsOf(state, view, budget.name);
+    const isFree = kind !== "settled" || (budget.trap?.counts === "strays" && strays !== true);
+    const how = isFree ? "freed" : "used";
+    // It leads nowhere at all.
+    if (ok && linkRecords === 0) units.leading = 0;
     // One that an older version released holds none.
     units.out = Math.max(0, units.out - 1);
     if (how === "used") units.used += 1;
@@ -160,17 +178,8 @@ export function settleUnits(
     putUnits(state, view, budget, units, out);
     if (budget.shared === null) continue;
     if (how === "used" || returned) report(view, budget, units, out, context);
-    if (how === "freed") openGates(state, view, budget.name);
+    if (how === "freed") openGates(state, view, budget, out, context);
   }
-}
-
-/** A page has led to something new: those before it that did not count no more. True where there were some. */
-export function forgiveUnits(state: FrontierState, view: JobView, budget: Budget, out: Effects): boolean {
-  const units = unitsOf(state, view, budget.name);
-  if (units.used === 0) return false;
-  units.used = 0;
-  putUnits(state, view, budget, units, out);
-  return true;
 }
 
 /** Asks for as much as could be used at once, where that has not been asked for. */
@@ -263,16 +272,44 @@ function lacksHosts(state: FrontierState, view: JobView, job: Job, domain: strin
   return false;
 }
 
-/** What waited for units of the budget on whole hosts has its turn again. */
-export function openGates(state: FrontierState, view: JobView, name: string): void {
-  for (const domain of view.gated.openAll(name)) state.makeReady(domain);
+/**
+ * As many hosts as there are units for have their turn again, or all where none will ever come; for those that still wait more is
+ * asked for. True where some have it.
+ */
+export function openGates(
+  state: FrontierState,
+  view: JobView,
+  budget: Budget,
+  out: Effects,
+  context: StepContext,
+): boolean {
+  const units = unitsOf(state, view, budget.name);
+  const limit = isSpent(budget, units) ? Infinity : Math.max(0, roomIn(budget, units));
+  const opened = view.gated.openSome(budget.name, limit);
+  for (const domain of opened) state.makeReady(domain);
+  state.opening.add(view.id);
+  const next = view.gated.firstFor(budget.name);
+  if (next !== undefined) askForUnits(state, view, budget, next, out, context);
+  return opened.length > 0;
 }
 
-/** URLs on hosts that wait for units; those of one host all wait for the same. */
-export function gatedFresh(state: FrontierState, view: JobView): number {
-  let sum = 0;
-  for (const domain of view.gated.domains()) sum += state.hosts.get(domain)?.freshOf(view.id) ?? 0;
-  return sum;
+/** Hosts that had their turn may have left units for others: these have theirs. True where some have. */
+export function openMoreGates(state: FrontierState, out: Effects, context: StepContext): boolean {
+  let some = false;
+  for (const id of state.opening) {
+    const view = state.views.get(id);
+    const job = jobOf(context, id);
+    if (view === undefined || job === undefined) {
+      state.opening.delete(id);
+      continue;
+    }
+    for (const name of view.gated.opening) {
+      const budget = budgetOfHost(job, name);
+      if (budget !== undefined && openGates(state, view, budget, out, context)) some = true;
+    }
+    if (view.gated.opening.size === 0) state.opening.delete(id);
+  }
+  return some;
 }
 
 /** Tells the task of the domain, in the same transaction. */

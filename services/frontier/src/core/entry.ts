@@ -8,7 +8,7 @@ export interface OpenEntry {
   readonly urlId: string;
   readonly domain: string;
   depth: number;
-  readonly root: string | null;
+  root: string | null;
   readonly parent: string | null;
   readonly redirects: number;
   /** 0 to 100: the higher goes first. */
@@ -24,6 +24,8 @@ export interface OpenEntry {
   granted: boolean;
   /** Of a sitemap its level, from 1; 0 of a page. */
   sitemap: number;
+  /** Found on a page that leads to nothing but other hosts of its domain. */
+  stray: boolean;
   leaseUntilMs: number;
   /** Not before this instant; 0 where it may go at once. */
   dueAtMs: number;
@@ -45,9 +47,10 @@ export function newEntry(
     | "priority"
     | "granted"
     | "sitemap"
+    | "stray"
   >,
 ): OpenEntry {
-  const { url, urlId, domain, depth, root, parent, redirects, priority, granted, sitemap } = found;
+  const { url, urlId, domain, depth, root, parent, redirects, priority, granted, sitemap, stray } = found;
   return {
     url,
     urlId,
@@ -63,6 +66,7 @@ export function newEntry(
     visit: 1,
     granted,
     sitemap,
+    stray,
     leaseUntilMs: 0,
     dueAtMs: 0,
     delayedBy: null,
@@ -84,13 +88,15 @@ export type StoredEntry = readonly [
   ...numbers: number[],
 ];
 
-/** Redirects, attempt, releases, granted, lease, due time, visit, priority, level of a sitemap. */
-const usual = [0, 1, 0, 0, 0, 0, 1, defaultPriority, 0];
+/** Redirects, attempt, releases, granted, lease, due time, visit, priority, level of a sitemap, stray. */
+const usual = [0, 1, 0, 0, 0, 0, 1, defaultPriority, 0, 0];
 
 export function storedEntry(entry: OpenEntry): StoredEntry {
   const { redirects, attempt, releases, leaseUntilMs, dueAtMs, visit, priority, sitemap } = entry;
+  const stray = entry.stray ? 1 : 0;
   const granted = entry.granted ? 1 : 0;
-  const numbers = [redirects, attempt, releases, granted, leaseUntilMs, dueAtMs, visit, priority, sitemap];
+  const times = [leaseUntilMs, dueAtMs];
+  const numbers = [redirects, attempt, releases, granted, ...times, visit, priority, sitemap, stray];
   while (numbers.length > 0 && numbers.at(-1) === usual[numbers.length - 1]) numbers.pop();
   return [
     shortened(entry.url, entry.domain),
@@ -114,7 +120,7 @@ export function entryOf(
   const { domain, urlId, place = 0, delayedBy = null } = key;
   const [redirects = 0, attempt = 1, releases = 0, granted = 0, leaseUntilMs = 0, dueAtMs = 0, visit = 1] =
     numbers;
-  const [priority = defaultPriority, sitemap = 0] = numbers.slice(7);
+  const [priority = defaultPriority, sitemap = 0, stray = 0] = numbers.slice(7);
   const url = restored(urlText, domain);
   return {
     url,
@@ -131,6 +137,7 @@ export function entryOf(
     visit,
     granted: granted === 1,
     sitemap,
+    stray: stray === 1,
     leaseUntilMs,
     dueAtMs,
     delayedBy,

@@ -48,5 +48,13 @@ export function storeFormer(state: FrontierState, out: Effects, nowMs: number, c
 }
 
 function openOf(entry: FormerOpen): OpenEntry {
-  return { ...entry, priority: defaultPriority, place: 0, visit: 1, delayedBy: null, sitemap: 0 };
+  return {
+    ...entry,
+    priority: defaultPriority,
+    place: 0,
+    visit: 1,
+    delayedBy: null,
+    sitemap: 0,
+    stray: false,
+  };
 }

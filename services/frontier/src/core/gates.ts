@@ -1,20 +1,36 @@
-/** Domains of a job of which what is fresh waits for units of a budget, with those of one budget at hand. */
+/**
+ * Domains of a job of which what is fresh waits for units of a budget, with those of one budget at hand, and how much it is
+ * in all: none of it costs more where more domains wait.
+ */
 export class Gates {
-  readonly #names = new Map<string, string>();
+  readonly #gates = new Map<string, Gate>();
   readonly #domains = new Map<string, Set<string>>();
+  /** Budgets of which there were units for some of what waits, and not for all. */
+  readonly #opening = new Set<string>();
+  #fresh = 0;
+
+  /** URLs that wait so. */
+  get fresh(): number {
+    return this.#fresh;
+  }
+
+  /** Names of budgets of which units came, as long as some may be left for what waits. */
+  get opening(): ReadonlySet<string> {
+    return this.#opening;
+  }
 
   /** The name of the budget that the domain waits for; undefined: none. */
   get(domain: string): string | undefined {
-    return this.#names.get(domain);
+    return this.#gates.get(domain)?.name;
   }
 
   has(domain: string): boolean {
-    return this.#names.has(domain);
+    return this.#gates.has(domain);
   }
 
   /** All that wait. */
   domains(): Iterable<string> {
-    return this.#names.keys();
+    return this.#gates.keys();
   }
 
   /** How many wait for the budget, the domain itself left out. */
@@ -24,35 +40,62 @@ export class Gates {
     return waiting.size - (waiting.has(domain) ? 1 : 0);
   }
 
-  close(domain: string, name: string): void {
-    if (this.#names.get(domain) === name) return;
+  /** The domain that has waited longest for the budget. */
+  firstFor(name: string): string | undefined {
+    return this.#domains.get(name)?.values().next().value;
+  }
+
+  /** @param fresh URLs on the domain that hold no units; told from now on of what comes and goes */
+  close(domain: string, name: string, fresh: number): void {
+    if (this.#gates.get(domain)?.name === name) return;
     this.open(domain);
-    this.#names.set(domain, name);
+    this.#gates.set(domain, { name, fresh });
+    this.#fresh += fresh;
     const waiting = this.#domains.get(name);
     if (waiting === undefined) this.#domains.set(name, new Set([domain]));
     else waiting.add(domain);
   }
 
-  open(domain: string): void {
-    const name = this.#names.get(domain);
-    if (name === undefined) return;
-    this.#names.delete(domain);
-    const waiting = this.#domains.get(name);
-    waiting?.delete(domain);
-    if (waiting?.size === 0) this.#domains.delete(name);
+  /** URLs that hold no units have come to the domain, or have gone. */
+  count(domain: string, by: 1 | -1): void {
+    const gate = this.#gates.get(domain);
+    if (gate === undefined) return;
+    gate.fresh += by;
+    this.#fresh += by;
   }
 
-  /** Those that waited for the budget do so no more: these. */
-  openAll(name: string): Iterable<string> {
-    const waiting = this.#domains.get(name);
-    if (waiting === undefined) return [];
-    this.#domains.delete(name);
-    for (const domain of waiting) this.#names.delete(domain);
-    return waiting;
+  open(domain: string): void {
+    const gate = this.#gates.get(domain);
+    if (gate === undefined) return;
+    this.#gates.delete(domain);
+    this.#fresh -= gate.fresh;
+    const waiting = this.#domains.get(gate.name);
+    waiting?.delete(domain);
+    if (waiting?.size === 0) this.#domains.delete(gate.name);
+  }
+
+  /** At most so many of those that wait for the budget, the first ones, do so no more: these. */
+  openSome(name: string, limit: number): readonly string[] {
+    const opened: string[] = [];
+    for (const domain of this.#domains.get(name) ?? []) {
+      if (opened.length >= limit) break;
+      opened.push(domain);
+    }
+    for (const domain of opened) this.open(domain);
+    if (limit > 0 && this.#domains.has(name)) this.#opening.add(name);
+    else this.#opening.delete(name);
+    return opened;
   }
 
   clear(): void {
-    this.#names.clear();
+    this.#gates.clear();
     this.#domains.clear();
+    this.#opening.clear();
+    this.#fresh = 0;
   }
+}
+
+interface Gate {
+  readonly name: string;
+  fresh: number;
 }

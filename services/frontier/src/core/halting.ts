@@ -1,6 +1,5 @@
 import type { Grant, Job } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
-import { gatedFresh } from "./budget-units.ts";
 import { saveView, type Effects } from "./effects.ts";
 import type { OpenEntry } from "./entry.ts";
 import { jobOf } from "./jobs.ts";
@@ -36,7 +35,7 @@ export function clearSome(state: FrontierState, out: Effects, nowMs: number, con
     const view = state.views.get(id);
     if (view === undefined || view.halt === null) throw new Error(`${id} is not at a halt`);
     giveUpSome(state, view, view.halt, out);
-    giveBack(state, view);
+    giveBack(view);
     saveView(state, view, out, context);
     return;
   }
@@ -97,7 +96,7 @@ export function receiveGrant(
   // What ends takes nothing up any more.
   if (grant.halt !== null) halt(state, view, grant.halt, out);
   receiveRetry(state, view, grant, out, nowMs);
-  giveBack(state, view);
+  giveBack(view);
   forgetEnded(state, view);
   // Nothing has failed in any task.
   if (grant.over === true && grant.keep !== true && view.isKept) dropUrls(state, view, out);
@@ -119,13 +118,13 @@ function viewAhead(state: FrontierState, grant: Grant, out: Effects): JobView {
  * Page grants that what waits here could use at once. What lacks a unit of another budget uses none: else two tasks
  * could each keep what the other lacks.
  */
-export function grantsUsable(state: FrontierState, view: JobView): number {
-  return view.grantsNeeded - view.delayedBy.budget - gatedFresh(state, view);
+export function grantsUsable(view: JobView): number {
+  return view.grantsNeeded - view.delayedBy.budget - view.gated.fresh;
 }
 
 /** Where others want grants, those that nothing waits for here go back. */
-export function giveBack(state: FrontierState, view: JobView): void {
+export function giveBack(view: JobView): void {
   if (!view.recall) return;
-  const spare = view.grantsHeld - grantsUsable(state, view);
+  const spare = view.grantsHeld - grantsUsable(view);
   if (spare > 0) view.tally.returned += spare;
 }

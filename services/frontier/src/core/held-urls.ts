@@ -60,6 +60,19 @@ export function wakeHeld(
   const useful = isSpent(budget, units) || (room > 0 && budget.shared?.unit === "hosts") ? pieceMax : room;
   const limit = Math.min(pieceMax, useful);
   const prefix = keys.heldBy(view.number, name);
+  if (putBack(state, view, prefix, limit, out, nowMs) === pieceMax) state.unholding.add(prefix);
+  else state.unholding.delete(prefix);
+}
+
+/** Puts the first URLs that are held under the prefix into their queues; returns how many. */
+function putBack(
+  state: FrontierState,
+  view: JobView,
+  prefix: string,
+  limit: number,
+  out: Effects,
+  nowMs: number,
+): number {
   const found = limit > 0 ? state.entries.first(prefix, limit) : [];
   for (const [key, value] of found) {
     const entry = entryOf(parseHeld(key), value as StoredEntry);
@@ -68,8 +81,7 @@ export function wakeHeld(
     entry.delayedBy = null;
     putToWait(state, view, entry, out, nowMs);
   }
-  if (found.length === pieceMax) state.unholding.add(prefix);
-  else state.unholding.delete(prefix);
+  return found.length;
 }
 
 /** Goes on with what was too much for one step, or was left when the task was taken up; true where there was some. */
@@ -90,8 +102,9 @@ export function wakeSomeHeld(
     if (view === undefined || job === undefined || view.halt !== null) continue;
     const entry = entryOf(parsed, value as StoredEntry);
     const budget = budgetsOf(job, entry).find(({ name }) => name === parsed.name);
-    if (budget === undefined) continue;
-    wakeHeld(state, view, budget, out, nowMs);
+    // Held by the rules of an older version: what it lacks is found out anew.
+    if (budget !== undefined) wakeHeld(state, view, budget, out, nowMs);
+    else if (putBack(state, view, prefix, pieceMax, out, nowMs) === pieceMax) state.unholding.add(prefix);
     saveView(state, view, out, context);
     return true;
   }

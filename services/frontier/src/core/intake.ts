@@ -1,4 +1,4 @@
-import { hostOf, topics, type Job, type Link, type Seed } from "@sluice/records";
+import { hostOf, topics, type BudgetCounters, type Job, type Link, type Seed } from "@sluice/records";
 import type { InputRecord, StepContext } from "@sluice/topology";
 import {
   admissionOf,
@@ -9,11 +9,11 @@ import {
   type CanonicalUrl,
 } from "@sluice/web";
 import { defaultJobId, defaultPriority, isOfDomain, politenessKeyOf } from "@sluice/records";
-import { budgetsOf, trapBudget } from "./budget-rules.ts";
-import { forgiveUnits, lackOf } from "./budget-units.ts";
+import { budgetsOf, type Budget } from "./budget-rules.ts";
+import { lackOf } from "./budget-units.ts";
 import { saidPriority, saveView, type Effects } from "./effects.ts";
 import { newEntry } from "./entry.ts";
-import { wakeHeld } from "./held-urls.ts";
+import { hold, wakeHeld } from "./held-urls.ts";
 import { jobOf } from "./jobs.ts";
 import type { JobView } from "./job-view.ts";
 import type { Known } from "./known-urls.ts";
@@ -21,6 +21,8 @@ import { announceOutlinks, keepAlias, keepOutlinks } from "./outlinks.ts";
 import { findWaiting, priorityOf, putToWait, settle, settleNearer, takeAway, updateOut } from "./places.ts";
 import { admitSitemaps } from "./sitemaps.ts";
 import type { FrontierState } from "./state.ts";
+import { foldBudget } from "./shared-budgets.ts";
+import { judge, type Found } from "./trap-runs.ts";
 import { runOf, viewOf } from "./views.ts";
 
 /** A seed from outside: checked, made canonical, and sent on to the task of its domain. */
@@ -96,16 +98,43 @@ export function receiveLinks(
   view.tally.received += 1;
   if (link.kind === "outlinks") keepOutlinks(state, view, job, link, record.key ?? "", out);
   else if (link.kind === "sitemap") admitSitemaps(state, view, job, record, out, nowMs);
-  else for (const raw of link.urls) admit(state, view, job, record, raw, out, nowMs);
+  else admitAll(state, view, job, record, out, nowMs);
   saveView(state, view, out, context);
 }
 
+function admitAll(
+  state: FrontierState,
+  view: JobView,
+  job: Job,
+  record: InputRecord<Link>,
+  out: Effects,
+  nowMs: number,
+): void {
+  const news: News = { found: new Map(), held: new Map() };
+  for (const raw of record.value.urls) admit(state, view, job, record, raw, news, out, nowMs);
+  const { found, held } = news;
+  for (const [host, each] of found)
+    for (const budget of judge(state, view, job, record.value, host, each, out))
+      held.set(budget.name, budget);
+  if (view.halt === null) for (const budget of held.values()) wakeHeld(state, view, budget, out, nowMs);
+}
+
+/** What of a record of links is new. */
+interface News {
+  /** By host. */
+  readonly found: Map<string, Found>;
+  /** By name: of looks of which URLs were set aside until the page is judged. */
+  readonly held: Map<string, Budget>;
+}
+
+/** @param news told of each URL that is new */
 function admit(
   state: FrontierState,
   view: JobView,
   job: Job,
   record: InputRecord<Link>,
   raw: string,
+  { found, held }: News,
   out: Effects,
   nowMs: number,
 ): void {
@@ -124,6 +153,8 @@ function admit(
     return;
   }
   const { priority = defaultPriority } = link;
+  const ofHost = found.get(url.domain) ?? { like: 0, other: 0 };
+  found.set(url.domain, ofHost);
   const known = view.known.get(url.urlId);
   if (known !== null) return foundAgain(state, view, job, { ...url, domain }, known, link, out, nowMs);
   const answer = admissionOf(job).decide(url, link);
@@ -132,17 +163,27 @@ function admit(
     view.tally.limited += 1;
     return view.refusedAs(view.halt);
   }
-  const budgets = budgetsOf(job, { url: url.url, root: link.root });
+  const stray = link.kin === "stray";
+  const look = suspicionOf(url.url);
+  if (look !== null) ofHost.like += 1;
+  const budgets = budgetsOf(job, { url: url.url, root: link.root, stray }, look);
   const lack = budgets.length === 0 ? null : lackOf(state, view, budgets, hostOf(url.url));
   if (lack?.isSpent === true) return view.refusedAs(lack.budget.reason);
   if (isKnownWithoutSession(state, view, job, { ...url, domain }, link, out, nowMs))
     return view.refusedAs("trap_session");
-  leadsTo(state, view, job, link, url, out, nowMs);
+  if (look === null) ofHost.other += 1;
   const { depth, root, parent, redirects } = link;
   const at = { url: url.url, urlId: url.urlId, domain, depth, root, parent, redirects, priority };
-  const entry = newEntry({ ...at, granted: false, sitemap: 0 });
+  const entry = newEntry({ ...at, granted: false, sitemap: 0, stray });
   view.tally.admitted += 1;
-  putToWait(state, view, entry, out, nowMs);
+  // What a page that grows leads to goes before its neighbours, wherever it would stand in the queue: judged, it is woken.
+  const trap =
+    link.suspicion === undefined ? undefined : budgets.find((each) => each.trap?.counts === "leading");
+  if (trap === undefined) return putToWait(state, view, entry, out, nowMs);
+  entry.place = state.places;
+  state.places += 1;
+  hold(state, view, entry, trap, out);
+  held.set(trap.name, trap);
 }
 
 /**
@@ -180,28 +221,23 @@ function foundAgain(
   job: Job,
   url: CanonicalUrl,
   known: Known,
-  { depth, priority = defaultPriority }: Link,
+  { kind, depth, kin, priority = defaultPriority }: Link,
   out: Effects,
   nowMs: number,
 ): void {
   const isMoreUrgent = (known.at === "fresh" || known.at === "held") && priority > priorityOf(known);
-  if ((depth < known.depth || isMoreUrgent) && view.halt === null)
-    bringForward(state, view, job, url, known, { depth, priority }, out, nowMs);
+  const isVouchedFor = known.at === "held" && kin !== "stray";
+  const again = { depth, priority, isVouchedFor, isSeed: kind === "seed" };
+  if ((depth < known.depth || isMoreUrgent || isVouchedFor) && view.halt === null)
+    bringForward(state, view, job, url, known, again, out, nowMs);
 }
 
-/** A page that looks like one of endlessly many has led to one that does not, and that nobody knew. */
-function leadsTo(
-  state: FrontierState,
-  view: JobView,
-  { scope }: Job,
-  { suspicion }: Link,
-  { url, domain }: CanonicalUrl,
-  out: Effects,
-  nowMs: number,
-): void {
-  if (suspicion === undefined || scope.traps === "follow" || suspicionOf(url) !== null) return;
-  const budget = trapBudget(suspicion, domain);
-  if (forgiveUnits(state, view, budget, out)) wakeHeld(state, view, budget, out, nowMs);
+interface FoundAgain {
+  readonly depth: number;
+  readonly priority: number;
+  /** Not only by hosts that lead to nothing but others. */
+  readonly isVouchedFor: boolean;
+  readonly isSeed: boolean;
 }
 
 /** Found by a shorter way, or a more urgent one: what it leads to may now be within the limit. */
@@ -211,7 +247,7 @@ function bringForward(
   job: Job,
   url: CanonicalUrl,
   known: Known,
-  { depth, priority }: { readonly depth: number; readonly priority: number },
+  { depth, priority, isVouchedFor, isSeed }: FoundAgain,
   out: Effects,
   nowMs: number,
 ): void {
@@ -229,20 +265,43 @@ function bringForward(
   }
   const found = findWaiting(state, view, url, known, job);
   if (found === null) return;
+  const { entry } = found;
+  const isTrustedNow = known.at === "held" && isSeed && entry.root !== url.url;
+  if (depth >= entry.depth && priority <= entry.priority && !entry.stray && !isTrustedNow) return;
   takeAway(state, view, found, out);
-  found.entry.depth = Math.min(found.entry.depth, depth);
-  found.entry.priority = Math.max(found.entry.priority, priority);
-  putToWait(state, view, found.entry, out, nowMs);
+  if (isVouchedFor) entry.stray = false;
+  if (isTrustedNow) entry.root = url.url;
+  entry.depth = Math.min(entry.depth, depth);
+  entry.priority = Math.max(entry.priority, priority);
+  putToWait(state, view, entry, out, nowMs);
 }
 
-/** The record names a job or run that the table does not show yet: hold it, for a while. */
+/** What a task tells of a budget of a job that this one does not know: either not yet, or the job was removed since. */
+export function receiveBudget(
+  state: FrontierState,
+  record: InputRecord<BudgetCounters>,
+  out: Effects,
+  nowMs: number,
+  context: StepContext,
+): void {
+  const { job } = record.value;
+  if (jobOf(context, job) === undefined && !state.views.has(job))
+    return wait(state, job, record, out, nowMs, null);
+  foldBudget(state, record.value, out);
+  out.push({ kind: "finish", id: record.id });
+}
+
+/**
+ * The record names a job or run that the table does not show yet: hold it, for a while.
+ * @param reason why it is refused then; null: it is of no use any more
+ */
 function wait(
   state: FrontierState,
   job: string,
-  record: InputRecord<Link | Seed>,
+  record: InputRecord<Link | Seed | BudgetCounters>,
   out: Effects,
   nowMs: number,
-  reason: string,
+  reason: string | null,
 ): void {
   const waited = state.pending.get(job) ?? [];
   const known = waited.find((each) => each.record.id === record.id);
@@ -251,7 +310,7 @@ function wait(
       job,
       waited.filter((each) => each !== known),
     );
-    out.push({ kind: "reject", id: record.id, reason });
+    out.push(reason === null ? { kind: "finish", id: record.id } : { kind: "reject", id: record.id, reason });
     return;
   }
   if (known !== undefined) return;
@@ -274,6 +333,8 @@ export function retryPending(
       if (ready) forget(state, id, record);
       if (record.topic === topics.seeds.name)
         receiveSeed(state, record as InputRecord<Seed>, out, nowMs, context);
+      else if (record.topic === topics.counters.name)
+        receiveBudget(state, record as InputRecord<BudgetCounters>, out, nowMs, context);
       else receiveLinks(state, record as InputRecord<Link>, out, nowMs, context);
     }
     if (state.pending.get(id)?.length === 0) state.pending.delete(id);

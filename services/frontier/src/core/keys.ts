@@ -2,6 +2,7 @@
 import { defaultPriority } from "@sluice/records";
 import { delayReasons, type DelayReason } from "./delay-reason.ts";
 import type { OpenEntry } from "./entry.ts";
+import { isOfTrap } from "./trap-rules.ts";
 import { depthMax } from "./known-urls.ts";
 
 const digits = (value: number, width: number): string => value.toString(36).padStart(width, "0");
@@ -15,6 +16,14 @@ function rankOf(priority: number): string {
   const later = 100 - priority;
   return priority > defaultPriority ? `0p${digits(later, 2)}` : `2${digits(later, 2)}`;
 }
+
+/** Between a rank and what is in the reverse order. */
+const reversed = "~";
+const placeMax = 36 ** 7 - 1;
+
+const shallowestFirst = ({ depth, place }: OpenEntry): string => depthText(depth) + digits(place, 7);
+const deepestFirst = ({ depth, place }: OpenEntry): string =>
+  `${reversed}${depthText(depthMax - Math.min(depth, depthMax))}${digits(placeMax - place, 7)}`;
 
 function rankAt(key: string, from: number): { readonly granted: boolean; readonly priority: number } {
   if (key.startsWith("1", from)) return { granted: false, priority: defaultPriority };
@@ -40,9 +49,9 @@ export const keys = {
       : `${keys.queue(view, entry.domain)}${rankOf(entry.priority)}${depthText(entry.depth)}${digits(entry.place, 7)}|${idText(entry.urlId)}`,
   delayed: (view: number, entry: OpenEntry) =>
     `d${view.toString(36)}|${digits(entry.dueAtMs, 9)}|${entry.domain}|${classOf(entry)}${depthText(entry.depth)}|${idText(entry.urlId)}`,
-  /** By the budget that a URL lacks a unit of, in the order in which they would be released. */
+  /** By the budget that a URL lacks a unit of, in the order in which they would be released; of traps the deepest first. */
   held: (view: number, budget: string, entry: OpenEntry) =>
-    `${keys.heldBy(view, budget)}${rankOf(entry.priority)}${depthText(entry.depth)}${digits(entry.place, 7)}|${idText(entry.urlId)}|${entry.domain}`,
+    `${keys.heldBy(view, budget)}${rankOf(entry.priority)}${(isOfTrap(budget) ? deepestFirst : shallowestFirst)(entry)}|${idText(entry.urlId)}|${entry.domain}`,
   heldBy: (view: number, budget: string) => `h${view.toString(36)}|${budget}|`,
   /** Units that a task has of a budget, in one run. */
   budget: ({ number, run }: { readonly number: number; readonly run: number }, name: string) =>
@@ -143,15 +152,18 @@ export function parseDelayed(key: string): Omit<UrlKey, "priority"> {
 export function parseHeld(key: string): Omit<UrlKey, "dueAtMs"> & { readonly name: string } {
   const [, name = "", order = "", id = "", domain = ""] = key.split("|");
   const { priority } = rankAt(order, 0);
+  const depth = parseInt(order.slice(-10, -7), 36);
+  const place = parseInt(order.slice(-7), 36);
+  const isReversed = order.includes(reversed);
   return {
     view: viewOfKey(key),
     name,
     domain,
     urlId: idOf(id),
     granted: false,
-    depth: parseInt(order.slice(-10, -7), 36),
+    depth: isReversed ? depthMax - depth : depth,
     priority,
-    place: parseInt(order.slice(-7), 36),
+    place: isReversed ? placeMax - place : place,
     delayedBy: "budget",
   };
 }

@@ -32,9 +32,10 @@ export function receiveOutcome(
     const heldBefore = view.grantsHeld;
     answer(state, view, entry, outcome, out, nowMs);
     countUnits(state, view, entry, outcome, out, nowMs, context);
-    giveBack(state, view);
-    // A grant that was freed serves any domain, not only the one it was freed on.
-    if (view.grantsHeld > heldBefore) state.readyAll(view);
+    giveBack(view);
+    // A grant that was freed serves any domain, not only the one it was freed on. Where pages are not limited, none waits for it.
+    const isFreed = heldBefore <= 0 && view.grantsHeld > heldBefore;
+    if (isFreed && jobOf(context, view.id)?.limits.maxPages !== null) state.readyAll(view);
     forgetEnded(state, view);
   }
   saveView(state, view, out, context);
@@ -45,7 +46,7 @@ function countUnits(
   state: FrontierState,
   view: JobView,
   entry: OpenEntry,
-  { kind }: Outcome,
+  outcome: Outcome,
   out: Effects,
   nowMs: number,
   context: StepContext,
@@ -53,9 +54,9 @@ function countUnits(
   const job = jobOf(context, view.id);
   // A sitemap is in no budget.
   if (entry.sitemap > 0) return;
-  if (job?.run !== view.run || (kind !== "settled" && kind !== "refused")) return;
+  if (job?.run !== view.run || (outcome.kind !== "settled" && outcome.kind !== "refused")) return;
   const budgets = entry.granted ? budgetsOf(job, entry) : [];
-  settleUnits(state, view, job, budgets, kind === "settled" ? "used" : "freed", out, context);
+  settleUnits(state, view, job, budgets, outcome, out, context);
   if (view.halt === null) for (const budget of budgets) wakeHeld(state, view, budget, out, nowMs);
 }
 

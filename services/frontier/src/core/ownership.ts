@@ -12,7 +12,6 @@ import { saveOwner, saveView, sendEvent, sendGrant, sendStatus, type Effects } f
 import { sendSeeds } from "./intake.ts";
 import { jobOf } from "./jobs.ts";
 import { JobOwner } from "./job-owner.ts";
-import { foldBudget } from "./shared-budgets.ts";
 import type { FrontierState } from "./state.ts";
 import { runOf, viewOf } from "./views.ts";
 
@@ -104,8 +103,7 @@ export function foldCounters(
   nowMs: number,
   context: StepContext,
 ): void {
-  if (counters.kind === "budget") return foldBudget(state, counters, out, context);
-  if (counters.kind === "job") return;
+  if (counters.kind !== "task") return;
   const owner = ownerOf(state, counters.job, out, nowMs, context);
   if (owner === undefined || owner.run !== counters.run || owner.ended) return;
   owner.report(counters);

@@ -40,6 +40,7 @@ export function putToWait(
   view.known.set(entry.urlId, entry.granted ? "granted" : "fresh", entry.depth, rankedPlace(entry));
   const key = keys.queued(view.number, entry);
   put(state, out, key, storedEntry(entry));
+  if (!entry.granted) view.gated.count(entry.domain, 1);
   state.host(entry.domain).push(view.id, keys.queue(view.number, entry.domain), { key, entry });
   view.hosts.add(entry.domain);
   state.ready.add(view.id, entry.domain);
@@ -96,7 +97,7 @@ function findHeld(
 ): { readonly key: string; readonly entry: OpenEntry } | null {
   const place = known.place % placesMax;
   const at = { ...url, depth: known.depth, priority: priorityOf(known), place } as OpenEntry;
-  for (const { name } of budgetsOf(job, { url: url.url, root: null })) {
+  for (const { name } of budgetsOf(job, { url: url.url, root: null, stray: true })) {
     const key = keys.held(view.number, name, at);
     const stored = state.entries.get(key) as StoredEntry | undefined;
     if (stored === undefined) continue;
@@ -117,6 +118,7 @@ export function takeAway(
   put(state, out, key, null);
   view.waitsNoMore(entry);
   if (entry.delayedBy !== null) return;
+  if (!entry.granted) view.gated.count(entry.domain, -1);
   const host = state.host(entry.domain);
   host.remove(view.id, found);
   if (!host.has(view.id)) view.hosts.delete(entry.domain);

@@ -2,7 +2,7 @@ import { hostOf, policyOf, topics, type Due, type HostPolicy, type Job } from "@
 import type { StepContext } from "@sluice/topology";
 import { saidPriority, saveView, sendBlocked, type Effects } from "./effects.ts";
 import { budgetsOf, budgetsOfHost, hasBudgets, type Budget } from "./budget-rules.ts";
-import { askForUnits, lackOf, returnSpare, takeUnits } from "./budget-units.ts";
+import { askForUnits, lackOf, openMoreGates, returnSpare, takeUnits } from "./budget-units.ts";
 import { giveBack, grantsUsable, skip } from "./halting.ts";
 import { giveUpForBudget, hold } from "./held-urls.ts";
 import type { HostQueue, Queued, Releasable } from "./host-queue.ts";
@@ -30,7 +30,10 @@ export function release(state: FrontierState, out: Effects, nowMs: number, conte
   const refusals = { left: refusalsMax };
   while (state.total.demand() > 0 && refusals.left > 0) {
     const domain = nextDomain(state);
-    if (domain === null) break;
+    if (domain === null) {
+      if (openMoreGates(state, out, context)) continue;
+      break;
+    }
     const host = state.hosts.get(domain);
     if (host === undefined) continue;
     const more = releaseFrom(state, host, out, nowMs, context, changed, refusals);
@@ -41,7 +44,7 @@ export function release(state: FrontierState, out: Effects, nowMs: number, conte
   for (const domain of state.quiet) if (state.hosts.get(domain)?.idle === true) state.hosts.delete(domain);
   state.quiet.clear();
   for (const view of changed) {
-    giveBack(state, view);
+    giveBack(view);
     saveView(state, view, out, context);
   }
   return refusals.left <= 0;
@@ -88,6 +91,7 @@ function releaseFrom(
     if (view === undefined) throw new Error(`${next.job} has URLs waiting and no view`);
     if (!host.has(next.job)) view.hosts.delete(host.domain);
     view.waitsNoMore(entry);
+    if (!entry.granted) view.gated.count(host.domain, -1);
     const { blocked } = policyFor(context, hostOf(entry.url));
     if (blocked !== undefined && blocked !== null) {
       giveUp(state, view, next, blocked.reason, out, nowMs);
@@ -214,7 +218,7 @@ function releasableOf(
     if (lack?.isSpent === true) return "any";
     if (lack !== null) {
       if (view.gated.get(domain) !== lack.budget.name) changed.add(view);
-      view.gated.close(domain, lack.budget.name);
+      view.gated.close(domain, lack.budget.name, state.hosts.get(domain)?.freshOf(jobId) ?? 0);
       askForUnits(state, view, lack.budget, domain, out, context);
       return "granted";
     }
@@ -222,7 +226,7 @@ function releasableOf(
   }
   if (job.limits.maxPages === null || view.grantsHeld > 0) return "any";
   // Ask the owner for as many grants as could be used at once.
-  const wanted = view.tally.granted + Math.min(grantsUsable(state, view), state.options.grantsAtOnce);
+  const wanted = view.tally.granted + Math.min(grantsUsable(view), state.options.grantsAtOnce);
   if (wanted > view.tally.wanted) {
     view.tally.wanted = wanted;
     changed.add(view);

@@ -12,7 +12,7 @@ export function removeJob(state: FrontierState, id: string, out: Effects, contex
   if (jobOf(context, id) !== undefined) return;
   const { task, tasks, partitionOf } = context;
   // What is kept of its shared budgets, if anything is.
-  state.forgetting.add(id);
+  state.forgetting.set(id, undefined);
   const view = state.views.get(id);
   if (view !== undefined) {
     dropUrls(state, view, out);

@@ -5,7 +5,7 @@
 import { topics, type BudgetCounters, type BudgetGrant } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
 import { allot, type Share } from "./allotment.ts";
-import { budgetsOfHost, domainBudgetName } from "./budget-rules.ts";
+import { budgetOfHost, domainBudgetName } from "./budget-rules.ts";
 import { budgetKey, giveBackUnits, openGates, putUnits, report, unitsOf } from "./budget-units.ts";
 import type { Effects } from "./effects.ts";
 import { wakeHeld } from "./held-urls.ts";
@@ -30,15 +30,8 @@ interface StoredBudget {
 }
 
 /** A task has told what it has used, and what it wants. */
-export function foldBudget(
-  state: FrontierState,
-  counters: BudgetCounters,
-  out: Effects,
-  context: StepContext,
-): void {
+export function foldBudget(state: FrontierState, counters: BudgetCounters, out: Effects): void {
   const { job, run, task, domain, unit, max, used, returned, wanted } = counters;
-  // Of a job that was removed since.
-  if (jobOf(context, job) === undefined && !state.views.has(job)) return;
   const key = keys.sharedBudget(job, domainBudgetName(unit, domain));
   const stored = state.entries.get(key) as StoredBudget | undefined;
   if (stored !== undefined && stored.run > run) return;
@@ -102,7 +95,7 @@ export function receiveBudgetGrant(
   const job = jobOf(context, id);
   if (view === undefined || view.run !== run || job === undefined) return;
   const name = domainBudgetName(unit, domain);
-  const budget = budgetsOfHost(job, domain).find((each) => each.name === name);
+  const budget = budgetOfHost(job, name);
   if (budget === undefined) return;
   const units = unitsOf(state, view, name);
   units.granted = Math.max(units.granted, granted);
@@ -111,16 +104,21 @@ export function receiveBudgetGrant(
   const returned = giveBackUnits(state, view, job, budget, units);
   putUnits(state, view, budget, units, out);
   if (returned) report(view, budget, units, out, context);
-  openGates(state, view, name);
+  openGates(state, view, budget, out, context);
   if (view.halt === null) wakeHeld(state, view, budget, out, nowMs);
 }
 
-/** Forgets a piece of what is kept of budgets of jobs that were removed; true where there was some. */
-export function forgetBudgets(state: FrontierState, out: Effects): boolean {
-  for (const job of state.forgetting) {
+/**
+ * Forgets a piece of what is kept of budgets of jobs that were removed; true where there was some. A job that was submitted under
+ * the id since keeps what it has.
+ */
+export function forgetBudgets(state: FrontierState, out: Effects, context: StepContext): boolean {
+  for (const [job, after] of state.forgetting) {
     const prefix = keys.sharedBudgets(job);
-    const found = state.entries.first(prefix, pieceMax);
+    const found = state.entries.first(prefix, pieceMax, after);
+    const present = jobOf(context, job)?.run ?? Infinity;
     for (const [key, value] of found) {
+      if ((value as StoredBudget).run >= present) continue;
       put(state, out, key, null);
       for (const task of Object.keys((value as StoredBudget).tasks))
         out.push({
@@ -132,7 +130,9 @@ export function forgetBudgets(state: FrontierState, out: Effects): boolean {
           value: null,
         });
     }
-    if (found.length < pieceMax) state.forgetting.delete(job);
+    const last = found.at(-1)?.[0];
+    if (found.length < pieceMax || last === undefined) state.forgetting.delete(job);
+    else state.forgetting.set(job, last);
     return true;
   }
   return false;

@@ -52,7 +52,7 @@ export function admitSitemaps(
       view.tally.sitemaps += 1;
       const { root, parent, redirects } = link;
       const at = { url: url.url, urlId, domain, depth: 0, root, parent, redirects, priority };
-      const entry = newEntry({ ...at, granted: true, sitemap: level });
+      const entry = newEntry({ ...at, granted: true, sitemap: level, stray: false });
       putToWait(state, view, entry, out, nowMs);
     }
   }

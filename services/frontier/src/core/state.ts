@@ -1,6 +1,6 @@
 import { DemandTotal, WakeQueue } from "@sluice/runtime";
 import { MemoryEntries, Overlay, type Entries, type InputRecord } from "@sluice/topology";
-import type { Link, Seed } from "@sluice/records";
+import type { BudgetCounters, Link, Seed } from "@sluice/records";
 import type { OpenEntry } from "./entry.ts";
 import { FairTurns } from "./fair-turns.ts";
 import { HeadBudget, HostQueue } from "./host-queue.ts";
@@ -11,7 +11,7 @@ import type { FrontierOptions } from "../options.ts";
 
 /** A record that names a job this instance does not know yet. */
 export interface PendingRecord {
-  readonly record: InputRecord<Link | Seed>;
+  readonly record: InputRecord<Link | Seed | BudgetCounters>;
   readonly untilMs: number;
 }
 
@@ -50,8 +50,10 @@ export class FrontierState {
   readonly sweeping = new Map<string, { readonly letter: "d" | "x"; readonly after: string | undefined }>();
   /** Prefixes of URLs that are held and may go on, or are to be given up. */
   readonly unholding = new Set<string>();
-  /** Jobs that were removed, of which shared budgets may be kept. */
-  readonly forgetting = new Set<string>();
+  /** Jobs of which units of budgets came for some of the hosts that wait for them. */
+  readonly opening = new Set<string>();
+  /** Jobs that were removed, of which shared budgets may be kept, and up to which key they were looked through. */
+  readonly forgetting = new Map<string, string | undefined>();
   /** Numbers of views whose stored URLs are of no use any more. */
   readonly dropping = new Set<number>();
   /** Entries of an earlier form, until the first step has stored them anew. */

@@ -1,7 +1,6 @@
 /** What holds the URLs of a job that wait in a task. */
 import { nothingWaiting, type Job, type WaitingBy } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
-import { gatedFresh } from "./budget-units.ts";
 import { delayReasons } from "./delay-reason.ts";
 import { jobOf } from "./jobs.ts";
 import type { JobView } from "./job-view.ts";
@@ -31,7 +30,7 @@ export function waitingByOf(state: FrontierState, view: JobView, context: StepCo
   else if (isHeld(context)) by.back_pressure = queued;
   else {
     const lacksGrants = job?.limits.maxPages !== null && view.grantsHeld <= 0;
-    const lacking = lacksGrants ? view.queuedFresh : gatedFresh(state, view);
+    const lacking = lacksGrants ? view.queuedFresh : view.gated.fresh;
     by.budget += lacking;
     by[state.total.demand() === 0 ? "capacity" : "politeness"] += queued - lacking;
   }
