@@ -11,6 +11,11 @@ import {
 
 /** Layers of coding on one body; more are an attack, not a page. */
 const codingsMax = 5;
+/**
+ * Frames of zstd in one layer. Each costs a decoder, whose buffers only the collector frees; files of zstd have a few, each of
+ * hundreds of kilobytes.
+ */
+const framesMax = 256;
 const chunkSize = 32_768;
 
 export type Coding = "gzip" | "deflate" | "br" | "zstd";
@@ -62,7 +67,7 @@ export interface DecodedSink {
   readonly onEnd: (truncated: boolean) => void;
   /** The bytes are not what the field says. */
   readonly onError: (error: Error) => void;
-  /** An inner layer grew above `layerBytesMax`. */
+  /** An inner layer grew above `layerBytesMax`, or a body has more frames than pages have. */
   readonly onOverflow: () => void;
   /** After `write` answered false: more may be written. */
   readonly onDrain: () => void;
@@ -106,6 +111,7 @@ export class BodyDecoder {
           else next.end();
         },
         onError: sink.onError,
+        onOverflow: sink.onOverflow,
       });
       layers.unshift(layer);
     }
@@ -138,6 +144,7 @@ interface LayerEvents {
   readonly onDrain: () => void;
   readonly onEnd: (truncated: boolean) => void;
   readonly onError: (error: Error) => void;
+  readonly onOverflow: () => void;
 }
 
 class Layer {
@@ -147,6 +154,7 @@ class Layer {
   #stream: Transform | undefined;
   /** Of a coding whose frames have to be told apart here. */
   #written: Written = { chunks: [], readBytes: 0 };
+  #frames = 1;
   #inputEnded = false;
   #over = false;
 
@@ -220,6 +228,12 @@ class Layer {
     this.#stream = undefined;
     stream.destroy();
     if (left.length === 0) return false;
+    this.#frames += 1;
+    if (this.#frames > framesMax) {
+      this.#over = true;
+      this.#events.onOverflow();
+      return true;
+    }
     const isFull = !this.write(left);
     if (this.#inputEnded) this.end();
     // Whoever was told to wait waits for a stream that is gone.

@@ -140,6 +140,20 @@ test.each(Object.keys(encoders))(
   },
 );
 
+test.each([
+  [200, false],
+  [300, true],
+])("a body of %i frames of zstd is cut off: %s", async (count, truncated) => {
+  const frames = Array.from({ length: count }, () => zstdCompressSync(Buffer.from("0123456789")));
+  await using site = await rawServer((socket) => {
+    socket.end(response(Buffer.concat(frames), ["Content-Encoding: zstd"]));
+  });
+  await using client = clientFor();
+  const answer = responded(await fetchOf(client, site.origin));
+  expect(answer.truncated).toBe(truncated);
+  expect(answer.bodyBytes).toBe(truncated ? 2_560 : 2_000);
+});
+
 test.each(["gzip", "br", "zstd", "deflate"])(
   "a body that is not %s as it says is a failure of kind decode",
   async (coding) => {
