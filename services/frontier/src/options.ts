@@ -14,8 +14,13 @@ export interface FrontierOptions {
   readonly leaseMs: number;
   /** A domain's window holds about this much time of its pace, so that few URLs wait downstream. */
   readonly windowSpanMs: number;
-  /** How long a record waits for the job it names before it is given up. */
+  /** How long a record from outside waits for the job it names before it is given up, or one of a job that was removed. */
   readonly unknownJobMs: number;
+  /**
+   * How long what another task wrote waits for its job: that task has read of it, so the table of this one is late.
+   * Given up it is missing, and the job never ends.
+   */
+  readonly lateJobMs: number;
   /** What is kept of a job without a record goes so long after the task was taken up. */
   readonly orphanMs: number;
   /** Records of one topic that may wait for their jobs at once; then the topic waits. */
@@ -36,6 +41,7 @@ export const defaultFrontierOptions: FrontierOptions = {
   leaseMs: 600_000,
   windowSpanMs: 30_000,
   unknownJobMs: 10_000,
+  lateJobMs: 600_000,
   orphanMs: 600_000,
   pendingMax: 1000,
   redirectsMax: 10,

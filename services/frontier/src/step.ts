@@ -159,6 +159,7 @@ function jobChanged(
 ): void {
   const job = context.tables[topics.jobs.name]?.get(id) as Job | undefined;
   if (job === undefined) return;
+  state.removed.delete(id);
   reconcile(state, job, out, nowMs, context);
   haltIfCancelled(state, job, out, context);
   resumeJob(state, job);

@@ -275,7 +275,7 @@ describe("budgets over several frontier tasks, random delivery and crashes", { t
     test("are let go after a while, for the job was removed: nothing is kept, and nothing is a dead letter", () => {
       const driver = new StepDriver({ step: frontierStep(), tables: { [topics.jobs.name]: [] } });
       driver.feed(topics.counters.name, "j/0/n/d.example", told);
-      driver.advance(defaultFrontierOptions.unknownJobMs);
+      driver.advance(defaultFrontierOptions.lateJobMs);
       expect(driver.unfinished).toEqual([]);
       expect(driver.rejected).toEqual([]);
       expect(driver.state.entries.first("", 10)).toEqual([]);

@@ -314,7 +314,9 @@ function wait(
     return;
   }
   if (known !== undefined) return;
-  state.pending.set(job, [...waited, { record, untilMs: nowMs + state.options.unknownJobMs }]);
+  const { lateJobMs, unknownJobMs } = state.options;
+  const isLate = record.topic !== topics.seeds.name && !state.removed.has(job);
+  state.pending.set(job, [...waited, { record, untilMs: nowMs + (isLate ? lateJobMs : unknownJobMs) }]);
 }
 
 /** Looks again at records that wait for a job: of one job that has just appeared, or of all when time is up. */

@@ -7,6 +7,8 @@ import { keys } from "./keys.ts";
 import type { FrontierState } from "./state.ts";
 import { dropUrls } from "./views.ts";
 
+const removedMax = 1000;
+
 /** Takes a step the less the more often it comes; none where the job has a record or nothing is known of it. */
 export function removeJob(state: FrontierState, id: string, out: Effects, context: StepContext): void {
   if (jobOf(context, id) !== undefined) return;
@@ -15,6 +17,7 @@ export function removeJob(state: FrontierState, id: string, out: Effects, contex
   state.forgetting.set(id, undefined);
   const view = state.views.get(id);
   if (view !== undefined) {
+    remember(state, id);
     dropUrls(state, view, out);
     state.views.delete(id);
     out.push({ kind: "put", key: keys.view(id), value: null });
@@ -39,6 +42,14 @@ export function removeJob(state: FrontierState, id: string, out: Effects, contex
       latest: true,
       value: null,
     });
+}
+
+function remember(state: FrontierState, id: string): void {
+  // As a new one it is the last to be forgotten.
+  state.removed.delete(id);
+  state.removed.add(id);
+  const [oldest] = state.removed;
+  if (state.removed.size > removedMax && oldest !== undefined) state.removed.delete(oldest);
 }
 
 /** Jobs of which shared budgets are kept: one read each. */

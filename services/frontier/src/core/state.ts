@@ -42,6 +42,8 @@ export class FrontierState {
   /** By release id; as many as the total allows. */
   readonly out = new Map<string, Release>();
   readonly pending = new Map<string, PendingRecord[]>();
+  /** Jobs that this task has seen go, the last ones: what still comes of them is not early. */
+  readonly removed = new Set<string>();
   /** Jobs that came to a halt and have URLs waiting. */
   readonly halting = new Set<string>();
   /** Jobs with failed URLs to be taken up again. */
