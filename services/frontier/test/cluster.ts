@@ -25,6 +25,14 @@ interface Log {
   read: number;
 }
 
+/** What a task has not read yet of the table of jobs. */
+interface TableChange {
+  readonly task: number;
+  readonly job: Job;
+  readonly removed?: true;
+  readonly writtenAtMs: number;
+}
+
 export interface Chances {
   /** Of a release that it comes back as a retry, deferred or expired before it is settled. */
   readonly detour: number;
@@ -58,7 +66,8 @@ export class Cluster {
   readonly #logs = new Map<string, Log>();
   /** Logs with records to read, so that picking one is cheap. */
   readonly #open: Log[] = [];
-  readonly #tables: { readonly task: number; readonly job: Job; readonly removed?: true }[] = [];
+  readonly #tables: TableChange[] = [];
+  readonly #lateJobMs: number;
   readonly #random: Random;
   readonly #web: Pick<Web, "page">;
   readonly #chances: Chances;
@@ -73,6 +82,7 @@ export class Cluster {
     this.#random = random;
     this.#web = web;
     this.#chances = chances;
+    this.#lateJobMs = options.lateJobMs;
     this.tasks = Array.from(
       { length: tasks },
       (_, task) =>
@@ -89,13 +99,15 @@ export class Cluster {
 
   /** Writes a job's record; every task sees it some time later. */
   submit(job: Job): void {
-    for (let task = 0; task < this.tasks.length; task += 1) this.#tables.push({ task, job });
+    for (let task = 0; task < this.tasks.length; task += 1)
+      this.#tables.push({ task, job, writtenAtMs: this.#driver(task).nowMs });
   }
 
   /** Removes a job's record; some tasks do not run then, and see only what comes after it. */
   remove(job: Job): void {
     for (let task = 0; task < this.tasks.length; task += 1)
-      if (this.#random.chance(0.7)) this.#tables.push({ task, job, removed: true });
+      if (this.#random.chance(0.7))
+        this.#tables.push({ task, job, removed: true, writtenAtMs: this.#driver(task).nowMs });
   }
 
   /** A seed from outside, with any key. */
@@ -137,11 +149,14 @@ export class Cluster {
     return this.#read(random.pick(this.#open));
   }
 
-  /** Lets all clocks reach the next wake; false where there is none. */
+  /** Lets all clocks reach the next wake, before which all tables are read that would be too late; false where there is none. */
   wait(): boolean {
     let nextMs = Infinity;
     for (const driver of this.tasks) nextMs = Math.min(nextMs, driver.nextWakeMs() ?? Infinity);
     if (nextMs === Infinity) return false;
+    // A table that is later than that is no part of the promise.
+    for (const { writtenAtMs } of [...this.#tables])
+      if (nextMs - writtenAtMs >= this.#lateJobMs) this.#readTable(0);
     for (const driver of this.tasks) driver.advance(Math.max(0, nextMs - driver.nowMs));
     return true;
   }
