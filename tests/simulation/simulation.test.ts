@@ -71,6 +71,22 @@ describe("all services, the runtime and the broker in one process, one seed a ru
     expect(stderr).toBe(`seed ${seed}: trace ${hashes[0]}\n`);
   });
 
+  it("do the same whatever ran in the process before, also where a sitemap is a packed file", async () => {
+    const seed = 1056;
+    const hashes = new Map<number, string>();
+    await simulate({
+      from: seed - 15,
+      count: 16,
+      threads: 1,
+      onRun: ({ seed: of, hash }) => {
+        hashes.set(of, hash);
+        return false;
+      },
+    });
+    const { stderr } = await run(["--seed", String(seed)]);
+    expect(stderr).toBe(`seed ${seed}: trace ${hashes.get(seed)}\n`);
+  });
+
   it("do the same whether they are watched or not, and otherwise with another seed", async () => {
     const plain = await run(["--seed", "7"]);
     const watched = await run(["--seed", "7", "--trace"]);

@@ -26,4 +26,4 @@ export type {
   BreakerState,
   GuardedAnswer,
 } from "./domain-breaker.ts";
-export { unpacked } from "./unpacked.ts";
+export { unpacked, unpackedAtOnce } from "./unpacked.ts";

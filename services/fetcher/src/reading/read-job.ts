@@ -27,10 +27,15 @@ export type ReadPart =
   | { readonly kind: "extraction"; readonly extraction: Extraction }
   | { readonly kind: "sitemap"; readonly sitemap: SitemapLinks };
 
-export async function* readParts(job: ReadJob, nowMs: () => number): AsyncGenerator<ReadPart> {
+/** @param unpack what a sitemap that is a packed file is unpacked by */
+export async function* readParts(
+  job: ReadJob,
+  nowMs: () => number,
+  unpack = unpacked,
+): AsyncGenerator<ReadPart> {
   const { body, url } = job;
   if (job.kind === "sitemap") {
-    const sitemap = await readSitemap(unpacked(body), url, job.contentType);
+    const sitemap = await readSitemap(unpack(body), url, job.contentType);
     yield { kind: "sitemap", sitemap: sitemapLinks(sitemap) };
     return;
   }

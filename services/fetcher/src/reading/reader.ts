@@ -1,4 +1,5 @@
 /** Reads bodies: small pages where they are, what is heavy in threads beside the event loop. */
+import { unpackedAtOnce } from "@sluice/http";
 import { robotsTag, robotsToken, type PageFacts, type SitemapLinks } from "@sluice/web";
 import type { PageContent } from "../calls.ts";
 import { readParts, type ReadJob, type ReadPart } from "./read-job.ts";
@@ -51,7 +52,7 @@ export function bodyReader(limits: ThreadLimits = defaultThreadLimits): BodyRead
 export function inlineReader(nowMs: () => number): BodyReader {
   const partsOf = async (job: ReadJob): Promise<readonly ReadPart[]> => {
     const parts: ReadPart[] = [];
-    for await (const part of readParts(job, nowMs)) parts.push(part);
+    for await (const part of readParts(job, nowMs, unpackedAtOnce)) parts.push(part);
     return parts;
   };
   return {
