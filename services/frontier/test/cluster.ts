@@ -155,8 +155,7 @@ export class Cluster {
     for (const driver of this.tasks) nextMs = Math.min(nextMs, driver.nextWakeMs() ?? Infinity);
     if (nextMs === Infinity) return false;
     // A table that is later than that is no part of the promise.
-    for (const { writtenAtMs } of [...this.#tables])
-      if (nextMs - writtenAtMs >= this.#lateJobMs) this.#readTable(0);
+    while (nextMs - (this.#tables[0]?.writtenAtMs ?? nextMs) >= this.#lateJobMs) this.#readTable(0);
     for (const driver of this.tasks) driver.advance(Math.max(0, nextMs - driver.nowMs));
     return true;
   }
