@@ -1,6 +1,15 @@
 import * as fc from "fast-check";
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -169,6 +178,49 @@ describe("stores on a disk", () => {
     killed(again);
   });
 
+  test("are filled without a log, and keep one from the moment on at which they are whole", () => {
+    const dir = newDir();
+    const stores = storesIn(dir);
+    const store = stores.open(0, 1_000_000);
+    const path = join(dir, "f-1", "task-0.db");
+    // The file format says which versions of reading and writing it takes: 2 with a log for writing ahead.
+    const formatOf = (): number => readFileSync(path)[18] ?? 0;
+    const more = Array.from({ length: 3000 }, (_, index) => [`k${index}`, "v"] as const);
+    store.apply(more, 3000);
+    expect([existsSync(`${path}-wal`), formatOf()]).toEqual([false, 1]);
+    store.checkpoint(1_000_000);
+    expect([existsSync(`${path}-wal`), formatOf()]).toEqual([true, 2]);
+    store.clear();
+    store.apply(more, 3000);
+    expect([existsSync(`${path}-wal`), formatOf()]).toEqual([false, 1]);
+    store.close(1_000_000);
+    stores.close();
+    const again = storesIn(dir);
+    expect(again.open(0, 1_000_000).size).toBe(3000);
+    killed(again);
+  });
+
+  test("go through all keys of a prefix, however many there are", () => {
+    const dir = newDir();
+    const stores = storesIn(dir);
+    const store = stores.open(0, 1_000_000);
+    const keys = Array.from({ length: 1500 }, (_, index) => `k|${String(index).padStart(4, "0")}`);
+    store.apply(
+      keys.map((key) => [key, `${key}!`] as const),
+      1,
+    );
+    for (const count of [1, 499, 500, 501, 999, 1000, 1001, 1500]) {
+      const prefix = `k|`;
+      store.apply(
+        keys.map((key, index) => [key, index < count ? `${key}!` : null] as const),
+        2,
+      );
+      expect([...store.keys(prefix)]).toEqual(keys.slice(0, count));
+      expect([...store.all(prefix)]).toEqual(keys.slice(0, count).map((key) => [key, `${key}!`]));
+    }
+    killed(stores);
+  });
+
   test("are not shared: a second process of the same name has a folder of its own", () => {
     const dir = newDir();
     const one = storesIn(dir);
@@ -242,9 +294,14 @@ describe("stores on a disk", () => {
 
   test("read as stores in memory do, whatever is applied, and across kills", () => {
     const key = fc.stringMatching(/^[abq|~ ]{0,4}$/);
-    const change = fc.tuple(key, fc.option(fc.string({ maxLength: 5 })));
+    const change = fc.tuple(key, fc.option(fc.string({ maxLength: 5 }), { freq: 20 }));
     const act = fc.oneof(
       fc.record({ kind: fc.constant("apply" as const), changes: fc.array(change, { maxLength: 8 }) }),
+      // More than one statement puts into a file that is filled.
+      fc.record({
+        kind: fc.constant("apply" as const),
+        changes: fc.array(change, { minLength: 16, maxLength: 60, size: "max" }),
+      }),
       fc.record({
         kind: fc.constant("read" as const),
         prefix: key,
@@ -281,6 +338,7 @@ describe("stores on a disk", () => {
             expect([...disk.keys(prefix)]).toEqual([...memory.keys(prefix)]);
           }
           expect(disk.size).toBe(memory.size);
+          expect([...disk.all("")]).toEqual([...memory.all("")]);
         }
         killed(stores);
       }),

@@ -26,6 +26,27 @@ describe("what is restored of a changelog", () => {
     );
   });
 
+  test("goes into the store by key, and of each key only the last word", () => {
+    const store = memoryStores().open(0, 0);
+    const applied: unknown[] = [];
+    store.apply = (changes) => void applied.push(...changes);
+    const buffer = new RestoreBuffer(store);
+    buffer.add(
+      [
+        ["b", "1"],
+        ["a", "1"],
+        ["b", "2"],
+      ],
+      3,
+    );
+    buffer.add([["a", null]], 4);
+    buffer.flush();
+    expect(applied).toEqual([
+      ["a", null],
+      ["b", "2"],
+    ]);
+  });
+
   test("goes into the store by itself beyond a number of changes, or of characters", () => {
     const store = memoryStores().open(0, 0);
     const buffer = new RestoreBuffer(store);
