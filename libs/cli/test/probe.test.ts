@@ -123,7 +123,18 @@ describe("a probe answers what the crawler itself makes of", () => {
         encoding: "windows-1252",
         links_truncated: false,
       },
-      expect.objectContaining({ links: [], note: "nothing is read of an empty body or of text/plain" }),
+      {
+        links: [],
+        title: null,
+        description: null,
+        lang: null,
+        canonical: null,
+        base: "http://e.com/p",
+        robots: { noindex: false, nofollow: false, noarchive: false },
+        encoding: null,
+        links_truncated: false,
+        note: "nothing is read of an empty body or of text/plain",
+      },
     ]);
     const encoding = await probe("encoding", [
       { html_base64: base64(octets) },
@@ -193,6 +204,13 @@ describe("a line that can't be answered", () => {
   });
 
   it("is one that is no UTF-8, no base64, or too long, whose rest is not kept", async () => {
+    const partial = ["YQ", "YQ==", "Y", "YWJjZ"].map((html_base64) => ({ html_base64 }));
+    expect((await probe("encoding", partial)).told.map((each) => "error" in each)).toEqual([
+      false,
+      false,
+      true,
+      true,
+    ]);
     expect((await probe("encoding", [{ html_base64: "a*b" }])).told).toMatchObject([
       { field: "html_base64" },
     ]);

@@ -125,6 +125,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
       );
     }
     if (status < 200) return; // RFC 9110 §15.2: interim, the real one follows.
+    // Only a proxy asks for its credential (RFC 9110 §15.5.8): that says nothing of the host, least of all of its rules.
+    if (status === 407 && this.#options.connection.isForwarding)
+      return this.#fail("connect", "PROXY_407", "the proxy answered 407");
     this.#framingTimer = setInterval(() => this.#checkFraming(), framingEveryMs);
     const { request } = this.#options;
     const header = parseResponseHeader(status, fields);

@@ -32,7 +32,10 @@ export interface FetchRequest {
 export interface FetchResponse {
   readonly kind: "response";
   readonly status: number;
-  /** Names in lower case, repeated fields joined with `, ` (RFC 9110 §5.3); without a prototype. */
+  /**
+   * Names in lower case, repeated fields joined with `, ` (RFC 9110 §5.3); without a prototype. The lines of X-Robots-Tag
+   * stay lines: a crawler's name counts for what follows it in its own.
+   */
   readonly headers: Readonly<Record<string, string>>;
   /** The one field that can't be joined (RFC 6265 §3). */
   readonly setCookies: readonly string[];

@@ -197,6 +197,11 @@ export class Connection {
     return this.#destroyed === undefined && this.#socket !== undefined && !this.#socket.destroyed;
   }
 
+  /** What answers is a proxy, with its own answer or with the host's. */
+  get isForwarding(): boolean {
+    return this.#forwarding !== null;
+  }
+
   /** Bytes that came over the socket so far, all responses together. */
   get bytesRead(): number {
     return this.#socket?.bytesRead ?? 0;

@@ -22,7 +22,7 @@ export function parseResponseHeader(
     if (value === undefined) continue;
     const values = typeof value === "string" ? [value] : value;
     if (name === "set-cookie") setCookies = values;
-    else joined[name] = values.join(", ");
+    else joined[name] = values.join(name === "x-robots-tag" ? "\n" : ", ");
     if (name === "location") location = utf8Or(values[0] ?? "");
   }
   const length = joined["content-length"];

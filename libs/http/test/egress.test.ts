@@ -84,6 +84,16 @@ test.each<[string, string, string]>([
   expect(client.connections).toMatchObject({ busy: 0, idle: 0 });
 });
 
+test("a proxy that asks for its credential says nothing of the host, over http either", async () => {
+  const whereIs = () => ({ host: "127.0.0.1", port: 1 });
+  await using proxy = await proxyServer({ whereIs, authorization: "Basic cHJveHk=" });
+  await using client = clientFor({ route: trusted(proxy.origin) });
+  const got = failed(await fetchOf(client, "http://site.test/robots.txt"));
+  expect([got.category, got.code]).toEqual(["connect", "PROXY_407"]);
+  await using site = await rawServer((socket) => socket.write(response("", [], "407 Who")));
+  expect(responded(await fetchOf(client, site.origin, { route: {} })).status).toBe(407);
+});
+
 test("a proxy that never answers ends with the connect deadline", async () => {
   await using silent = await rawServer(() => undefined);
   await using client = clientFor({ route: trusted(silent.origin) });

@@ -12,17 +12,29 @@ export interface ContentType {
   readonly isXml: boolean;
 }
 
-/** The Content-Type header as values; null where it is missing or malformed. */
+/**
+ * The Content-Type header as values; null where it is missing or malformed. Of a field that was sent more than once the
+ * last type counts, with the charset of one before that is the same type (Fetch, "extract a MIME type").
+ */
 export function parseContentType(header: string | null | undefined): ContentType | null {
-  const type = header ? MIMEType.parse(header) : null;
-  if (type === null) return null;
-  return {
-    essence: type.essence,
-    charset: type.parameters.get("charset") ?? null,
-    isHtml: type.isHTML() || type.essence === "application/xhtml+xml",
-    isXml: type.isXML(),
-  };
+  let found: ContentType | null = null;
+  for (const value of valuesOf(header ?? "")) {
+    const type = MIMEType.parse(value);
+    if (type === null || type.essence === "*/*") continue;
+    const before: string | null = found?.essence === type.essence ? found.charset : null;
+    found = {
+      essence: type.essence,
+      charset: type.parameters.get("charset") ?? before,
+      isHtml: type.isHTML() || type.essence === "application/xhtml+xml",
+      isXml: type.isXML(),
+    };
+  }
+  return found;
 }
+
+/** Commas part values, but for those in a quoted string. */
+const valuesOf = (header: string): readonly string[] =>
+  header.includes(",") ? (header.match(/(?:[^,"]|"(?:[^"\\]|\\[^])*"?)+/g) ?? []) : [header];
 
 /** Whether a response with this Content-Type is a page that can be scanned for links. */
 export function isHtml(header: string | null | undefined): boolean {

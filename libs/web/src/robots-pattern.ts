@@ -13,6 +13,9 @@ export function comparablePath(path: string): string {
   return normalizePercent(noFragment.startsWith("/") ? noFragment : `/${noFragment}`, comparedChars);
 }
 
+/** To look for a piece costs so much as some characters, however near it is. */
+const pieceWork = 8;
+
 /** A rule's path with its wildcards "*" and a final "$". */
 export class RobotsPattern {
   /** Length of the pattern in octets, wildcards included: of two that match, the longer one decides. */
@@ -29,6 +32,16 @@ export class RobotsPattern {
     const innerDollars = body.includes("$") ? body.split("$").length - 1 : 0;
     this.octets = normal.length - 2 * innerDollars + (this.#anchored ? 1 : 0);
     this.#pieces = normal.split("*");
+  }
+
+  /** Characters that may be looked at to compare it with a path of so many. */
+  work(pathChars: number): number {
+    return this.#pieces.length === 1 ? 0 : pathChars + this.#pieces.length * pieceWork;
+  }
+
+  /** Whether what stands before its first star matches: without that it matches nothing. */
+  begins(path: string): boolean {
+    return path.startsWith(this.#pieces[0] ?? "");
   }
 
   /**

@@ -11,7 +11,8 @@ export const noRobotsFlags: RobotsFlags = { noindex: false, nofollow: false, noa
 
 /**
  * The directives of X-Robots-Tag that are for everyone or for `agentToken`; those of both count.
- * @param headers one string for each header line. A name and colon make what follows them in the line that crawler's.
+ * @param headers the header lines, each a string or a line of one. A name and colon make what follows them in the line
+ * that crawler's.
  */
 export function robotsTag(
   headers: string | readonly string[] | null | undefined,
@@ -19,7 +20,7 @@ export function robotsTag(
 ): RobotsFlags {
   const own = agentToken.toLowerCase();
   let flags = noRobotsFlags;
-  for (const header of typeof headers === "string" ? [headers] : (headers ?? [])) {
+  for (const header of typeof headers === "string" ? headers.split("\n") : (headers ?? [])) {
     let isOurs = true;
     for (const item of header.split(",")) {
       const colon = item.indexOf(":");

@@ -126,9 +126,7 @@ class ParsedRobots implements Robots {
   decide(agentToken: string, path: string): RobotsDecision {
     const compared = comparablePath(path);
     const rule =
-      compared === "/robots.txt"
-        ? undefined
-        : this.#groupFor(agentToken).rules.find(({ pattern }) => pattern.matches(compared));
+      compared === "/robots.txt" ? undefined : firstMatch(this.#groupFor(agentToken).rules, compared);
     if (rule === undefined) return { allowed: true, line: null, rule: null };
     return {
       allowed: rule.kind === "allow",
@@ -169,6 +167,26 @@ class ParsedRobots implements Robots {
           );
     return this.#group;
   }
+}
+
+/**
+ * Characters that rules with stars may cost one decision, which is some ten milliseconds: a thousand rules and the longest
+ * path. A file of 500 KiB that is made to take time would hold up all other hosts by a tenth of a second with each URL.
+ */
+const starWorkMax = 2_000_000;
+
+/**
+ * The first rule that matches. Past the limit only what stands before the first star is looked at, in favour of the
+ * site: such an allow matches nothing, such a disallow all that begins so.
+ */
+function firstMatch(rules: readonly CompiledRule[], path: string): CompiledRule | undefined {
+  let work = 0;
+  return rules.find(({ kind, pattern }) => {
+    if (!pattern.begins(path)) return false;
+    const cost = pattern.work(path.length);
+    work += cost;
+    return cost === 0 || work <= starWorkMax ? pattern.matches(path) : kind === "disallow";
+  });
 }
 
 /** All blocks that name one token are one group (RFC 9309 §2.2.1). */

@@ -14,8 +14,13 @@ describe("Retry-After", () => {
     ["Sun Nov 22 12:00:30 2026", 30_000],
     ["Sun, 22 Nov 2026 11:00:00 GMT", 0],
     ["99999999999999999999", Number.MAX_SAFE_INTEGER],
+    ["10, 3600, 20", 3_600_000],
+    ["soon, 30", 30_000],
+    ["60, Sun, 22 Nov 2026 12:00:30 GMT", 60_000],
+    ["Sun, 22 Nov 2026 12:00:30 GMT, Sunday, 22-Nov-26 12:00:40 GMT, 5", 40_000],
     ["-5", null],
     ["soon", null],
+    [",,", null],
     ["", null],
     ["Sun, 22 Nov 2026 12:00:30 CET", null],
     ["Sun, 31 Nov 2026 12:00:30 GMT", null],
@@ -73,6 +78,7 @@ describe("X-Robots-Tag", () => {
 
   test("of several lines adds up, and a name counts for its own line only", () => {
     expect(robotsTag(["googlebot: noindex", "nofollow"], "Sluice")).toEqual(flags("nofollow"));
+    expect(robotsTag("googlebot: noindex\nnofollow", "Sluice")).toEqual(flags("nofollow"));
     expect(robotsTag(["sluice: noindex", "nofollow"], "Sluice")).toEqual(flags("noindex", "nofollow"));
     expect([robotsTag(null, "Sluice"), robotsTag([], "Sluice")]).toEqual([flags(), flags()]);
     expect(unionOfFlags(flags("noindex"), flags("noarchive"))).toEqual(flags("noindex", "noarchive"));
@@ -97,6 +103,16 @@ describe("Content-Type", () => {
       null,
       null,
     ]);
+  });
+
+  test.each([
+    ["text/html, text/html; charset=utf-8", "text/html", "utf-8"],
+    ["text/html; charset=utf-8, text/html", "text/html", "utf-8"],
+    ["text/html; charset=utf-8, text/plain", "text/plain", null],
+    ['text/html; charset="a,b", */*, html', "text/html", "a,b"],
+    ['text/html; charset="a\\", text/plain', "text/html", 'a", text/plain'],
+  ])("sent more than once as %j is %j with the charset %j", (header, essence, charset) => {
+    expect(parseContentType(header)).toMatchObject({ essence, charset });
   });
 
   test.each([

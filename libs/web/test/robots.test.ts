@@ -159,9 +159,38 @@ test("no file takes time that grows faster than it does", () => {
     `User-agent: *\nDisallow: /${"*a".repeat(50)}b`,
     `${"User-agent: a\n".repeat(18 * kib)}${"Disallow: /b\n".repeat(18 * kib)}`,
     "\n".repeat(500 * kib),
-    `User-agent: *\n${"Disallow:/*b\n".repeat(38 * kib)}`,
+    `User-agent: *\n${"Allow:/*b\n".repeat(38 * kib)}`,
   ];
   for (const file of files) expect(parseRobots(file).decide("a", path).allowed).toBe(true);
+});
+
+describe("rules with stars that would take long together", () => {
+  const path = `/${"a".repeat(2_000)}`;
+  const many = (rule: string, count: number) => `User-agent: *\n${`${rule}\n`.repeat(count)}`;
+  const decided = (body: string) => parseRobots(body).decide("a", path);
+
+  test("are all looked at where they are as many as a site has", () => {
+    expect(decided(many(`Disallow: /*${"a".repeat(20)}b`, 500)).allowed).toBe(true);
+    expect(decided(`${many(`Disallow: /*${"a".repeat(20)}b`, 500)}Disallow: /*aa\n`)).toMatchObject({
+      line: 502,
+    });
+  });
+
+  test("are past a limit taken by what stands before the star, in favour of the site", () => {
+    expect(decided(many(`Disallow: /*${"a".repeat(20)}b`, 5_000))).toMatchObject({ allowed: false });
+    expect(decided(`${many(`Allow: /*${"a".repeat(20)}b`, 5_000)}Allow: /*a\nDisallow: /`)).toMatchObject({
+      allowed: false,
+      rule: "disallow: /",
+    });
+  });
+
+  test("cost nothing where the path does not begin as they do, and never the place of a rule without a star", () => {
+    expect(decided(many("Disallow: /other/*b", 20_000)).allowed).toBe(true);
+    expect(decided(`${many(`Allow: /*${"a".repeat(20)}b`, 5_000)}Allow: /aaa\nDisallow: /a`)).toMatchObject({
+      allowed: true,
+      rule: "allow: /aaa",
+    });
+  });
 });
 
 test("never throws and always answers, whatever the octets", () => {

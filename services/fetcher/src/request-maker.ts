@@ -8,7 +8,7 @@ import {
   type Route,
 } from "@sluice/http";
 import type { HostPolicy, SecretRef } from "@sluice/records";
-import { robotsBytesMax, sitemapBytesMax } from "@sluice/web";
+import { parseContentType, robotsBytesMax, sitemapBytesMax } from "@sluice/web";
 import type { FetchCall } from "./calls.ts";
 import type { Secret, SecretProblem, SecretStore } from "./secrets.ts";
 
@@ -153,7 +153,7 @@ export function egressOf({ localAddress, proxy }: Route): string | null {
 function acceptorOf(ranges: readonly string[]): (contentType: string | null) => boolean {
   const exact = new Set(ranges);
   return (contentType) => {
-    const essence = (contentType ?? "application/octet-stream").split(";")[0]?.trim().toLowerCase() ?? "";
+    const essence = parseContentType(contentType)?.essence ?? "application/octet-stream";
     return exact.has(essence) || exact.has(`${essence.slice(0, essence.indexOf("/"))}/*`);
   };
 }

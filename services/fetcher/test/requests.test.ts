@@ -29,7 +29,11 @@ describe("a job's requests", () => {
       if (path === "/never") return;
       if (path === "/moved") response.writeHead(302, { location: `http://localhost.test:1${path}` }).end();
       else if (path === "/image") response.writeHead(200, { "content-type": "image/png" }).end("0123456789");
-      else if (path === "/untyped") response.writeHead(200).end("0123456789");
+      else if (path === "/typed-twice") {
+        const type = ["content-type", "text/html"];
+        const tag = ["x-robots-tag", "otherbot: nofollow", "x-robots-tag", "noindex"];
+        response.writeHead(200, [...type, ...type, ...tag]).end("<title>t</title>");
+      } else if (path === "/untyped") response.writeHead(200).end("0123456789");
       else
         response
           .writeHead(200, { "content-type": "Text/HTML; charset=utf-8" })
@@ -109,6 +113,10 @@ describe("a job's requests", () => {
     expect(await fetchAs("/", wanted)).toMatchObject({
       answer: { bodySkipped: false },
       content: { title: "t" },
+    });
+    expect(await fetchAs("/typed-twice", wanted)).toMatchObject({
+      answer: { bodySkipped: false },
+      content: { title: "t", noindex: true, nofollow: false },
     });
     for (const path of ["/image", "/untyped"]) {
       expect(await fetchAs(path, wanted)).toMatchObject({

@@ -3,6 +3,7 @@ import { unpacked } from "@sluice/http";
 import {
   canonicalize,
   decodeBody,
+  noRobotsFlags,
   parseRobots,
   readHtml,
   readSitemap,
@@ -64,8 +65,9 @@ export function answerLinks(question: Question): Answer {
   const contentType = question.optionalText("content_type") ?? "text/html";
   const page = readHtml(base, contentType, question.octets("html"));
   if (page === null) {
-    const nothing = { links: [], title: null, canonical: null, base, robots: null };
-    return { ...nothing, note: `nothing is read of an empty body or of ${contentType}` };
+    const texts = { title: null, description: null, lang: null, canonical: null };
+    const rest = { base, robots: noRobotsFlags, encoding: null, links_truncated: false };
+    return { links: [], ...texts, ...rest, note: `nothing is read of an empty body or of ${contentType}` };
   }
   const { scan, encoding } = page;
   return {

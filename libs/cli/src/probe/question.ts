@@ -62,7 +62,7 @@ export class Question {
     const coded = `${name}_base64`;
     if (!this.has(coded) && this.has(name)) return Buffer.from(this.text(name));
     const text = this.text(coded);
-    if (!base64.test(text)) throw new QuestionError(coded, `${coded} is no base64`);
+    if (!isBase64(text)) throw new QuestionError(coded, `${coded} is no base64`);
     return Buffer.from(text, "base64");
   }
 
@@ -72,6 +72,11 @@ export class Question {
     if (url.kind === "url") return url;
     throw new QuestionError(field, `${field} is no URL that can be crawled: ${url.detail}`);
   }
+}
+
+/** With its padding or without; one character alone is no octet. */
+function isBase64(text: string): boolean {
+  return base64.test(text) && text.replace(/[\s=]+/g, "").length % 4 !== 1;
 }
 
 const base64 = /^[A-Za-z0-9+/\s]*={0,2}\s*$/;
