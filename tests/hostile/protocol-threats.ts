@@ -81,6 +81,20 @@ export const protocolThreats: readonly Threat[] = [
     expected: { category: "protocol" },
   },
   {
+    name: "blank-lines-for-ever",
+    row: "header flood",
+    fetch: impatient,
+    respond: floods("", "\r\n".repeat(30_000)),
+    expected: { category: "protocol", code: "HEAD_TOO_LARGE" },
+  },
+  {
+    name: "status-line-for-ever",
+    row: "header flood",
+    fetch: impatient,
+    respond: floods("HTTP/1.1 200 ", "O".repeat(60_000)),
+    expected: { category: "protocol", code: "HEAD_TOO_LARGE" },
+  },
+  {
     name: "interim-for-ever",
     row: "header flood",
     respond: floods("", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".repeat(100)),

@@ -19,7 +19,7 @@ const headBytesMax = 16_384 + 65_536;
 const timerMaxMs = 2_147_483_647;
 /** What frames a body may be this many times the body: chunks of one byte are six bytes long (RFC 9112 §7.1). */
 const framingFactor = 8;
-/** How often what came over the socket is compared with what came of the body. */
+/** How often what came over the socket is compared with what came of head and body. */
 const framingEveryMs = 500;
 
 export interface ExchangeOptions {
@@ -101,6 +101,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onRequestSent(): void {
     this.#sentAtMs = this.#options.monotonicMs();
     this.#lateBeforeMs = this.#options.lateMs();
+    if (!this.#settled) this.#framingTimer ??= setInterval(() => this.#checkCame(), framingEveryMs);
   }
 
   onResponseStarted(): void {
@@ -118,17 +119,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.#settled) return;
     const headBytes = this.#options.connection.bytesRead - this.#bytesReadBefore;
     if (reason.length > reasonLengthMax || headBytes > headBytesMax) {
-      return this.#fail(
-        "protocol",
-        "HEAD_TOO_LARGE",
-        "the head of the response is larger than any page needs",
-      );
+      return this.#failHead();
     }
     if (status < 200) return; // RFC 9110 §15.2: interim, the real one follows.
     // Only a proxy asks for its credential (RFC 9110 §15.5.8): that says nothing of the host, least of all of its rules.
     if (status === 407 && this.#options.connection.isForwarding)
       return this.#fail("connect", "PROXY_407", "the proxy answered 407");
-    this.#framingTimer = setInterval(() => this.#checkFraming(), framingEveryMs);
     const { request } = this.#options;
     const header = parseResponseHeader(status, fields);
     this.#header = header;
@@ -181,11 +177,16 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#fail(category, code, message);
   }
 
-  /** Extensions of a chunk and the like have no limit and give no data: only the socket's count shows them. */
-  #checkFraming(): void {
+  /**
+   * Blank lines before the status line, its reason, extensions of a chunk and the like have no limit and give no data:
+   * only the socket's count shows them.
+   */
+  #checkCame(): void {
     const { bodyBytesMax } = this.#options.request;
     const came = this.#options.connection.bytesRead - this.#bytesReadBefore;
-    if (came > headBytesMax + framingFactor * (bodyBytesMax + codingOverheadBytes))
+    if (this.#header === undefined) {
+      if (came > headBytesMax) this.#failHead();
+    } else if (came > headBytesMax + framingFactor * (bodyBytesMax + codingOverheadBytes))
       this.#fail("protocol", "FRAMING_TOO_LARGE", "what frames the body is far larger than the body may be");
   }
 
@@ -208,6 +209,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #overflow(): void {
     if (this.#options.request.onTooLarge === "refuse") this.#failTooLarge();
     else this.#complete({ truncated: true, bodySkipped: false });
+  }
+
+  #failHead(): void {
+    this.#fail("protocol", "HEAD_TOO_LARGE", "the head of the response is larger than any page needs");
   }
 
   #failTooLarge(): void {

@@ -65,7 +65,10 @@ export class GuardedDispatcher {
   take(url: URL, route: Route): Connection {
     const key = poolKey(url, route);
     const connection = this.#idle.get(key)?.at(-1);
-    if (connection !== undefined) this.#forgetIdle(connection);
+    if (connection !== undefined) {
+      this.#forgetIdle(connection);
+      connection.wake();
+    }
     const taken = connection ?? this.#create(url, route, key);
     this.#busy.add(taken);
     return taken;
@@ -80,6 +83,7 @@ export class GuardedDispatcher {
       if (ofKey === undefined) this.#idle.set(connection.key, [connection]);
       else ofKey.push(connection);
       this.#idleOrder.add(connection);
+      connection.rest();
       if (this.#idleOrder.size > this.#idleSocketsMax) {
         for (const oldest of this.#idleOrder) {
           void oldest.destroy();
@@ -152,6 +156,7 @@ export class Connection {
   readonly #forwarding: { readonly origin: string; readonly authorization: string | undefined } | null;
   readonly #abort = new AbortController();
   readonly #onLost: (connection: Connection, destroyed: boolean) => void;
+  readonly #onHeard = (): void => void this.destroy();
   #phase: ConnectPhase = "dns";
   #socket: Socket | undefined;
   #destroyed: Promise<void> | undefined;
@@ -223,6 +228,15 @@ export class Connection {
       },
       handler,
     );
+  }
+
+  /** Nobody asks: whatever the host says now ends the connection, else it could go on saying it until the connection is due. */
+  rest(): void {
+    this.#socket?.on("readable", this.#onHeard);
+  }
+
+  wake(): void {
+    this.#socket?.off("readable", this.#onHeard);
   }
 
   /** Closes the socket, or ends the attempt to open one, at once. Idempotent. */

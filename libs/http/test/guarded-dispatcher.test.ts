@@ -173,6 +173,29 @@ test("a connection that the server closed while unused is opened again, unnotice
   expect(site.accepted).toBe(2);
 });
 
+test.each(["http", "https"])(
+  "closes an unused %s connection as soon as the host says anything on it, be it blank lines without end",
+  async (scheme) => {
+    await using site = await rawServer(
+      (socket) => socket.write(response("ok")),
+      "127.0.0.1",
+      scheme === "http"
+        ? undefined
+        : (onSocket) => createTlsServer({ key: testKey, cert: testCertificate }, onSocket),
+    );
+    const resolve = new Map([[`sluice.test:${site.port}`, "127.0.0.1"]]);
+    await using client = clientFor({ resolve, tlsCa: testCertificate, keepAliveMs: 60_000 });
+    const url = `${scheme}://sluice.test:${site.port}/`;
+    for (const times of [1, 2]) {
+      for (let again = 0; again < 2; again += 1) expect(textOf(await fetchOf(client, url))).toBe("ok");
+      expect([site.accepted, client.connections.idle]).toEqual([times, 1]);
+      for (const socket of site.sockets) socket.write("\r\n");
+      await site.closed(times);
+      expect(client.connections).toMatchObject({ busy: 0, idle: 0 });
+    }
+  },
+);
+
 test("verifies certificates: an unknown authority and a wrong name are failures of kind tls", async () => {
   await using site = await rawServer(
     (socket) => socket.write(response("secure")),
