@@ -17,19 +17,22 @@ export interface ContentType {
  * last type counts, with the charset of one before that is the same type (Fetch, "extract a MIME type").
  */
 export function parseContentType(header: string | null | undefined): ContentType | null {
-  let found: ContentType | null = null;
-  for (const value of valuesOf(header ?? "")) {
-    const type = MIMEType.parse(value);
-    if (type === null || type.essence === "*/*") continue;
-    const before: string | null = found?.essence === type.essence ? found.charset : null;
-    found = {
-      essence: type.essence,
-      charset: type.parameters.get("charset") ?? before,
-      isHtml: type.isHTML() || type.essence === "application/xhtml+xml",
-      isXml: type.isXML(),
-    };
-  }
-  return found;
+  return valuesOf(header ?? "").reduce<ContentType | null>(
+    (before, value) => typeOf(value, before) ?? before,
+    null,
+  );
+}
+
+function typeOf(value: string, before: ContentType | null): ContentType | null {
+  const type = MIMEType.parse(value);
+  if (type === null || type.essence === "*/*") return null;
+  const { essence } = type;
+  return {
+    essence,
+    charset: type.parameters.get("charset") ?? (before?.essence === essence ? before.charset : null),
+    isHtml: type.isHTML() || essence === "application/xhtml+xml",
+    isXml: type.isXML(),
+  };
 }
 
 /** Commas part values, but for those in a quoted string. */
