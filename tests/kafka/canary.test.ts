@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -6,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "@sluice/local-kafka";
 import { jobSchema, policySchema, topics } from "@sluice/records";
+import kafkajs from "kafkajs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Fleet, type ServiceName } from "../fleet/fleet.ts";
 import { Observer } from "../fleet/observer.ts";
@@ -14,7 +14,7 @@ import { testBrokers } from "./brokers.ts";
 const partitions = 4;
 const host = "127.64.0.1";
 const elsewhere = "127.64.0.2";
-const services: readonly ServiceName[] = ["frontier", "rate-limit", "fetcher", "result-sink"];
+const services: readonly ServiceName[] = ["frontier", "rate-limit", "fetcher", "result-sink", "api"];
 /** A word of the pages: it is found where the search looks at all. */
 const marker = "Visible-Marker-Of-The-Page";
 
@@ -23,6 +23,9 @@ const canaries = {
   password: "CanaryPasswordQxzv",
   header: "CanaryHeaderWkqj",
   token: "CanaryTokenJvbx",
+  cookie: "CanaryCookieYhgw",
+  link: "CanaryLinkPmrz",
+  api: "CanaryApiTokenVcqd",
   proxy: "CanaryProxyZqgk",
   unusable: "CanaryUnusableXwqp",
 };
@@ -32,9 +35,6 @@ const needles = [
   base64(`crawler:${canaries.password}`),
   base64(`way:${canaries.proxy}`),
 ];
-
-const hasKcat = spawnSync("kcat", ["-V"]).status === 0;
-if (!hasKcat) process.stderr.write("canary.test.ts is skipped: kcat is not found\n");
 
 const dir = mkdtempSync(join(tmpdir(), "sluice-canary-"));
 const prefix = `canary-${process.pid}.`;
@@ -69,28 +69,64 @@ function filesOf(folder: string): readonly string[] {
     .filter((path) => statSync(path).isFile());
 }
 
-/** Everything that was ever written into a topic, keys and header fields too, of transactions that were aborted as well. */
-function dumpOf(topic: string): string {
-  const broker = testBrokers().join(",");
-  const format = "%k %h %s\n";
-  const args = ["-b", broker, "-C", "-t", topic, "-e", "-q", "-X", "isolation.level=read_uncommitted"];
-  const read = spawnSync("kcat", [...args, "-o", "beginning", "-f", format], { maxBuffer: 268_435_456 });
-  if (read.status !== 0) throw new Error(`kcat ${topic}: ${String(read.stderr)}`);
-  return read.stdout.toString("latin1");
+const ending = "the last record of the partition";
+
+/**
+ * Everything that was ever written into the topics, keys and header fields too, of transactions that were aborted as well.
+ * No service runs any more, so the records written here are the last ones.
+ */
+async function dumpOf(observer: Observer): Promise<ReadonlyMap<string, string>> {
+  const kafka = new kafkajs.Kafka({ brokers: testBrokers(), logLevel: kafkajs.logLevel.NOTHING });
+  const admin = kafka.admin();
+  await admin.connect();
+  const { topics: all } = await admin.fetchTopicMetadata();
+  await admin.disconnect();
+  const mine = all.filter(({ name }) => name.startsWith(prefix));
+  const places = mine.flatMap(({ name, partitions: of }) =>
+    of.map(({ partitionId }) => ({ topic: name, partition: partitionId })),
+  );
+  await observer.produce(places.map((place) => ({ ...place, key: ending, value: "{}" })));
+  const dumps = new Map(mine.map(({ name }) => [name, ""]));
+  const open = new Set(places.map(({ topic, partition }) => `${topic} ${partition}`));
+  const read = Promise.withResolvers<void>();
+  const consumer = kafka.consumer({ groupId: `canary-reader-${process.pid}`, readUncommitted: true });
+  await consumer.connect();
+  await consumer.subscribe({ topics: mine.map(({ name }) => name), fromBeginning: true });
+  await consumer.run({
+    autoCommit: false,
+    eachBatch: async ({ batch: { topic, partition, messages } }) => {
+      const texts = messages.map(({ key, value, headers }) => {
+        const fields = Object.entries(headers ?? {}).map(([name, field]) => `${name}=${String(field)}`);
+        return [key?.toString("latin1"), ...fields, value?.toString("latin1")].join(" ");
+      });
+      dumps.set(topic, `${dumps.get(topic) ?? ""}${texts.join("\n")}\n`);
+      if (messages.some(({ key }) => key?.toString() === ending)) open.delete(`${topic} ${partition}`);
+      if (open.size === 0) read.resolve();
+    },
+  });
+  await read.promise;
+  await consumer.disconnect();
+  return dumps;
 }
 
-describe.skipIf(!hasKcat)("secrets of a whole crawl", { timeout: 600_000 }, () => {
+describe("secrets of a whole crawl", { timeout: 600_000 }, () => {
   const servers: Server[] = [];
   const ports = new Map<ServiceName, number>();
   const places = new Map<string, string>();
+  const apiStatuses: number[] = [];
   let observer: Observer;
   let fleet: Fleet;
 
   beforeAll(async () => {
     const other = await listen("elsewhere", elsewhere, () => page());
+    let origin = "";
     const site = await listen("site", host, (url) => {
       if (url === "/robots.txt") return { status: 200, headers: { "content-type": "text/plain" } };
-      if (url === "/") return page("/a", "/broken", "/reset", "/away");
+      if (url === "/") {
+        // What a page gives away itself is no secret of ours, and is kept no more than one.
+        const { host: site } = new URL(origin);
+        return page("/a", "/broken", "/reset", "/away", `http://crawler:${canaries.link}@${site}/linked`);
+      }
       if (url === "/broken") return { status: 500 };
       if (url === "/reset") return "reset";
       if (url === "/away") return { status: 302, headers: { location: `${other.origin}/` } };
@@ -99,6 +135,7 @@ describe.skipIf(!hasKcat)("secrets of a whole crawl", { timeout: 600_000 }, () =
     const proxy = await listen("proxy", "127.0.0.1", (url) =>
       url.includes("reset") ? "reset" : page("/reset"),
     );
+    origin = site.origin;
     servers.push(site.server, other.server, proxy.server);
     const bound = { origins: [site.origin] };
     const secretsDir = join(dir, "secrets");
@@ -120,6 +157,11 @@ describe.skipIf(!hasKcat)("secrets of a whole crawl", { timeout: 600_000 }, () =
         value: canaries.header,
         ...bound,
       }),
+      SLUICE_SECRET_SESSION: JSON.stringify({
+        kind: "cookie",
+        cookie: `session=${canaries.cookie}`,
+        ...bound,
+      }),
       SLUICE_SECRET_WAY: `way:${canaries.proxy}`,
       // Bound to nothing: a job may not name it, and is told so without a word of it.
       SLUICE_SECRET_LOOSE: canaries.unusable,
@@ -136,6 +178,7 @@ describe.skipIf(!hasKcat)("secrets of a whole crawl", { timeout: 600_000 }, () =
       SLUICE_SINK_DIR: join(dir, "results"),
       SLUICE_LOG_LEVEL: "debug",
     });
+    const apiPort = await freePort(null);
     for (const service of services) {
       const port = await freePort(null);
       ports.set(service, port);
@@ -143,7 +186,11 @@ describe.skipIf(!hasKcat)("secrets of a whole crawl", { timeout: 600_000 }, () =
         service,
         0,
         {},
-        { SLUICE_ADMIN_PORT: String(port), ...(service === "fetcher" ? secrets : {}) },
+        {
+          SLUICE_ADMIN_PORT: String(port),
+          ...(service === "fetcher" ? secrets : {}),
+          ...(service === "api" ? { SLUICE_API_PORT: String(apiPort), SLUICE_API_TOKEN: canaries.api } : {}),
+        },
       );
     }
     const policy = policySchema.parse({
@@ -161,13 +208,21 @@ describe.skipIf(!hasKcat)("secrets of a whole crawl", { timeout: 600_000 }, () =
     const scope = { kind: "any" } as const;
     const fetchOf = (...names: readonly string[]) => ({ secrets: [...names], attemptsMax: 2 });
     const jobs = [
-      { id: "basic", seeds: [`${site.origin}/`], fetch: fetchOf("site", "key") },
+      { id: "basic", seeds: [`${site.origin}/`], fetch: fetchOf("site", "key", "session") },
       { id: "token", seeds: [`${site.origin}/token`], fetch: fetchOf("token") },
       { id: "loose", seeds: [`${other.origin}/loose`], fetch: fetchOf("loose") },
       { id: "proxied", seeds: ["http://proxied.example/"], fetch: fetchOf() },
     ];
     for (const job of jobs) await observer.submit({ ...job, politeness, scope });
     for (const { id } of jobs) await observer.ended(id, 300_000);
+    const jobsOf = async (token: string): Promise<number> => {
+      const answer = await fetch(`http://127.0.0.1:${apiPort}/v1/jobs`, {
+        headers: { authorization: `Bearer ${token}` },
+      });
+      places.set(`answer of the api, ${answer.status}`, await answer.text());
+      return answer.status;
+    };
+    apiStatuses.push(await jobsOf(canaries.api), await jobsOf(`${canaries.api}x`));
     for (const [service, port] of ports)
       places.set(
         `metrics of ${service}`,
@@ -176,10 +231,7 @@ describe.skipIf(!hasKcat)("secrets of a whole crawl", { timeout: 600_000 }, () =
     await fleet.stop();
     for (const path of filesOf(join(dir, "fleet"))) places.set(path, readFileSync(path, "latin1"));
     for (const path of filesOf(join(dir, "results"))) places.set(path, readFileSync(path, "latin1"));
-    const listed = spawnSync("kcat", ["-b", testBrokers().join(","), "-L", "-J"], { maxBuffer: 67_108_864 });
-    const found = JSON.parse(listed.stdout.toString("utf8")) as { topics: readonly { topic: string }[] };
-    for (const { topic } of found.topics)
-      if (topic.startsWith(prefix)) places.set(`topic ${topic}`, dumpOf(topic));
+    for (const [topic, dump] of await dumpOf(observer)) places.set(`topic ${topic}`, dump);
   }, 600_000);
 
   afterAll(async () => {
@@ -198,6 +250,9 @@ describe.skipIf(!hasKcat)("secrets of a whole crawl", { timeout: 600_000 }, () =
     expect(sawAt("site", base64(`crawler:${canaries.password}`))).toBe(true);
     expect(sawAt("site", canaries.header)).toBe(true);
     expect(sawAt("site", canaries.token)).toBe(true);
+    expect(sawAt("site", canaries.cookie)).toBe(true);
+    expect(seen.some(({ by, url }) => by === "site" && url === "/linked")).toBe(true);
+    expect(apiStatuses).toEqual([200, 401]);
     expect(sawAt("proxy", base64(`way:${canaries.proxy}`))).toBe(true);
     // The redirect was followed there, without them.
     expect(seen.some(({ by, url }) => by === "elsewhere" && url === "/")).toBe(true);
@@ -207,8 +262,10 @@ describe.skipIf(!hasKcat)("secrets of a whole crawl", { timeout: 600_000 }, () =
 
   it("lie in no topic, log, metric, result or state, in clear or as they are sent", () => {
     const names = [...places.keys()];
-    const kinds = [topics.jobs.name, topics.results.name, topics.events.name, topics.permits.name];
-    for (const topic of kinds) expect(names).toContain(`topic ${prefix}${topic}`);
+    for (const { name } of Object.values(topics)) {
+      const isThere = names.includes(`topic ${prefix}${name}`);
+      expect(isThere || name === topics.registrableDomains.name, name).toBe(true);
+    }
     expect(names.filter((name) => name.startsWith("metrics of "))).toHaveLength(services.length);
     expect(names.filter((name) => name.endsWith(".log"))).toHaveLength(services.length);
     const withMarker = names.filter((name) => places.get(name)?.includes(marker) === true);

@@ -63,7 +63,7 @@ function directive(text: string, colon: number, line: number): Directive | null 
   return { key: keys[name as keyof typeof keys], value, line };
 }
 
-/** Without ASCII blanks at both ends; `trim` would take U+00A0 too, which is part of a character here. */
+/** Without ASCII blanks and NUL at both ends; `trim` would take U+00A0 too, which is part of a character here. */
 function trimOctets(text: string): string {
   let from = 0;
   let to = text.length;
@@ -73,13 +73,21 @@ function trimOctets(text: string): string {
 }
 
 function isBlank(code: number): boolean {
-  return code === 0x20 || (code >= 0x09 && code <= 0x0d);
+  return code === 0x20 || code === 0 || (code >= 0x09 && code <= 0x0d);
+}
+
+/** A file that some editors save as "Unicode" is no UTF-8, but surely means its rules. */
+function utf8Of(body: Uint8Array): Uint8Array {
+  const mark = `${body[0]} ${body[1]}`;
+  if (mark !== "255 254" && mark !== "254 255") return body;
+  const encoding = mark === "255 254" ? "utf-16le" : "utf-16be";
+  return Buffer.from(new TextDecoder(encoding).decode(body.subarray(0, 2 * robotsBytesMax)));
 }
 
 /** The body as a string of octets, without byte order mark and without a last line that the limit cut in two. */
 export function octetsOf(body: Uint8Array | string): string {
   // UTF-8 needs at least one octet for each UTF-16 unit, so what is cut off here lies past the limit.
-  const bytes = typeof body === "string" ? Buffer.from(body.slice(0, robotsBytesMax + 1)) : body;
+  const bytes = typeof body === "string" ? Buffer.from(body.slice(0, robotsBytesMax + 1)) : utf8Of(body);
   const read = bytes.subarray(0, robotsBytesMax);
   const text = Buffer.from(read.buffer, read.byteOffset, read.byteLength).toString("latin1");
   const next = bytes[robotsBytesMax];

@@ -125,6 +125,16 @@ describe("a robots.txt decision", () => {
   });
 });
 
+test.each<[string, Uint8Array | string]>([
+  ["NUL behind a name", "User-agent: *\0\nDisallow: /x"],
+  ["NUL behind a path", "User-agent: *\nDisallow: /x\0"],
+  ["UTF-16 with a mark", Buffer.from("\ufeffUser-agent: *\r\nDisallow: /x\r\n", "utf16le")],
+  ["UTF-16 of the other order", Buffer.from("\ufeffUser-agent: *\nDisallow: /x", "utf16le").swap16()],
+  ["a lone carriage return", "User-agent: *\rDisallow: /x"],
+])("%s does not hide a rule", (_, body) => {
+  expect(parseRobots(body).decide("sluice", "/x")).toMatchObject({ allowed: false, line: 2 });
+});
+
 test("crawl-delay is of the names before it, the largest where there are several", () => {
   const robots = parseRobots(
     "User-agent: a\nCrawl-delay: 5\nCrawl-delay: 2.5\nUser-agent: b\nDisallow: /x\nUser-agent: c\nCrawl-delay: soon\nCrawl-delay: .5\nUser-agent: *\nCrawl-delay: .25",
