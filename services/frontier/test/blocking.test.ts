@@ -23,7 +23,7 @@ function benchWithTwoHosts(): JobBench {
 }
 
 const storedOn = (bench: JobBench, host: string): readonly string[] =>
-  ["q", "d", "f", "x"].flatMap((letter) =>
+  ["q", "d", "h", "f", "x"].flatMap((letter) =>
     bench.driver.state.entries
       .first(letter, 1000)
       .filter(([key, value]) => JSON.stringify([key, value]).includes(host))
@@ -56,6 +56,38 @@ describe("a host that is blocked", () => {
       retry: { asked: { dns: { times: 1, atMs: 1 } }, continues: null },
     });
     expect(bench.out.every(({ url }) => url.includes("b.example"))).toBe(true);
+  });
+
+  test("has URLs given up that wait for a unit of a budget, and its job ends with an exact account", () => {
+    const fields = { ...fast, limits: { perPath: [{ prefix: "/", pagesMax: 1 }] } };
+    const bench = new JobBench(fields);
+    for (const host of ["a.example", "b.example"]) bench.links(host, 700);
+    expect(bench.out).toHaveLength(2);
+    expect(bench.waitingBy).toEqual({ budget: 1398 });
+    block(bench, "a.example");
+    // The one that is out has not been answered.
+    expect(storedOn(bench, "a.example")).toHaveLength(1);
+    expect(bench.status).toMatchObject({ admitted: 1400, waiting: 699, skippedBy: { blocked: 699 } });
+    while (bench.out.length > 0)
+      bench.answer(
+        bench.out[0]?.url.includes("a.example") === true
+          ? { kind: "refused", category: "blocked" }
+          : { ok: true },
+      );
+    bench.job({ ...fields, open: false });
+    bench.driver.advance(5000);
+    bench.settle();
+    expect(storedOn(bench, "a.example")).toEqual([]);
+    expect(bench.status).toMatchObject({
+      state: "ended",
+      admitted: 1400,
+      done: 1,
+      failed: 0,
+      skipped: 1399,
+      skippedBy: { blocked: 700, path_pages: 699 },
+      waiting: 0,
+      inFlight: 0,
+    });
   });
 
   test("is gone through a piece a step, also where the task is taken over in the middle", () => {

@@ -1,7 +1,7 @@
 /**
  * Hosts that the operator has blocked: what waits there is given up and forgotten, of all jobs. URLs in a host's queue
- * are given up as their turn comes, which is at once; this goes through those that wait for an instant, and through
- * those that failed and are kept to be asked for again.
+ * are given up as their turn comes, which is at once; this goes through those that wait for an instant or for a unit of a
+ * budget, and through those that failed and are kept to be asked for again.
  */
 import { hostOf, mayConcern, policyOf, topics, type Policy } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
@@ -9,14 +9,17 @@ import { saveView, sendBlocked, type Effects } from "./effects.ts";
 import { entryOf, type StoredEntry } from "./entry.ts";
 import { skip } from "./halting.ts";
 import type { JobView } from "./job-view.ts";
-import { keys, parseDelayed, parseFailed } from "./keys.ts";
+import type { Queued } from "./host-queue.ts";
+import { keys, parseDelayed, parseFailed, parseHeld } from "./keys.ts";
 import { takeAway } from "./places.ts";
 import { put } from "./put.ts";
 import type { FrontierState } from "./state.ts";
 
 /** Stored URLs that one step looks at. */
 const pieceMax = 500;
-const letters = ["d", "x"] as const;
+const waiting = { d: parseDelayed, h: parseHeld };
+/** Which are looked through after which. */
+const nextOf = { d: "h", h: "x", x: null } as const;
 /** Failed URLs whose host was blocked since: they are counted, and kept no more. */
 export const forgottenCategory = "blocked";
 
@@ -54,11 +57,15 @@ export function sweepSome(state: FrontierState, out: Effects, nowMs: number, con
     }
     const found = state.entries.first(keys.all(letter, view.number), pieceMax, after);
     for (const [key, value] of found)
-      if (letter === "d") giveUpDelayed(state, view, key, value as StoredEntry, out, nowMs, context);
-      else forgetFailed(state, view, key, value as StoredEntry, out, context);
+      if (letter === "x") forgetFailed(state, view, key, value as StoredEntry, out, context);
+      else {
+        const entry = entryOf(waiting[letter](key), value as StoredEntry);
+        giveUpWaiting(state, view, { key, entry }, out, nowMs, context);
+      }
     const last = found.at(-1)?.[0];
+    const next = nextOf[letter];
     if (found.length === pieceMax) state.sweeping.set(id, { letter, after: last });
-    else if (letter === letters[0]) state.sweeping.set(id, { letter: letters[1], after: undefined });
+    else if (next !== null) state.sweeping.set(id, { letter: next, after: undefined });
     else state.sweeping.delete(id);
     saveView(state, view, out, context);
     return true;
@@ -70,19 +77,18 @@ function reasonFor(url: string, context: StepContext): string | null {
   return policyOf(hostOf(url), context.tables[topics.policies.name]).blocked?.reason ?? null;
 }
 
-function giveUpDelayed(
+function giveUpWaiting(
   state: FrontierState,
   view: JobView,
-  key: string,
-  value: StoredEntry,
+  found: Queued,
   out: Effects,
   nowMs: number,
   context: StepContext,
 ): void {
-  const entry = entryOf(parseDelayed(key), value);
+  const { entry } = found;
   const detail = reasonFor(entry.url, context);
   if (detail === null) return;
-  takeAway(state, view, { key, entry }, out);
+  takeAway(state, view, found, out);
   sendBlocked(view, entry, detail, out, nowMs);
   skip(state, view, entry, "blocked", out);
 }

@@ -49,7 +49,10 @@ export class FrontierState {
   /** Jobs with failed URLs to be taken up again. */
   readonly retrying = new Set<string>();
   /** Jobs of which is looked through what is stored, for hosts that were blocked, and how far. */
-  readonly sweeping = new Map<string, { readonly letter: "d" | "x"; readonly after: string | undefined }>();
+  readonly sweeping = new Map<
+    string,
+    { readonly letter: "d" | "h" | "x"; readonly after: string | undefined }
+  >();
   /** Prefixes of URLs that are held and may go on, or are to be given up. */
   readonly unholding = new Set<string>();
   /** Jobs of which units of budgets came for some of the hosts that wait for them. */
