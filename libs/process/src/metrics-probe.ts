@@ -9,6 +9,7 @@ const losses: ReadonlySet<string> = new Set(
 /** Other events after which something may be missing, repeated or left out. */
 const alarming: ReadonlySet<string> = new Set([
   "state_discarded",
+  "state_not_shrunk",
   "state_of_another_log",
   "table_record_invalid",
   "commit_failed",

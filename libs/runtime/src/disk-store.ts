@@ -1,7 +1,8 @@
 /** State on a disk, in SQLite: one file a task. */
 import { SluiceError, asError } from "@sluice/errors";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, rmSync, statSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { copiedMaxBytes, copyOf, isMostlySpare, shrink } from "./disk-room.ts";
 import type { InputOffsets, TaskStore } from "./store.ts";
 
 /** Rises with every change of what lies in the file, and of what it means. */
@@ -44,6 +45,8 @@ interface Marks {
 
 const none: Marks = { nextOffset: 0, inputs: {}, entries: 0, asOfMs: null };
 
+export type StateEvents = (event: string, fields: Readonly<Record<string, unknown>>) => void;
+
 /** Why a file is of no use, or null. */
 export type Unfit = "unreadable" | "version" | "incomplete" | "outdated";
 
@@ -80,7 +83,7 @@ export function unfitOf(
 
 /** A file and its log; the process that has it open is the only one. */
 export function removeFile(path: string): void {
-  for (const each of [path, `${path}-wal`, `${path}-shm`, `${path}-journal`])
+  for (const each of [path, `${path}-wal`, `${path}-shm`, `${path}-journal`, copyOf(path)])
     if (existsSync(each)) rmSync(each);
 }
 
@@ -92,19 +95,24 @@ export function removeFile(path: string): void {
 export class DiskStore implements TaskStore {
   readonly path: string;
   readonly #nowMs: () => number;
+  readonly #onEvent: StateEvents;
   #db: DatabaseSync;
   #statements: Statements;
   #marks: Marks;
   /** Applied and not committed. */
   #changes = 0;
   #checkpointAtMs: number | null = null;
+  /** Room could not be given back; the next start tries again. */
+  #keepsRoom = false;
 
-  constructor(path: string, nowMs: () => number) {
+  constructor(path: string, nowMs: () => number, onEvent: StateEvents) {
     this.path = path;
     this.#nowMs = nowMs;
+    this.#onEvent = onEvent;
     this.#db = opened(path);
     this.#statements = prepared(this.#db);
     this.#marks = readMarks(this.#db);
+    this.#giveBack(Infinity);
   }
 
   get nextOffset(): number {
@@ -250,7 +258,24 @@ export class DiskStore implements TaskStore {
       if (!this.#db.isTransaction) this.#db.exec("BEGIN");
       this.#commit();
       this.#checkpointAtMs = this.#nowMs();
+      this.#giveBack(copiedMaxBytes);
     });
+  }
+
+  /** What was removed gives its room back, once it is most of the file. Where that fails the file stays as it is. */
+  #giveBack(copiedMax: number): void {
+    if (this.#keepsRoom || !isMostlySpare(this.#db, copiedMax)) return;
+    const { path } = this;
+    const bytesBefore = statSync(path).size;
+    try {
+      shrink(this.#db, path);
+      this.#onEvent("state_shrunk", { path, bytesBefore, bytes: statSync(path).size });
+    } catch (error) {
+      this.#keepsRoom = true;
+      this.#onEvent("state_not_shrunk", { path, bytesBefore, message: asError(error).message });
+    }
+    this.#db = opened(path);
+    this.#statements = prepared(this.#db);
   }
 
   /** All of it is on the disk before the file says that it is whole. */

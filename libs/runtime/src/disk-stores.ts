@@ -3,7 +3,7 @@ import { SluiceError, messageOf } from "@sluice/errors";
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { DiskStore, marksOf, removeFile, unfitOf } from "./disk-store.ts";
+import { DiskStore, marksOf, removeFile, unfitOf, type StateEvents } from "./disk-store.ts";
 import { keptMs, type StateStores } from "./store.ts";
 
 export interface DiskStoresOptions {
@@ -11,8 +11,11 @@ export interface DiskStoresOptions {
   readonly dir: string;
   readonly instance: string;
   readonly nowMs: () => number;
-  /** `state_discarded`: a file is not continued, with the reason. `state_folder`: the folder that is used. */
-  readonly onEvent: (event: string, fields: Readonly<Record<string, unknown>>) => void;
+  /**
+   * `state_discarded`: a file is not continued, with the reason. `state_folder`: the folder that is used. `state_shrunk`: room of what
+   * was removed went back to the disk; `state_not_shrunk`: it could not.
+   */
+  readonly onEvent: StateEvents;
 }
 
 /** Processes of one instance name on one machine: each has a folder of its own. */
@@ -42,7 +45,7 @@ export function diskStores(options: DiskStoresOptions): StateStores {
       if (held.has(task) && !isFit(path, atMs, onEvent)) held.delete(task);
       if (!held.has(task)) removeFile(path);
       held.add(task);
-      const store = new DiskStore(path, nowMs);
+      const store = new DiskStore(path, nowMs, onEvent);
       open.set(task, store);
       return store;
     },

@@ -1,4 +1,8 @@
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { topics } from "@sluice/records";
+import { diskStores } from "@sluice/runtime";
 import { describe, expect, test } from "vitest";
 import { JobBench } from "./job-bench.ts";
 
@@ -99,6 +103,44 @@ describe("a job whose record is removed", () => {
     }
     expect([...asked]).toEqual(domains.map((domain) => [domain, 1]));
     expect(bench.driver.state.entries.first("s|", 1000)).toHaveLength(450);
+  });
+
+  test("gives its room on the disk back, and a second one of its size takes no more", () => {
+    const dir = mkdtempSync(join(tmpdir(), "sluice-removal-"));
+    const stores = diskStores({ dir, instance: "f", nowMs: () => 1_000, onEvent: () => undefined });
+    const store = stores.open(0, 1_000);
+    const fileBytes = (): number => statSync(join(dir, "f", "task-0.db")).size;
+    const job = { ...fast, scope: { traps: "follow" } };
+    const bench = new JobBench(job);
+    /** As after transactions and a checkpoint. */
+    const checkpoint = (): void => {
+      const { entries } = bench.driver;
+      const gone = [...store.keys("")].filter((key) => !entries.has(key)).map((key) => [key, null] as const);
+      const there = [...entries].map(([key, value]) => [key, JSON.stringify(value)] as const);
+      store.apply([...gone, ...there], 1);
+      store.checkpoint(1_000);
+    };
+    const sizes = [1, 2].map(() => {
+      bench.links(`host.example/${"long-".repeat(200)}`, 6_000);
+      checkpoint();
+      const full = fileBytes();
+      remove(bench);
+      for (let turn = 0; turn < 40; turn += 1) {
+        bench.driver.advance(1000);
+        bench.settle();
+      }
+      checkpoint();
+      const after = fileBytes();
+      bench.job(job);
+      return { full, after };
+    });
+    stores.close();
+    rmSync(dir, { recursive: true });
+    const [first, second] = sizes;
+    expect(first?.full).toBeGreaterThan(16_000_000);
+    expect(first?.after).toBeLessThan(1_000_000);
+    expect(second?.after).toBeLessThan(1_000_000);
+    expect(second?.full).toBeLessThanOrEqual((first?.full ?? 0) * 1.02);
   });
 
   test("begins anew under the same id", () => {
