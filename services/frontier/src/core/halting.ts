@@ -100,7 +100,6 @@ export function receiveGrant(
   forgetEnded(state, view);
   // Nothing has failed in any task.
   if (grant.over === true && grant.keep !== true && view.isKept) dropUrls(state, view, out);
-  state.readyAll(view);
   saveView(state, view, out, context);
 }
 

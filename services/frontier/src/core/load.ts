@@ -88,7 +88,8 @@ const loaders: Readonly<Record<(typeof letters)[number], LoadUrls>> = {
         host = view.halt === null ? state.host(domain) : null;
         if (host !== null) {
           view.hosts.add(domain);
-          state.ready.add(view.id, domain);
+          // What holds its page grant comes first in a queue.
+          state.ready.add(view.id, domain, placeInQueue(key, queue).granted);
         }
       }
       const at = placeInQueue(key, queue);

@@ -29,13 +29,9 @@ export function receiveOutcome(
   if (entry !== undefined) {
     takeBack(state, outcome.releaseId, out);
     if (outcome.crawlDelayMs !== null) state.host(entry.domain).crawlDelayMs = outcome.crawlDelayMs;
-    const heldBefore = view.grantsHeld;
     answer(state, view, entry, outcome, out, nowMs);
     countUnits(state, view, entry, outcome, out, nowMs, context);
     giveBack(view);
-    // A grant that was freed serves any domain, not only the one it was freed on. Where pages are not limited, none waits for it.
-    const isFreed = heldBefore <= 0 && view.grantsHeld > heldBefore;
-    if (isFreed && jobOf(context, view.id)?.limits.maxPages !== null) state.readyAll(view);
     forgetEnded(state, view);
   }
   saveView(state, view, out, context);

@@ -29,7 +29,7 @@ export function release(state: FrontierState, out: Effects, nowMs: number, conte
   const changed = new Set<JobView>();
   const refusals = { left: refusalsMax };
   while (state.total.demand() > 0 && refusals.left > 0) {
-    const domain = nextDomain(state);
+    const domain = nextDomain(state, context, changed);
     if (domain === null) {
       if (openMoreGates(state, out, context)) continue;
       break;
@@ -51,17 +51,34 @@ export function release(state: FrontierState, out: Effects, nowMs: number, conte
 }
 
 /** The next domain of the job whose turn it is. */
-function nextDomain(state: FrontierState): string | null {
-  let first: string | null = null;
+function nextDomain(state: FrontierState, context: StepContext, changed: Set<JobView>): string | null {
+  let first: { readonly job: string; readonly hasGrants: boolean } | null = null;
   let firstBegin = Infinity;
   for (const job of state.ready.jobs) {
     const view = state.views.get(job);
     const begin = view === undefined ? 0 : state.turns.beginOf(view.served);
     if (begin >= firstBegin) continue;
-    first = job;
+    const lacksGrants = view !== undefined && lacksPageGrants(jobOf(context, job), view);
+    if (lacksGrants) askForPages(state, view, changed);
+    if (!state.ready.has(job, !lacksGrants)) continue;
+    first = { job, hasGrants: !lacksGrants };
     firstBegin = begin;
   }
-  return first === null ? null : state.ready.take(first);
+  return first === null ? null : state.ready.take(first.job, first.hasGrants);
+}
+
+/** A run whose pages are limited, and that may release but for that. */
+function lacksPageGrants(job: Job | undefined, view: JobView): boolean {
+  if (job === undefined || view.halt !== null || !isRunning(job, view)) return false;
+  return job.limits.maxPages !== null && view.grantsHeld <= 0;
+}
+
+/** Asks the owner for as many grants as could be used at once. */
+function askForPages(state: FrontierState, view: JobView, changed: Set<JobView>): void {
+  const wanted = view.tally.granted + Math.min(grantsUsable(view), state.options.grantsAtOnce);
+  if (wanted <= view.tally.wanted) return;
+  view.tally.wanted = wanted;
+  changed.add(view);
 }
 
 /** One turn of one domain; true where it could go on. */
@@ -224,13 +241,10 @@ function releasableOf(
     }
     view.gated.open(domain);
   }
-  if (job.limits.maxPages === null || view.grantsHeld > 0) return "any";
-  // Ask the owner for as many grants as could be used at once.
-  const wanted = view.tally.granted + Math.min(grantsUsable(view), state.options.grantsAtOnce);
-  if (wanted > view.tally.wanted) {
-    view.tally.wanted = wanted;
-    changed.add(view);
-  }
+  if (!lacksPageGrants(job, view)) return "any";
+  askForPages(state, view, changed);
+  // It keeps its turn until there are some.
+  state.ready.add(jobId, domain, false);
   return "granted";
 }
 
