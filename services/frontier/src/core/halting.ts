@@ -24,8 +24,10 @@ export function halt(state: FrontierState, view: JobView, reason: Halt, out: Eff
 
 function giveUpSome(state: FrontierState, view: JobView, reason: Halt, out: Effects): void {
   if (!state.halting.has(view.id)) return;
-  for (const entry of takeWaiting(state, view, pieceMax, out)) skip(state, view, entry, reason, out);
-  if (view.waiting === 0) state.halting.delete(view.id);
+  const taken = takeWaiting(state, view, pieceMax, out);
+  for (const entry of taken) skip(state, view, entry, reason, out);
+  // Not by what is counted: without transactions a crash may leave counters that say more, or less, than is stored.
+  if (taken.length < pieceMax) state.halting.delete(view.id);
 }
 
 /** Goes on with what was too much for one step: jobs at a halt, and what is stored of former runs. */
