@@ -24,6 +24,8 @@ const endMsMax = 3_600_000;
 /** Longest without any URL found or settled: a retry after 429 alone may wait for a minute. */
 const stillMsMax = 150_000;
 const lookEveryMs = 500;
+/** Far more than the longest run has: a service that asks to be woken at once, again and again, stops the clock. */
+const stepsMax = 1_000_000;
 /** A job that never ends tells its status each second, and what it has just told is not read yet. */
 const tellingMs = 10_000;
 /** So long a process may take to learn that the group goes on without it. */
@@ -67,8 +69,10 @@ export async function runToEnd(plan: Plan, world: World): Promise<RunReport> {
     if (state === "running") world.clock.setTimer(world.clock.nowMs() + lookEveryMs, look);
   };
   look();
-  if (!(await world.clock.runUntil(() => state !== "running", endMsMax)))
-    world.report("a run comes to its end", whyNot(plan, world));
+  const isOver = (): boolean => state !== "running" || world.steps > stepsMax;
+  const hasEnded = await world.clock.runUntil(isOver, endMsMax);
+  if (world.steps > stepsMax) world.report("no service spins", `${world.steps} steps by ${world.nowMs} ms`);
+  else if (!hasEnded) world.report("a run comes to its end", whyNot(plan, world));
   if (world.violations.length === 0) {
     checkEverything(plan, world);
     await checkStop(world);
