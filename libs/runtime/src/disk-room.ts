@@ -8,7 +8,8 @@ const spareMinBytes = 16 * 1_048_576;
 /** What is copied while the task runs, which waits meanwhile: 3 ms of CPU for each MiB. */
 export const copiedMaxBytes = 32 * 1_048_576;
 
-export const copyOf = (path: string): string => `${path}-copy`;
+/** What an attempt that was killed may leave beside the file. */
+export const copiesOf = (path: string): readonly string[] => [`${path}-copy`, `${path}-copy-journal`];
 
 /** Whether more than half of the file is spare, and what would be copied is not too much. */
 export function isMostlySpare(db: DatabaseSync, copiedMax: number): boolean {
@@ -24,19 +25,21 @@ export function isMostlySpare(db: DatabaseSync, copiedMax: number): boolean {
  * transaction either. A kill leaves one file or the other whole.
  */
 export function shrink(db: DatabaseSync, path: string): void {
-  const copy = copyOf(path);
+  const [copy = "", ...rest] = copiesOf(path);
+  const clear = (): void => [copy, ...rest].forEach((each) => rmSync(each, { force: true }));
   try {
-    rmSync(copy, { force: true });
+    clear();
     db.prepare("VACUUM INTO ?").run(copy);
     toDisk(copy);
     db.close();
     // The log of the one would be taken for that of the other.
     if (existsSync(`${path}-wal`)) throw new Error(`${path} keeps its log`);
+    rmSync(`${path}-journal`, { force: true });
     renameSync(copy, path);
     toDisk(dirname(path));
   } finally {
     if (db.isOpen) db.close();
-    rmSync(copy, { force: true });
+    clear();
   }
 }
 

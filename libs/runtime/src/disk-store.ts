@@ -2,7 +2,7 @@
 import { SluiceError, asError } from "@sluice/errors";
 import { existsSync, rmSync, statSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { copiedMaxBytes, copyOf, isMostlySpare, shrink } from "./disk-room.ts";
+import { copiedMaxBytes, copiesOf, isMostlySpare, shrink } from "./disk-room.ts";
 import type { InputOffsets, TaskStore } from "./store.ts";
 
 /** Rises with every change of what lies in the file, and of what it means. */
@@ -83,7 +83,7 @@ export function unfitOf(
 
 /** A file and its log; the process that has it open is the only one. */
 export function removeFile(path: string): void {
-  for (const each of [path, `${path}-wal`, `${path}-shm`, `${path}-journal`, copyOf(path)])
+  for (const each of [path, `${path}-wal`, `${path}-shm`, `${path}-journal`, ...copiesOf(path)])
     if (existsSync(each)) rmSync(each);
 }
 

@@ -58,6 +58,7 @@ describe("stores on a disk of which most was removed", () => {
     const { dir, path, store, stores } = mostlySpare();
     // As a kill in the middle of an earlier attempt leaves it.
     writeFileSync(`${path}-copy`, "part of a copy");
+    writeFileSync(`${path}-copy-journal`, "part of its journal");
     store.checkpoint(1_000_000);
     expect(stores.events).toEqual(["state_shrunk"]);
     expect(bytesIn(dir)).toBeLessThan(2_000_000);
