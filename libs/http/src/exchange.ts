@@ -19,8 +19,8 @@ const headBytesMax = 16_384 + 65_536;
 const timerMaxMs = 2_147_483_647;
 /** What frames a body may be this many times the body: chunks of one byte are six bytes long (RFC 9112 §7.1). */
 const framingFactor = 8;
-/** How often what came over the socket is compared with what came of head and body. */
-const framingEveryMs = 500;
+/** And so much more: what was read of the socket and not parsed yet is there too. */
+const framingSlackBytes = 1_048_576;
 
 export interface ExchangeOptions {
   readonly request: FetchRequest;
@@ -42,7 +42,6 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #options: ExchangeOptions;
   readonly #connectTimer: NodeJS.Timeout;
   readonly #totalTimer: NodeJS.Timeout;
-  #framingTimer: NodeJS.Timeout | undefined;
   readonly #onAbort = (): void => this.#fail("cancelled", "ABORT_ERR", "the caller aborted the fetch");
   /** Until it is given back or destroyed. */
   #connection: Connection | undefined;
@@ -96,12 +95,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
     clearTimeout(this.#connectTimer);
     this.#remoteAddress = this.#options.connection.remoteAddress;
     this.#bytesReadBefore = this.#options.connection.bytesRead;
+    this.#options.connection.watch(() => this.#checkCame());
   }
 
   onRequestSent(): void {
     this.#sentAtMs = this.#options.monotonicMs();
     this.#lateBeforeMs = this.#options.lateMs();
-    if (!this.#settled) this.#framingTimer ??= setInterval(() => this.#checkCame(), framingEveryMs);
   }
 
   onResponseStarted(): void {
@@ -164,7 +163,6 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     if (this.#settled) return;
-    clearInterval(this.#framingTimer);
     // Decoding may go on for a while; the host's part is done and the connection free.
     this.#release();
     if (this.#decoder !== undefined && this.#wireBytes > 0) this.#decoder.end();
@@ -182,12 +180,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
    * only the socket's count shows them.
    */
   #checkCame(): void {
-    const { bodyBytesMax } = this.#options.request;
+    if (this.#settled || this.#connection === undefined) return;
     const came = this.#options.connection.bytesRead - this.#bytesReadBefore;
     if (this.#header === undefined) {
       if (came > headBytesMax) this.#failHead();
-    } else if (came > headBytesMax + framingFactor * (bodyBytesMax + codingOverheadBytes))
-      this.#fail("protocol", "FRAMING_TOO_LARGE", "what frames the body is far larger than the body may be");
+    } else if (came > headBytesMax + framingSlackBytes + framingFactor * this.#wireBytes)
+      this.#fail("protocol", "FRAMING_TOO_LARGE", "what frames the body is far larger than the body");
   }
 
   #keep(chunk: Uint8Array): void {
@@ -259,7 +257,6 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#account(0);
     clearTimeout(this.#connectTimer);
     clearTimeout(this.#totalTimer);
-    clearInterval(this.#framingTimer);
     this.#options.signal.removeEventListener("abort", this.#onAbort);
     this.#decoder?.destroy();
     // Still ours: the response was not read to its end, so nothing else can be said on this connection.

@@ -67,7 +67,7 @@ export class GuardedDispatcher {
     const connection = this.#idle.get(key)?.at(-1);
     if (connection !== undefined) {
       this.#forgetIdle(connection);
-      connection.wake();
+      connection.watch(() => undefined);
     }
     const taken = connection ?? this.#create(url, route, key);
     this.#busy.add(taken);
@@ -83,7 +83,11 @@ export class GuardedDispatcher {
       if (ofKey === undefined) this.#idle.set(connection.key, [connection]);
       else ofKey.push(connection);
       this.#idleOrder.add(connection);
-      connection.rest();
+      const { bytesRead } = connection;
+      // Nobody asks: whatever the host says now ends the connection, else it could go on until that is due.
+      connection.watch(() => {
+        if (connection.bytesRead !== bytesRead) void connection.destroy();
+      });
       if (this.#idleOrder.size > this.#idleSocketsMax) {
         for (const oldest of this.#idleOrder) {
           void oldest.destroy();
@@ -156,7 +160,8 @@ export class Connection {
   readonly #forwarding: { readonly origin: string; readonly authorization: string | undefined } | null;
   readonly #abort = new AbortController();
   readonly #onLost: (connection: Connection, destroyed: boolean) => void;
-  readonly #onHeard = (): void => void this.destroy();
+  #onCame = (): void => undefined;
+  #watched: Socket | undefined;
   #phase: ConnectPhase = "dns";
   #socket: Socket | undefined;
   #destroyed: Promise<void> | undefined;
@@ -230,13 +235,12 @@ export class Connection {
     );
   }
 
-  /** Nobody asks: whatever the host says now ends the connection, else it could go on saying it until the connection is due. */
-  rest(): void {
-    this.#socket?.on("readable", this.#onHeard);
-  }
-
-  wake(): void {
-    this.#socket?.off("readable", this.#onHeard);
+  /** Called whenever something has come over the socket, in place of who was called before. */
+  watch(onCame: () => void): void {
+    this.#onCame = onCame;
+    if (this.#watched === this.#socket) return;
+    this.#watched = this.#socket;
+    this.#socket?.on("readable", () => this.#onCame());
   }
 
   /** Closes the socket, or ends the attempt to open one, at once. Idempotent. */
