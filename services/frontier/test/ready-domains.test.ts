@@ -4,9 +4,10 @@ import { ReadyDomains } from "../src/core/ready-domains.ts";
 import { JobBench } from "./job-bench.ts";
 
 describe("domains of a job that lacks page grants", () => {
-  test("keep their turns, in their order, while those that hold grants have theirs", () => {
+  test("keep their turns, in their order, while those where something has changed have theirs", () => {
     const ready = new ReadyDomains();
-    for (const domain of ["a", "b", "c", "d"]) ready.add("j", domain, domain === "c");
+    for (const domain of ["a", "b", "d"]) ready.keep("j", domain);
+    ready.add("j", "c");
     expect([ready.has("j", false), ready.take("j", false)]).toEqual([true, "c"]);
     expect([ready.has("j", false), ready.take("j", false)]).toEqual([false, null]);
     expect([ready.take("j", true), ready.take("j", true), ready.take("j", true)]).toEqual(["a", "b", "d"]);
@@ -39,5 +40,17 @@ describe("domains of a job that lacks page grants", () => {
     );
     bench.settle();
     expect(bench.out.length).toBe(hosts * 2 - 1);
+  });
+
+  test("are asked all the same where what waits has become in vain, which takes no grant", () => {
+    const bench = new JobBench(
+      { limits: { maxPages: 5, perHost: { pagesMax: 1 } }, politeness: { delayMs: 0 } },
+      { grantsAtOnce: 1 },
+    );
+    bench.links("a.example", 2);
+    const view = bench.driver.state.views.get("j");
+    expect([view?.grantsHeld, view?.waiting]).toEqual([0, 1]);
+    bench.answer({ ok: true, category: "ok" });
+    expect([view?.waiting, view?.tally.done, view?.tally.skipped]).toEqual([0, 1, 1]);
   });
 });

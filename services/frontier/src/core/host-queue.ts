@@ -166,11 +166,6 @@ export class HostQueue {
     return this.#jobs.get(job)?.fresh ?? 0;
   }
 
-  /** Those that hold their page grant. */
-  grantedOf(job: string): number {
-    return this.#jobs.get(job)?.granted ?? 0;
-  }
-
   has(job: string): boolean {
     return this.#jobs.has(job);
   }

@@ -88,8 +88,7 @@ const loaders: Readonly<Record<(typeof letters)[number], LoadUrls>> = {
         host = view.halt === null ? state.host(domain) : null;
         if (host !== null) {
           view.hosts.add(domain);
-          // What holds its page grant comes first in a queue.
-          state.ready.add(view.id, domain, placeInQueue(key, queue).granted);
+          state.ready.add(view.id, domain);
         }
       }
       const at = placeInQueue(key, queue);

@@ -43,7 +43,7 @@ export function putToWait(
   if (!entry.granted) view.gated.count(entry.domain, 1);
   state.host(entry.domain).push(view.id, keys.queue(view.number, entry.domain), { key, entry });
   view.hosts.add(entry.domain);
-  state.ready.add(view.id, entry.domain, entry.granted);
+  state.ready.add(view.id, entry.domain);
 }
 
 /** Places are below this, so that what is known of a URL has room for its priority above them. */

@@ -1,8 +1,8 @@
 interface Domains {
   /** In the order of their turns. */
   readonly all: Set<string>;
-  /** Those of them where something waits that holds its page grant. */
-  readonly granted: Set<string>;
+  /** Those of them where something has changed since they had a turn in vain. */
+  readonly untried: Set<string>;
 }
 
 /** Domains that may have something to release, by job, each in the order of its turns. */
@@ -18,34 +18,36 @@ export class ReadyDomains {
     return [...this.#jobs.keys()];
   }
 
-  /** @param isGranted something waits there that needs no page grant any more */
-  add(job: string, domain: string, isGranted: boolean): void {
-    let domains = this.#jobs.get(job);
-    if (domains === undefined) {
-      domains = { all: new Set(), granted: new Set() };
-      this.#jobs.set(job, domains);
-    }
-    domains.all.add(domain);
-    if (isGranted) domains.granted.add(domain);
+  /** Something has changed on the domain. */
+  add(job: string, domain: string): void {
+    const { all, untried } = this.#of(job);
+    all.add(domain);
+    untried.add(domain);
+  }
+
+  /** Its turn was in vain, for the job has no page grants: the domain keeps it until there are some. */
+  keep(job: string, domain: string): void {
+    this.#of(job).all.add(domain);
   }
 
   /** Whether a domain would have its turn now. */
   has(job: string, hasGrants: boolean): boolean {
     const domains = this.#jobs.get(job);
-    return domains !== undefined && (hasGrants || domains.granted.size > 0);
+    return domains !== undefined && (hasGrants || domains.untried.size > 0);
   }
 
   /**
    * The domain whose turn it is; it has to be added again to have another. While the job has no page grants only those
-   * have one that need none: the others keep theirs, so that grants cost no more where more domains wait for them.
+   * have one where something has changed: the others keep theirs, so that grants cost no more where more domains wait for
+   * them.
    */
   take(job: string, hasGrants: boolean): string | null {
     const domains = this.#jobs.get(job);
     if (domains === undefined) return null;
-    const domain = (hasGrants ? domains.all : domains.granted).values().next().value;
+    const domain = (hasGrants ? domains.all : domains.untried).values().next().value;
     if (domain === undefined) return null;
     domains.all.delete(domain);
-    domains.granted.delete(domain);
+    domains.untried.delete(domain);
     if (domains.all.size === 0) this.#jobs.delete(job);
     return domain;
   }
@@ -53,5 +55,14 @@ export class ReadyDomains {
   /** The job may release nothing, wherever it has something waiting. */
   drop(job: string): void {
     this.#jobs.delete(job);
+  }
+
+  #of(job: string): Domains {
+    let domains = this.#jobs.get(job);
+    if (domains === undefined) {
+      domains = { all: new Set(), untried: new Set() };
+      this.#jobs.set(job, domains);
+    }
+    return domains;
   }
 }

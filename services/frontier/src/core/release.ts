@@ -243,8 +243,7 @@ function releasableOf(
   }
   if (!lacksPageGrants(job, view)) return "any";
   askForPages(state, view, changed);
-  // It keeps its turn until there are some.
-  state.ready.add(jobId, domain, false);
+  state.ready.keep(jobId, domain);
   return "granted";
 }
 

@@ -102,15 +102,13 @@ export class FrontierState {
 
   /** Something changed on the domain: all that wait there may have their turn. */
   makeReady(domain: string): void {
-    const host = this.host(domain);
-    for (const job of host.jobs()) this.ready.add(job, domain, host.grantedOf(job) > 0);
+    for (const job of this.host(domain).jobs()) this.ready.add(job, domain);
     this.quiet.add(domain);
   }
 
   /** The job may release again: all domains on which it has something waiting get their turn. */
   readyAll(view: JobView): void {
-    for (const domain of view.hosts)
-      this.ready.add(view.id, domain, (this.hosts.get(domain)?.grantedOf(view.id) ?? 0) > 0);
+    for (const domain of view.hosts) this.ready.add(view.id, domain);
   }
 }
 
