@@ -20,3 +20,22 @@ test.each([
     expect(driver.nextWakeMs() ?? Infinity).toBeGreaterThan(driver.nowMs);
   },
 );
+
+test("a seed that came as its job was about to end, and is given up, has an event that says so", () => {
+  const bench = new JobBench({ politeness: { delayMs: 0 } });
+  bench.links("a.example", 1);
+  bench.driver.feed(topics.grants.name, "j/0", {
+    job: "j",
+    run: 1,
+    task: 0,
+    granted: 0,
+    recall: false,
+    wave: 9,
+    halt: "ended",
+  });
+  bench.answer({ kind: "retry", category: "http_5xx", dueAtMs: 5000 });
+  expect(bench.events.filter(({ type }) => type === "url_failed")).toMatchObject([
+    { url: "https://a.example/0", category: "ended", final: true, refused: true },
+  ]);
+  expect(bench.driver.state.views.get("j")?.tally).toMatchObject({ admitted: 1, skipped: 1 });
+});

@@ -2,13 +2,13 @@ import type { Outcome } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
 import { budgetsOf } from "./budget-rules.ts";
 import { settleUnits } from "./budget-units.ts";
-import { saveView, type Effects } from "./effects.ts";
+import { saveView, sendRefused, type Effects } from "./effects.ts";
 import type { DelayReason } from "./delay-reason.ts";
 import type { OpenEntry } from "./entry.ts";
 import { forgetEnded, giveBack, skip } from "./halting.ts";
 import { wakeHeld } from "./held-urls.ts";
 import { jobOf } from "./jobs.ts";
-import type { JobView } from "./job-view.ts";
+import type { Halt, JobView } from "./job-view.ts";
 import { putToWait, settle, takeBack } from "./places.ts";
 import { keepFailed } from "./retrying.ts";
 import type { FrontierState } from "./state.ts";
@@ -90,7 +90,7 @@ function answer(
     case "retry":
     case "deferred":
     case "expired":
-      if (view.halt !== null) return skip(state, view, entry, view.halt, out);
+      if (view.halt !== null) return giveUpAtHalt(state, view, entry, view.halt, out, nowMs);
       if (outcome.kind === "retry") entry.attempt += 1;
       entry.dueAtMs = outcome.dueAtMs ?? 0;
       entry.delayedBy = entry.dueAtMs > 0 ? delayReasonOf(outcome) : null;
@@ -99,4 +99,18 @@ function answer(
     default:
       outcome.kind satisfies never;
   }
+}
+
+/** What came back after its job has come to a halt. */
+function giveUpAtHalt(
+  state: FrontierState,
+  view: JobView,
+  entry: OpenEntry,
+  reason: Halt,
+  out: Effects,
+  nowMs: number,
+): void {
+  // A seed that came as the job was about to end; the other halts are the user's word, and the job's last event tells them.
+  if (reason === "ended") sendRefused(view, entry, reason, "it came as the job ended", out, nowMs);
+  skip(state, view, entry, reason, out);
 }
