@@ -100,7 +100,10 @@ export async function brokerAway(world: World, awayMs: number): Promise<Findings
   const had = world.results;
   await away;
   const backAtMs = performance.now();
-  await world.observer.until("a result after the broker's return", () => world.results > had, 120_000);
+  const isOver = (): boolean => world.observer.status("chaos")?.state === "ended";
+  const goesOn = (): boolean => world.results > had || isOver();
+  await world.observer.until("a result after the broker's return, or the end", goesOn, 120_000);
+  const hasGoneOn = world.results > had;
   const resumedMs = Math.round(performance.now() - backAtMs);
   const wrong = [
     ...grown(before, after),
@@ -109,7 +112,10 @@ export async function brokerAway(world: World, awayMs: number): Promise<Findings
   return {
     figures: { away_ms: awayMs, resumed_ms: resumedMs, rss_mb_before: before, rss_mb_after: after },
     wrong,
-    slow: resumedMs > resumeMaxMs ? [`the crawl went on only after ${resumedMs} ms`] : [],
+    slow: [
+      ...(hasGoneOn ? [] : ["the crawl was over before the broker was back"]),
+      ...(resumedMs > resumeMaxMs ? [`the crawl went on only after ${resumedMs} ms`] : []),
+    ],
   };
 }
 
