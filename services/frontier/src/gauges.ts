@@ -5,7 +5,7 @@ import { jobOf } from "./core/jobs.ts";
 import { stateOf } from "./core/ownership.ts";
 import { delayReasons } from "./core/delay-reason.ts";
 import type { FrontierState } from "./core/state.ts";
-import { isHeld, isRunning } from "./core/waiting.ts";
+import { isHeld, isRunning, lacksPages } from "./core/waiting.ts";
 
 /** As they were named before they had reasons of their own, where they had none. */
 const delayLabels = {
@@ -112,8 +112,7 @@ function waitingOf({ state, context }: RunningTask<FrontierState>): (host: HostQ
       else if (job === undefined || !isRunning(job, view)) to.paused += all;
       else if (full) to.total += all;
       else if (host.window.demand() === 0) to.window += all;
-      else if (!view.gated.has(host.domain) && (job.limits.maxPages === null || view.grantsHeld > 0))
-        to.ready += all;
+      else if (!view.gated.has(host.domain) && !lacksPages(job, view)) to.ready += all;
       else {
         to.ready += granted;
         to.grant += fresh;

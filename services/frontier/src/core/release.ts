@@ -11,7 +11,7 @@ import { jobOf } from "./jobs.ts";
 import type { JobView } from "./job-view.ts";
 import { leaveQueue, readerOf, sendOut } from "./places.ts";
 import type { FrontierState } from "./state.ts";
-import { isHeld, isRunning } from "./waiting.ts";
+import { isHeld, isRunning, lacksPages } from "./waiting.ts";
 
 /** URLs that one domain releases before the next has its turn. */
 const turn = 8;
@@ -58,7 +58,7 @@ function nextDomain(state: FrontierState, context: StepContext, changed: Set<Job
     const view = state.views.get(job);
     const begin = view === undefined ? 0 : state.turns.beginOf(view.served);
     if (begin >= firstBegin) continue;
-    const lacksGrants = view !== undefined && lacksPageGrants(jobOf(context, job), view);
+    const lacksGrants = view !== undefined && waitsForPages(jobOf(context, job), view);
     if (lacksGrants) askForPages(state, view, changed);
     if (!state.ready.has(job, !lacksGrants)) continue;
     first = { job, hasGrants: !lacksGrants };
@@ -67,10 +67,9 @@ function nextDomain(state: FrontierState, context: StepContext, changed: Set<Job
   return first === null ? null : state.ready.take(first.job, first.hasGrants);
 }
 
-/** A run whose pages are limited, and that may release but for that. */
-function lacksPageGrants(job: Job | undefined, view: JobView): boolean {
-  if (job === undefined || view.halt !== null || !isRunning(job, view)) return false;
-  return job.limits.maxPages !== null && view.grantsHeld <= 0;
+/** The run may release but for page grants. */
+function waitsForPages(job: Job | undefined, view: JobView): boolean {
+  return job !== undefined && view.halt === null && isRunning(job, view) && lacksPages(job, view);
 }
 
 /** Asks the owner for as many grants as could be used at once. */
@@ -241,7 +240,7 @@ function releasableOf(
     }
     view.gated.open(domain);
   }
-  if (!lacksPageGrants(job, view)) return "any";
+  if (!lacksPages(job, view)) return "any";
   askForPages(state, view, changed);
   state.ready.keep(jobId, domain);
   return "granted";

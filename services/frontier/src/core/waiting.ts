@@ -16,6 +16,11 @@ export function isRunning(job: Job | undefined, view: JobView): boolean {
   return job?.run === view.run && job.desired === "running";
 }
 
+/** The job's pages are limited, and the task has none left to give out. */
+export function lacksPages({ limits }: Job, view: JobView): boolean {
+  return limits.maxPages !== null && view.grantsHeld <= 0;
+}
+
 /**
  * Each waiting URL by one reason; costs the same however many there are. A URL whose host would let it go while the
  * task has its most out waits for capacity.
@@ -26,11 +31,10 @@ export function waitingByOf(state: FrontierState, view: JobView, context: StepCo
   for (const reason of delayReasons) by[reason] = view.delayedBy[reason];
   const queued = view.waiting - view.delayed;
   const job = jobOf(context, view.id);
-  if (!isRunning(job, view)) by.paused = queued;
+  if (job === undefined || !isRunning(job, view)) by.paused = queued;
   else if (isHeld(context)) by.back_pressure = queued;
   else {
-    const lacksGrants = job?.limits.maxPages !== null && view.grantsHeld <= 0;
-    const lacking = lacksGrants ? view.queuedFresh : view.gated.fresh;
+    const lacking = lacksPages(job, view) ? view.queuedFresh : view.gated.fresh;
     by.budget += lacking;
     by[state.total.demand() === 0 ? "capacity" : "politeness"] += queued - lacking;
   }
