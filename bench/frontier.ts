@@ -103,6 +103,7 @@ function* changelog(): Generator<Change, { readonly text: number }, undefined> {
       visit: 1,
       granted: false,
       sitemap: 0,
+      units: [],
       stray: false,
       leaseUntilMs: 0,
       dueAtMs: 0,

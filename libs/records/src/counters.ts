@@ -173,7 +173,7 @@ const budgetIdentity = {
 /** From a frontier task to the task of a registrable domain. Compacted under `<job>/<task>/<unit>/<domain>`; totals. */
 export const budgetCountersSchema = z.object({
   ...budgetIdentity,
-  max: z.int().positive().describe("Most over all tasks, as the job says it."),
+  max: z.int().positive().describe("Most over all tasks, as the job or a policy says it."),
   used: count.describe("Units used up in this task."),
   returned: count.describe("Units given back."),
   wanted: count.describe("Units that this task would like to have had in all."),
@@ -228,6 +228,10 @@ export const budgetGrantSchema = z.object({
   granted: count.describe("Units given to this task in all."),
   recall: z.boolean().describe("Others want units: give back what is not needed now."),
   spent: z.boolean().describe("All is used up: what still waits for a unit has waited in vain."),
+  max: z.int().positive().optional().describe("Most over all tasks that this was reckoned by."),
+  cuts: count
+    .optional()
+    .describe("How often less was allowed than before: with each, units that nobody has taken go back."),
 });
 export type BudgetGrant = z.infer<typeof budgetGrantSchema>;
 

@@ -66,6 +66,7 @@ export {
   type Policy,
   type SecretRef,
 } from "./policy.ts";
+export { policyBudgetsSchema, type PolicyBudgets } from "./policy-budgets.ts";
 export { fieldRefusal, requestFieldsSchema, secretNameSchema } from "./request-fields.ts";
 export { resultSchema, type Result } from "./result.ts";
 export { boundSecretSchema, fieldValueSchema } from "./secret.ts";

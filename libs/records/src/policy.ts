@@ -1,5 +1,6 @@
 /** What the operator has said of hosts, by patterns of their names. */
 import { z } from "zod";
+import { mergedBudgets, policyBudgetsSchema } from "./policy-budgets.ts";
 
 const milliseconds = z.int().nonnegative();
 const label = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?";
@@ -145,6 +146,7 @@ export const policySchema = z.object({
     })
     .optional()
     .describe("How TLS is spoken with these hosts."),
+  budgets: policyBudgetsSchema.optional(),
   forgetFailuresBeforeMs: milliseconds
     .optional()
     .describe("Failures of a host before this instant count no more: breaker, back-off, a host given up."),
@@ -199,11 +201,12 @@ export function perMinuteOf(policy: HostPolicy, jobMax: number | null): number |
   return Math.max(1, Math.floor(Math.min(...limits) * (policy.safetyShare ?? safetyShareDefault)));
 }
 
-/** Headers and timeouts are taken one by one, for they are many settings in one field. */
+/** Headers, timeouts and budgets are taken one by one, for they are many settings in one field. */
 function merged(wide: HostPolicy, narrow: HostPolicy): HostPolicy {
   return {
     ...wide,
     ...narrow,
+    ...(wide.budgets === undefined ? {} : { budgets: mergedBudgets(wide.budgets, narrow.budgets ?? {}) }),
     ...(wide.headers === undefined ? {} : { headers: { ...wide.headers, ...narrow.headers } }),
     ...(wide.timeouts === undefined ? {} : { timeouts: { ...wide.timeouts, ...narrow.timeouts } }),
   };

@@ -11,6 +11,7 @@ import {
 } from "@sluice/records";
 import type { InputRecord, Step, StepContext } from "@sluice/topology";
 import { blockChanged, sweepIfBlocked, sweepSome } from "./core/blocking.ts";
+import { ceilingsChanged, loadCeilings, recountSome } from "./core/budget-changes.ts";
 import { saveView, type Effects } from "./core/effects.ts";
 import { receiveBudget, receiveLinks, receiveSeed, retryPending } from "./core/intake.ts";
 import { clearSome, haltIfCancelled, receiveGrant, resumeJob } from "./core/halting.ts";
@@ -73,6 +74,7 @@ export function frontierStep(
           else if (input.lane === lanes.clearing) {
             const isBusy =
               sweepSome(state, out, nowMs, context) ||
+              recountSome(state, out, context) ||
               wakeSomeHeld(state, out, nowMs, context) ||
               forgetBudgets(state, out, context);
             if (!isBusy) clearSome(state, out, nowMs, context);
@@ -85,9 +87,11 @@ export function frontierStep(
           if (input.table === topics.jobs.name) jobChanged(state, input.key, out, nowMs, context);
           if (input.table === topics.policies.name) hasten(state, input.key, out, nowMs, context);
           if (input.table === topics.policies.name) blockChanged(state, input.key, context);
+          if (input.table === topics.policies.name) ceilingsChanged(state, input.key, context);
           if (input.table === "flow") for (const id of state.views.keys()) tellHeld(state, id, out, context);
           break;
         case "restored":
+          loadCeilings(state, context);
           storeFormer(state, out, nowMs, context);
           for (const id of jobIds(context)) jobChanged(state, id, out, nowMs, context);
           for (const id of state.owners.keys()) out.push({ kind: "wake", lane: lanes.job(id), atMs: nowMs });
@@ -174,7 +178,7 @@ function tellHeld(state: FrontierState, id: string, out: Effects, context: StepC
 }
 
 function askForWakes(state: FrontierState, out: Effects, nowMs: number): void {
-  if (state.unholding.size > 0 || state.forgetting.size > 0)
+  if (state.unholding.size > 0 || state.forgetting.size > 0 || state.recount !== null)
     out.push({ kind: "wake", lane: lanes.clearing, atMs: nowMs });
   if (state.halting.size > 0 || state.dropping.size > 0 || state.retrying.size > 0 || state.sweeping.size > 0)
     out.push({ kind: "wake", lane: lanes.clearing, atMs: nowMs });

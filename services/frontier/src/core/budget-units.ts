@@ -5,8 +5,16 @@
  */
 import { topics, type Job, type Outcome } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
-import { budgetOfHost, budgetsOfHost, domainBudgetName, hostOfBudget, type Budget } from "./budget-rules.ts";
+import {
+  budgetOfHost,
+  budgetsOfHost,
+  domainBudgetName,
+  formerBudget,
+  hostOfBudget,
+  type Budget,
+} from "./budget-rules.ts";
 import type { Effects } from "./effects.ts";
+import type { OpenEntry } from "./entry.ts";
 import type { JobView } from "./job-view.ts";
 import { jobOf } from "./jobs.ts";
 import { keys } from "./keys.ts";
@@ -25,6 +33,10 @@ export interface Units {
   recall: boolean;
   /** All tasks together have used it up. */
   spent: boolean;
+  /** The most that these were reckoned by; null: nobody has said. */
+  under: number | null;
+  /** How often less was allowed than before, as far as is known here. */
+  cuts: number;
   /** What follows is of traps (`Row`). */
   leading: number;
   proofs: number;
@@ -42,28 +54,31 @@ type StoredUnits = readonly [
   wanted: number,
   flags: number,
   job?: string,
+  under?: number,
+  cuts?: number,
 ];
 
 export function unitsOf(state: FrontierState, view: JobView, name: string): Units {
   const stored = state.entries.get(keys.budget(view, name)) as StoredUnits | undefined;
-  const [out = 0, used = 0, granted = 0, returned = 0, wanted = 0, flags = 0] = stored ?? [];
-  const none = { granted: 0, returned: 0, wanted: 0, recall: false, spent: false };
+  const [out = 0, used = 0, granted = 0, returned = 0, wanted = 0, flags = 0, , under = null, cuts = 0] =
+    stored ?? [];
+  const none = { granted: 0, returned: 0, wanted: 0, recall: false, spent: false, under: null, cuts: 0 };
   if (isOfTrap(name)) return { ...none, out, used, leading: granted, proofs: returned };
   const [recall, spent] = [(flags & 1) > 0, (flags & 2) > 0];
-  return { out, used, granted, returned, wanted, recall, spent, leading: 0, proofs: 0 };
+  return { out, used, granted, returned, wanted, recall, spent, under, cuts, leading: 0, proofs: 0 };
 }
 
 export function putUnits(
   state: FrontierState,
   view: JobView,
   { name, shared, trap }: Budget,
-  { out: held, used, granted, returned, wanted, recall, spent, leading, proofs }: Units,
+  { out: held, used, granted, returned, wanted, recall, spent, under, cuts, leading, proofs }: Units,
   out: Effects,
 ): void {
   if (trap !== null) return put(state, out, keys.budget(view, name), [held, used, leading, proofs, 0, 0]);
   const flags = (recall ? 1 : 0) + (spent ? 2 : 0);
-  const stored = [held, used, granted, returned, wanted, flags, ...(shared === null ? [] : [view.id])];
-  put(state, out, keys.budget(view, name), stored);
+  const more = shared === null ? [] : under === null ? [view.id] : [view.id, under, cuts];
+  put(state, out, keys.budget(view, name), [held, used, granted, returned, wanted, flags, ...more]);
 }
 
 /** What is stored of a budget goes, and so does what was said of it, unless a later run has said something since. */
@@ -89,17 +104,23 @@ export function unsayBudget(
   });
 }
 
-/** Units that the next URL may take. */
-export function roomIn({ max, shared, trap }: Budget, units: Units): number {
+/** Units that the next URL may take. Those that were granted when more were allowed are nobody's until they are reckoned anew. */
+export function roomIn(budget: Budget, units: Units): number {
+  const { max, shared, trap } = budget;
   if (trap !== null) return roomOfTrap(trap, units);
-  const all = shared === null ? max : units.granted - units.returned;
-  return all - units.out - units.used;
+  if (shared === null) return max - units.out - units.used;
+  return units.under !== null && units.under > max ? 0 : unusedOf(units);
 }
+
+/** Of what was granted. */
+export const unusedOf = ({ granted, returned, out, used }: Units): number => granted - returned - out - used;
 
 /** Nothing of it can come back. */
 export function isSpent({ max, shared, trap }: Budget, units: Units): boolean {
   if (trap !== null) return isFutile(trap, units);
-  return shared === null ? units.used >= max : units.spent;
+  if (shared === null) return units.used >= max;
+  // Where more is allowed since, the task that adds it up has not said so yet.
+  return units.spent && (units.under === null || units.under >= max);
 }
 
 /** A host takes its unit once, with its first page. */
@@ -133,7 +154,7 @@ export function lackOf(
   return lack;
 }
 
-/** A URL that lacks nothing takes its units. */
+/** A URL that lacks nothing takes its units. Returns what has to be kept of them (`OpenEntry.units`). */
 export function takeUnits(
   state: FrontierState,
   view: JobView,
@@ -141,7 +162,8 @@ export function takeUnits(
   host: string,
   out: Effects,
   context: StepContext,
-): void {
+): readonly string[] {
+  const taken: string[] = [];
   for (const budget of budgets) {
     if (hasUnit(state, view, budget, host)) continue;
     const units = unitsOf(state, view, budget.name);
@@ -151,21 +173,29 @@ export function takeUnits(
     } else units.out += 1;
     putUnits(state, view, budget, units, out);
     if (isHostsBudget(budget)) report(view, budget, units, out, context);
+    else if (!budget.isOfJob) taken.push(budget.name);
   }
+  return taken;
 }
 
-/** A URL that held its units has come to its end. */
+/**
+ * A URL that held its units has come to its end. It is none of the pages that a policy counts which was set after its release;
+ * of one that was lifted since it is, should it be set again.
+ */
 export function settleUnits(
   state: FrontierState,
   view: JobView,
   job: Job,
+  entry: OpenEntry,
   budgets: readonly Budget[],
   { kind, ok, linkRecords, strays }: Outcome,
   out: Effects,
   context: StepContext,
 ): void {
-  for (const budget of budgets) {
-    if (isHostsBudget(budget)) continue;
+  const names = new Set(budgets.map(({ name }) => name));
+  const former = entry.units.filter((name) => !names.has(name)).map(formerBudget);
+  for (const budget of [...budgets, ...former]) {
+    if (isHostsBudget(budget) || !(budget.isOfJob || entry.units.includes(budget.name))) continue;
     const units = unitsOf(state, view, budget.name);
     const isFree = kind !== "settled" || (budget.trap?.counts === "strays" && strays !== true);
     const how = isFree ? "freed" : "used";
@@ -176,7 +206,7 @@ export function settleUnits(
     if (how === "used") units.used += 1;
     const returned = giveBackUnits(state, view, job, budget, units);
     putUnits(state, view, budget, units, out);
-    if (budget.shared === null) continue;
+    if (budget.shared === null || budget.max === Infinity) continue;
     if (how === "used" || returned) report(view, budget, units, out, context);
     if (how === "freed") openGates(state, view, budget, out, context);
   }
@@ -218,6 +248,18 @@ export function giveBackUnits(
   if (spare <= 0) return false;
   units.returned += spare;
   return true;
+}
+
+/** All that nobody has taken goes back, and what waits here asks for it anew. */
+export function returnAll(state: FrontierState, view: JobView, job: Job, budget: Budget, units: Units): void {
+  const { domain } = budget.shared ?? {};
+  units.returned += Math.max(0, unusedOf(units));
+  if (domain === undefined) return;
+  const { grantsAtOnce } = state.options;
+  units.wanted = Math.max(
+    units.wanted,
+    units.granted + needOf(state, view, job, budget, domain, grantsAtOnce),
+  );
 }
 
 /** What waits has become less: units that nothing could use any more go back, where others want them. */
@@ -265,7 +307,7 @@ function needOf(
 
 /** A host of the domain that has no unit yet finds none. */
 function lacksHosts(state: FrontierState, view: JobView, job: Job, domain: string): boolean {
-  for (const budget of budgetsOfHost(job, domain).filter(isHostsBudget)) {
+  for (const budget of budgetsOfHost(job, domain, state.ceilings).filter(isHostsBudget)) {
     const units = unitsOf(state, view, budget.name);
     if (isSpent(budget, units) || roomIn(budget, units) <= 0) return true;
   }
@@ -304,8 +346,9 @@ export function openMoreGates(state: FrontierState, out: Effects, context: StepC
       continue;
     }
     for (const name of view.gated.opening) {
-      const budget = budgetOfHost(job, name);
-      if (budget !== undefined && openGates(state, view, budget, out, context)) some = true;
+      const budget = budgetOfHost(job, name, state.ceilings);
+      if (budget === undefined) view.gated.stopOpening(name);
+      else if (openGates(state, view, budget, out, context)) some = true;
     }
     if (view.gated.opening.size === 0) state.opening.delete(id);
   }

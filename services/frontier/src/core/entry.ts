@@ -24,6 +24,8 @@ export interface OpenEntry {
   granted: boolean;
   /** Of a sitemap its level, from 1; 0 of a page. */
   sitemap: number;
+  /** Names of the budgets of which it has a unit, but for those of the job itself, of which all have that are granted. */
+  units: readonly string[];
   /** Found on a page that leads to nothing but other hosts of its domain. */
   stray: boolean;
   leaseUntilMs: number;
@@ -32,6 +34,8 @@ export interface OpenEntry {
   /** Why not before; null where it may go at once. */
   delayedBy: DelayReason | null;
 }
+
+const noUnits: readonly string[] = [];
 
 /** As a URL is that nobody has asked for yet. */
 export function newEntry(
@@ -67,6 +71,7 @@ export function newEntry(
     granted,
     sitemap,
     stray,
+    units: noUnits,
     leaseUntilMs: 0,
     dueAtMs: 0,
     delayedBy: null,
@@ -78,14 +83,14 @@ export type Settled = "done" | "failed" | "skipped";
 
 /**
  * Durable form, beside what the key says: URL, root, parent, depth, then numbers of which those at the end are
- * left out that are as for a URL that was never released.
+ * left out that are as for a URL that was never released, and names of budgets.
  */
 export type StoredEntry = readonly [
   url: string,
   root: string | 0 | null,
   parent: string | null,
   depth: number,
-  ...numbers: number[],
+  ...more: (number | string)[],
 ];
 
 /** Redirects, attempt, releases, granted, lease, due time, visit, priority, level of a sitemap, stray. */
@@ -97,13 +102,15 @@ export function storedEntry(entry: OpenEntry): StoredEntry {
   const granted = entry.granted ? 1 : 0;
   const times = [leaseUntilMs, dueAtMs];
   const numbers = [redirects, attempt, releases, granted, ...times, visit, priority, sitemap, stray];
-  while (numbers.length > 0 && numbers.at(-1) === usual[numbers.length - 1]) numbers.pop();
+  if (entry.units.length === 0)
+    while (numbers.length > 0 && numbers.at(-1) === usual[numbers.length - 1]) numbers.pop();
   return [
     shortened(entry.url, entry.domain),
     entry.root === entry.url ? 0 : entry.root === null ? null : shortened(entry.root, entry.domain),
     entry.parent === null ? null : idText(entry.parent),
     entry.depth,
     ...numbers,
+    ...entry.units,
   ];
 }
 
@@ -115,9 +122,11 @@ export function entryOf(
     readonly place?: number;
     readonly delayedBy?: DelayReason | null;
   },
-  [urlText, rootText, parent, depth, ...numbers]: StoredEntry,
+  [urlText, rootText, parent, depth, ...more]: StoredEntry,
 ): OpenEntry {
   const { domain, urlId, place = 0, delayedBy = null } = key;
+  const numbers = more.slice(0, usual.length) as number[];
+  const units = more.length > usual.length ? (more.slice(usual.length) as string[]) : noUnits;
   const [redirects = 0, attempt = 1, releases = 0, granted = 0, leaseUntilMs = 0, dueAtMs = 0, visit = 1] =
     numbers;
   const [priority = defaultPriority, sitemap = 0, stray = 0] = numbers.slice(7);
@@ -138,6 +147,7 @@ export function entryOf(
     granted: granted === 1,
     sitemap,
     stray: stray === 1,
+    units,
     leaseUntilMs,
     dueAtMs,
     delayedBy,

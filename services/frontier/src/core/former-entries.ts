@@ -6,7 +6,10 @@ import type { OpenEntry, Settled } from "./entry.ts";
 import { putToWait, restoreOut, settle } from "./places.ts";
 import type { FrontierState } from "./state.ts";
 
-interface FormerOpen extends Omit<OpenEntry, "place" | "visit" | "delayedBy" | "priority" | "sitemap"> {
+interface FormerOpen extends Omit<
+  OpenEntry,
+  "place" | "visit" | "delayedBy" | "priority" | "sitemap" | "units"
+> {
   readonly kind: "open";
   readonly seq: number;
   readonly releaseId: string | null;
@@ -56,5 +59,6 @@ function openOf(entry: FormerOpen): OpenEntry {
     delayedBy: null,
     sitemap: 0,
     stray: false,
+    units: [],
   };
 }

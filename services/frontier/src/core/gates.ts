@@ -87,6 +87,11 @@ export class Gates {
     return opened;
   }
 
+  /** There is no such budget any more: hosts that wait for it have their turn without. */
+  stopOpening(name: string): void {
+    this.#opening.delete(name);
+  }
+
   clear(): void {
     this.#gates.clear();
     this.#domains.clear();

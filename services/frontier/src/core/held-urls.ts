@@ -101,7 +101,7 @@ export function wakeSomeHeld(
     const job = view === undefined ? undefined : jobOf(context, view.id);
     if (view === undefined || job === undefined || view.halt !== null) continue;
     const entry = entryOf(parsed, value as StoredEntry);
-    const budget = budgetsOf(job, entry).find(({ name }) => name === parsed.name);
+    const budget = budgetsOf(job, entry, state.ceilings).find(({ name }) => name === parsed.name);
     // Held by the rules of an older version: what it lacks is found out anew.
     if (budget !== undefined) wakeHeld(state, view, budget, out, nowMs);
     else if (putBack(state, view, prefix, pieceMax, out, nowMs) === pieceMax) state.unholding.add(prefix);

@@ -166,7 +166,7 @@ function admit(
   const stray = link.kin === "stray";
   const look = suspicionOf(url.url);
   if (look !== null) ofHost.like += 1;
-  const budgets = budgetsOf(job, { url: url.url, root: link.root, stray }, look);
+  const budgets = budgetsOf(job, { url: url.url, root: link.root, stray }, state.ceilings, look);
   const lack = budgets.length === 0 ? null : lackOf(state, view, budgets, hostOf(url.url));
   if (lack?.isSpent === true) return view.refusedAs(lack.budget.reason);
   if (isKnownWithoutSession(state, view, job, { ...url, domain }, link, out, nowMs))
@@ -287,7 +287,7 @@ export function receiveBudget(
   const { job } = record.value;
   if (jobOf(context, job) === undefined && !state.views.has(job))
     return wait(state, job, record, out, nowMs, null);
-  foldBudget(state, record.value, out);
+  foldBudget(state, record.value, out, context);
   out.push({ kind: "finish", id: record.id });
 }
 

@@ -57,8 +57,9 @@ export const keys = {
   budget: ({ number, run }: { readonly number: number; readonly run: number }, name: string) =>
     `b${number.toString(36)}|${run.toString(36)}|${name}`,
   /** What tasks have of a budget that this task hands out. */
-  sharedBudget: (job: string, name: string) => `${keys.sharedBudgets(job)}${name}`,
-  sharedBudgets: (job: string) => `s|${job}|`,
+  sharedBudget: (job: string, name: string) => `${keys.sharedBudgetsOf(job)}${name}`,
+  sharedBudgetsOf: (job: string) => `${keys.sharedBudgets}${job}|`,
+  sharedBudgets: "s|",
   out: (view: number, entry: OpenEntry) => `f${view.toString(36)}|${entry.domain}|${idText(entry.urlId)}`,
   /** By category, then by when it failed: the run, and how many orders to retry had come. */
   failed: (view: number, category: string, run: number, order: number, entry: OpenEntry) =>

@@ -51,8 +51,8 @@ function countUnits(
   // A sitemap is in no budget.
   if (entry.sitemap > 0) return;
   if (job?.run !== view.run || (outcome.kind !== "settled" && outcome.kind !== "refused")) return;
-  const budgets = entry.granted ? budgetsOf(job, entry) : [];
-  settleUnits(state, view, job, budgets, outcome, out, context);
+  const budgets = entry.granted ? budgetsOf(job, entry, state.ceilings) : [];
+  settleUnits(state, view, job, entry, budgets, outcome, out, context);
   if (view.halt === null) for (const budget of budgets) wakeHeld(state, view, budget, out, nowMs);
 }
 

@@ -97,7 +97,7 @@ function findHeld(
 ): { readonly key: string; readonly entry: OpenEntry } | null {
   const place = known.place % placesMax;
   const at = { ...url, depth: known.depth, priority: priorityOf(known), place } as OpenEntry;
-  for (const { name } of budgetsOf(job, { url: url.url, root: null, stray: true })) {
+  for (const { name } of budgetsOf(job, { url: url.url, root: null, stray: true }, state.ceilings)) {
     const key = keys.held(view.number, name, at);
     const stored = state.entries.get(key) as StoredEntry | undefined;
     if (stored === undefined) continue;

@@ -164,7 +164,7 @@ function takeGrants(
   nowMs: number,
   context: StepContext,
 ): boolean {
-  const budgets = budgetsOf(job, entry);
+  const budgets = budgetsOf(job, entry, state.ceilings);
   if (budgets.length === 0) {
     if (job.limits.maxPages === null) return true;
     view.tally.taken += 1;
@@ -174,7 +174,7 @@ function takeGrants(
   const host = hostOf(entry.url);
   const lack = lackOf(state, view, budgets, host);
   if (lack === null) {
-    takeUnits(state, view, budgets, host, out, context);
+    entry.units = takeUnits(state, view, budgets, host, out, context);
     view.tally.taken += 1;
     entry.granted = true;
     return true;
@@ -208,8 +208,8 @@ const policyFor = (context: StepContext, host: string): HostPolicy =>
   policyOf(host, context.tables[topics.policies.name]);
 
 /** Budgets that all URLs of the domain fall under: of host names that share one politeness key, not those of one host. */
-function budgetsOfAll({ options }: FrontierState, job: Job, domain: string): readonly Budget[] {
-  const budgets = budgetsOfHost(job, domain);
+function budgetsOfAll({ options, ceilings }: FrontierState, job: Job, domain: string): readonly Budget[] {
+  const budgets = budgetsOfHost(job, domain, ceilings);
   return options.politenessKey === "host"
     ? budgets
     : budgets.filter(({ reason }) => reason === "domain_pages");
@@ -228,7 +228,7 @@ function releasableOf(
   const job = jobOf(context, jobId);
   if (view === undefined || job === undefined || view.halt !== null) return "none";
   if (!isRunning(job, view)) return "none";
-  if (hasBudgets(job)) {
+  if (hasBudgets(job, state.ceilings) || view.gated.has(domain)) {
     const lack = lackOf(state, view, budgetsOfAll(state, job, domain), domain);
     // What waits in vain is given up as it is taken.
     if (lack?.isSpent === true) return "any";

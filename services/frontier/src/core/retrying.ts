@@ -84,6 +84,7 @@ function takeUp(
   put(state, out, key, null);
   entry.attempt = 1;
   entry.granted = false;
+  entry.units = [];
   entry.leaseUntilMs = 0;
   entry.dueAtMs = 0;
   if (parsed.run === view.run) {

@@ -1,6 +1,7 @@
 import { DemandTotal, WakeQueue } from "@sluice/runtime";
 import { MemoryEntries, Overlay, type Entries, type InputRecord } from "@sluice/topology";
 import type { BudgetCounters, Link, Seed } from "@sluice/records";
+import { Ceilings } from "./ceilings.ts";
 import type { OpenEntry } from "./entry.ts";
 import { FairTurns } from "./fair-turns.ts";
 import { HeadBudget, HostQueue } from "./host-queue.ts";
@@ -13,6 +14,12 @@ import type { FrontierOptions } from "../options.ts";
 export interface PendingRecord {
   readonly record: InputRecord<Link | Seed | BudgetCounters>;
   readonly untilMs: number;
+}
+
+/** A look through what is stored of budgets: those that this task hands out, then URLs that are held. */
+export interface Recount {
+  readonly of: "shared" | "held";
+  readonly after: string | undefined;
 }
 
 /** A URL that is released and not answered. */
@@ -53,6 +60,10 @@ export class FrontierState {
     string,
     { readonly letter: "d" | "h" | "x"; readonly after: string | undefined }
   >();
+  /** What policies allow jobs to use up. */
+  readonly ceilings = new Ceilings();
+  /** How far what a change of them may let go, or cut off, has been looked through; null: to the end. */
+  recount: Recount | null = null;
   /** Prefixes of URLs that are held and may go on, or are to be given up. */
   readonly unholding = new Set<string>();
   /** Jobs of which units of budgets came for some of the hosts that wait for them. */
