@@ -57,6 +57,7 @@ const compacted = [
   topics.counters.name,
   topics.grants.name,
   topics.jobs.name,
+  topics.policies.name,
   topics.frontierState.name,
   topics.rateLimitState.name,
 ];

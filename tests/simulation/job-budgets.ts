@@ -1,6 +1,6 @@
 /** Draws budgets of hosts, registrable domains and paths for jobs, most of them small enough to be used up. */
 import type { Random } from "@sluice/broker/memory";
-import { jobSchema, type Job } from "@sluice/records";
+import { jobSchema, type Job, type PolicyBudgets } from "@sluice/records";
 import type { Action, JobPlan } from "./plan.ts";
 
 /** What a run in which jobs have budgets has more of: hosts that share a domain, and tasks that share a budget. */
@@ -46,6 +46,23 @@ export function withBudgets<Planned extends { readonly plan: JobPlan; readonly a
       action.kind === "job" ? { ...action, job: limited(action.job) } : action,
     ),
   };
+}
+
+/**
+ * For a run with one job: its budgets, to be said by a policy for all hosts instead of by the job. What is promised is the same.
+ * Null: the job says them.
+ */
+export function budgetsOfPolicy(random: Random | undefined, jobs: readonly JobPlan[]): PolicyBudgets | null {
+  const [plan] = jobs;
+  if (random === undefined || plan === undefined || jobs.length > 1 || !random.chance(0.3)) return null;
+  const { perHost, perDomain, perPath } = plan.job.limits;
+  return { perHost, perDomain, perPath };
+}
+
+/** The job, without what a policy says in its place. */
+export function withoutBudgets(job: Job): Job {
+  const { perHost, perDomain, perPath } = jobSchema.parse({ id: "job" }).limits;
+  return { ...job, limits: { ...job.limits, perHost, perDomain, perPath } };
 }
 
 const prefixes = ["/", "/p/", "/p/1", "/gone/", "/r/", "/only/", "/private/", "/trap/"] as const;

@@ -7,8 +7,8 @@ import {
   type Random,
   seededRandom,
 } from "@sluice/broker/memory";
-import { jobSchema, type Job, type PolitenessKey } from "@sluice/records";
-import { type BudgetShape, budgetShapeOf, withBudgets } from "./job-budgets.ts";
+import { jobSchema, type Job, type Policy, type PolicyBudgets, type PolitenessKey } from "@sluice/records";
+import { type BudgetShape, budgetShapeOf, budgetsOfPolicy, withBudgets } from "./job-budgets.ts";
 import { settingsOf, type Settings } from "./settings.ts";
 import { sitesOf } from "./site-plan.ts";
 import { withRobotsElsewhere } from "./site-redirects.ts";
@@ -60,6 +60,7 @@ export type Action = { readonly atMs: number } & (
   | { readonly kind: "job"; readonly job: Job }
   | { readonly kind: "seed"; readonly url: string; readonly job: string; readonly times: number }
   | { readonly kind: "poison"; readonly text: string }
+  | { readonly kind: "policy"; readonly pattern: string; readonly policy: Policy | null }
   /** A record that no reader of the table of jobs can read. */
   | { readonly kind: "job_poison"; readonly key: string; readonly text: string }
 );
@@ -85,6 +86,8 @@ export interface Plan {
   readonly hosts: readonly HostDefinition[];
   readonly jobs: readonly JobPlan[];
   readonly actions: readonly Action[];
+  /** What a policy for all hosts says in place of the jobs, from before the run's beginning; null: nothing. */
+  readonly budgets: PolicyBudgets | null;
   readonly faults: readonly Fault[];
   readonly rates: FaultRates;
   readonly instances: Readonly<Record<ServiceName, number>>;
@@ -126,6 +129,7 @@ export function planOf(seed: number, politenessKey: PolitenessKey = "host"): Pla
     hosts,
     jobs,
     actions,
+    budgets: budgetsOfPolicy(budgets?.random.fork("policy"), jobs),
     faults: calm ? [] : [...(wakesLate ? lateWakes(dice) : []), ...faultsOf(dice, partitions, instances)],
     rates,
     instances,

@@ -110,7 +110,16 @@ export function calmPlan(
   jobs: readonly JobPlan[],
 ): Pick<
   Plan,
-  "seed" | "partitions" | "politenessKey" | "hosts" | "jobs" | "actions" | "faults" | "rates" | "instances"
+  | "seed"
+  | "partitions"
+  | "politenessKey"
+  | "hosts"
+  | "jobs"
+  | "actions"
+  | "budgets"
+  | "faults"
+  | "rates"
+  | "instances"
 > & {
   readonly settings: Settings;
   readonly skewMsMax: number;
@@ -123,6 +132,7 @@ export function calmPlan(
     hosts: sites,
     jobs,
     actions: [],
+    budgets: null,
     faults: [],
     rates: { commit: 0, fetchTwice: 0, fetchDelayed: 0, lateBatch: 0.5 },
     instances: { frontier: 2, "rate-limit": 1, fetcher: 2, "result-sink": 1 },

@@ -105,6 +105,7 @@ function schedule(plan: Plan, world: World): void {
     clock.setTimer(startMs + action.atMs, () => {
       if (action.kind === "job") world.submit(action.job);
       else if (action.kind === "poison") world.seed(action.text);
+      else if (action.kind === "policy") world.policy(action.pattern, action.policy);
       else if (action.kind === "job_poison") world.poisonJobs(action.key, action.text);
       else
         for (let time = 0; time < action.times; time += 1)

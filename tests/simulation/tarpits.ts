@@ -93,6 +93,7 @@ export function planAsOperated(
     hosts,
     jobs,
     actions: [],
+    budgets: null,
     faults: [],
     rates: { commit: 0, fetchTwice: 0, fetchDelayed: 0, lateBatch: 0 },
     instances: { frontier: 1, "rate-limit": 1, fetcher: 1, "result-sink": 1 },

@@ -8,7 +8,15 @@ import {
   seededRandom,
 } from "@sluice/broker/memory";
 import { topicSpecs } from "@sluice/process";
-import { partitionOf, topics, type Job, type JobStatus, type TopicLayout } from "@sluice/records";
+import {
+  partitionOf,
+  policySchema,
+  topics,
+  type Job,
+  type JobStatus,
+  type Policy,
+  type TopicLayout,
+} from "@sluice/records";
 import type { OutRecord } from "@sluice/runtime";
 import { SimulatedDisk } from "./disk.ts";
 import { BufferChecks } from "./invariants/buffers.ts";
@@ -20,6 +28,7 @@ import { QuietChecks } from "./invariants/quiet.ts";
 import { Life, type Surroundings } from "./life.ts";
 import { LocalState } from "./local-state.ts";
 import type { Report, Violation } from "./observer.ts";
+import { withoutBudgets } from "./job-budgets.ts";
 import type { Plan, ServiceName } from "./plan.ts";
 import { SimulatedWeb, type WebObserver } from "./web.ts";
 
@@ -145,6 +154,12 @@ export class World {
   /** @param prepare puts something into the topics before any process is started */
   async open(prepare?: () => void): Promise<void> {
     await this.clock.settle(this.#user.admin.createTopics(topicSpecs(this.#layout)));
+    const { budgets } = this.plan;
+    if (budgets !== null) {
+      this.policy("*", policySchema.parse({ budgets }));
+      // No task may know of a job before it.
+      await this.clock.settle(this.#sent);
+    }
     prepare?.();
     for (const [service, count] of Object.entries(this.plan.instances) as [ServiceName, number][]) {
       for (let index = 0; index < count; index += 1) this.#begin(this.#instance(service));
@@ -213,7 +228,13 @@ export class World {
 
   submit(job: Job): void {
     this.runs.set(job.id, Math.max(this.runs.get(job.id) ?? 1, job.run));
-    this.#send(topics.jobs.name, partitionOf(job.id, this.plan.partitions), job.id, JSON.stringify(job));
+    const said = this.plan.budgets === null ? job : withoutBudgets(job);
+    this.#send(topics.jobs.name, partitionOf(job.id, this.plan.partitions), job.id, JSON.stringify(said));
+  }
+
+  /** Null takes it back. */
+  policy(pattern: string, policy: Policy | null): void {
+    this.#send(topics.policies.name, 0, pattern, policy === null ? null : JSON.stringify(policy));
   }
 
   poisonJobs(key: string, text: string): void {
@@ -255,7 +276,7 @@ export class World {
   readonly #statuses = new Map<string, JobStatus>();
 
   /** One record after the other, each tried until it is there. */
-  #send(topic: string, partition: number, key: string | null, value: string): void {
+  #send(topic: string, partition: number, key: string | null, value: string | null): void {
     const before = this.#sent;
     const send = async (): Promise<void> => {
       await before;

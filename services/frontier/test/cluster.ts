@@ -7,6 +7,7 @@ import {
   type Job,
   type Link,
   type Outcome,
+  type Policy,
 } from "@sluice/records";
 import { kinshipOf, suspicionOf } from "@sluice/web";
 import { StepDriver, type Random, type SentRecord } from "@sluice/topology/testing";
@@ -25,13 +26,11 @@ interface Log {
   read: number;
 }
 
-/** What a task has not read yet of the table of jobs. */
-interface TableChange {
-  readonly task: number;
-  readonly job: Job;
-  readonly removed?: true;
-  readonly writtenAtMs: number;
-}
+/** What a task has not read yet of the tables of jobs and of policies. */
+type TableChange = { readonly task: number; readonly writtenAtMs: number } & (
+  | { readonly job: Job; readonly removed?: true }
+  | { readonly pattern: string; readonly policy: Policy | undefined }
+);
 
 export interface Chances {
   /** Of a release that it comes back as a retry, deferred or expired before it is settled. */
@@ -92,7 +91,7 @@ export class Cluster {
           tasks,
           partitionOf: (key) => partitionOf(key, tasks),
           keepHistory: false,
-          tables: { [topics.jobs.name]: [] },
+          tables: { [topics.jobs.name]: [], [topics.policies.name]: [] },
         }),
     );
   }
@@ -108,6 +107,17 @@ export class Cluster {
     for (let task = 0; task < this.tasks.length; task += 1)
       if (this.#random.chance(0.7))
         this.#tables.push({ task, job, removed: true, writtenAtMs: this.#driver(task).nowMs });
+  }
+
+  /** Sets a policy or takes it back; every task sees it some time later. */
+  policy(pattern: string, policy: Policy | undefined): void {
+    for (let task = 0; task < this.tasks.length; task += 1)
+      this.#tables.push({ task, pattern, policy, writtenAtMs: this.#driver(task).nowMs });
+  }
+
+  /** All tasks have read all policies. */
+  get knowsPolicies(): boolean {
+    return !this.#tables.some((change) => "pattern" in change);
   }
 
   /** A seed from outside, with any key. */
@@ -185,13 +195,25 @@ export class Cluster {
   }
 
   #readTable(index: number): boolean {
+    const picked = this.#tables[index];
+    if (picked === undefined) return false;
+    if ("pattern" in picked) return this.#readPolicy(picked.task);
     const [change] = this.#tables.splice(index, 1);
-    if (change === undefined) return false;
+    if (change === undefined || "pattern" in change) return false;
     const known = this.#driver(change.task).tables[topics.jobs.name]?.get(change.job.id) as Job | undefined;
     // Changes of one job are read in order: an older one was overtaken only by the random pick.
     if (known !== undefined && known.submittedAtMs > change.job.submittedAtMs) return true;
     const job = change.removed === true ? undefined : change.job;
     this.#driver(change.task).table(topics.jobs.name, change.job.id, job);
+    return true;
+  }
+
+  /** Policies are read in the order in which they were written. */
+  #readPolicy(task: number): boolean {
+    const first = this.#tables.findIndex((each) => "pattern" in each && each.task === task);
+    const [change] = this.#tables.splice(first, 1);
+    if (change !== undefined && "pattern" in change)
+      this.#driver(task).table(topics.policies.name, change.pattern, change.policy);
     return true;
   }
 
