@@ -54,6 +54,27 @@ describe("what holds for a host", () => {
     expect(policyOf("example.org", all)).toMatchObject({ delayMs: 2, requestsPerMinuteMax: 1200 });
   });
 
+  it("has budgets one by one, but for those of paths, which are one; and none where null is said", () => {
+    const wide = [{ prefix: "/a/", pagesMax: 1 }];
+    const narrow = [{ prefix: "/b/", pagesMax: 2 }];
+    const all = policies({
+      "*": { budgets: { perHost: { pagesMax: 9 }, perPath: wide } },
+      ".example.org": { budgets: { perDomain: { pagesMax: 20, hostsMax: 3 } } },
+      "example.org": { budgets: { perDomain: { hostsMax: null }, perPath: narrow } },
+      "www.example.org": { delayMs: 1, budgets: { perHost: { pagesMax: null } } },
+    });
+    expect(policyOf("example.org", all).budgets).toEqual({
+      perHost: { pagesMax: 9 },
+      perDomain: { pagesMax: 20, hostsMax: null },
+      perPath: narrow,
+    });
+    expect(policyOf("www.example.org", all).budgets).toEqual({
+      perHost: { pagesMax: null },
+      perDomain: { pagesMax: 20, hostsMax: 3 },
+      perPath: wide,
+    });
+  });
+
   it("keeps a block of a whole domain when one of its hosts gets a setting of its own, and lifts it for null", () => {
     const reason = { reason: "asked to be left out" };
     const all = policies({
@@ -101,6 +122,12 @@ describe("a policy", () => {
     [{ delayMs: -1 }, "delayMs"],
     [{ safetyShare: 1.1 }, "safetyShare"],
     [{ userAgent: "a\r\nb" }, "userAgent"],
+    [{ budgets: { perHost: { pagesMax: 0 } } }, "budgets.perHost.pagesMax"],
+    [{ budgets: { perDomain: { hostsMax: 1.5 } } }, "budgets.perDomain.hostsMax"],
+    [{ budgets: { perDomain: { pages: 3 } } }, "budgets.perDomain"],
+    [{ budgets: { perPath: [{ prefix: "a", pagesMax: 1 }] } }, "budgets.perPath.0.prefix"],
+    [{ budgets: { perPath: [{ prefix: "/a" }] } }, "budgets.perPath.0.pagesMax"],
+    [{ budgets: { maxPages: 3 } }, "budgets"],
   ])("as %j is refused, and %s is named", (policy, field) => {
     expect(problemOf(policy).startsWith(`${field}:`) || problemOf(policy)).toBe(true);
   });

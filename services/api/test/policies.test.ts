@@ -71,6 +71,8 @@ describe("policies of hosts", () => {
     ["a.example", { timeouts: { total: 5 } }, "timeouts.total"],
     ["a.example", { headers: { authorization: "Basic abc" } }, "headers.authorization"],
     ["a.example", { blocked: {} }, "blocked.reason"],
+    ["a.example", { budgets: { perHost: { pagesMax: -1 } } }, "budgets.perHost.pagesMax"],
+    ["a.example", { budgets: { perDomain: { pages: 5 } } }, "budgets.perDomain.pages"],
     ["a.example", { note: "only a note" }, "body"],
     ["a.example", {}, "body"],
   ])("at %s with %j are refused, %s is named and nothing is written", async (pattern, body, field) => {
