@@ -90,6 +90,24 @@ describe("a host that is blocked", () => {
     });
   });
 
+  test.each([
+    ["wait for an instant", { kind: "deferred", detail: "breaker", dueAtMs: 2_000_000_000 }],
+    ["stand in the queue again", { kind: "expired" }],
+  ] as const)("gives back what its URLs have of its domain's budget, those that %s", (_, answer) => {
+    const fields = { ...fast, limits: { perDomain: { pagesMax: 2 } } };
+    const bench = new JobBench(fields);
+    bench.links("a.d.example", 2);
+    bench.links("b.d.example", 3);
+    expect(bench.out.map(({ url }) => url)).toEqual(["https://a.d.example/0", "https://a.d.example/1"]);
+    bench.job({ ...fields, desired: "paused" });
+    while (bench.out.length > 0) bench.answer(answer);
+    block(bench, "a.d.example");
+    bench.job(fields);
+    expect(bench.out.map(({ url }) => url)).toEqual(["https://b.d.example/0", "https://b.d.example/1"]);
+    for (let number = 0; number < 2; number += 1) bench.answer({ ok: true });
+    expect(bench.status).toMatchObject({ done: 2, skippedBy: { blocked: 2, domain_pages: 1 }, waiting: 0 });
+  });
+
   test("is gone through a piece a step, also where the task is taken over in the middle", () => {
     const bench = new JobBench(fast, { windowMax: 2000 });
     bench.links("a.example", 900);

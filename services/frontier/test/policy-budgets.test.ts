@@ -78,16 +78,19 @@ describe("a budget of a policy", () => {
   test("for paths goes by the prefix, whatever else is said of paths later, and with the job's own by the lesser", () => {
     const limits = { perPath: [{ prefix: "/1", pagesMax: 9 }] };
     const bench = new JobBench({ ...fast, limits });
-    set(bench, "a.example", { perPath: [{ prefix: "/2", pagesMax: 3 }] });
-    // 2, 20 to 29; 1, 10 to 19.
+    const askedBelow = (prefix: string): number =>
+      new Set(bench.out.flatMap(({ url }) => (new URL(url).pathname.startsWith(prefix) ? [url] : []))).size;
+    const below = (prefix: string, pagesMax: number) => ({ prefix, pagesMax });
+    set(bench, "a.example", { perPath: [below("/2", 3), below("/1", 4)] });
+    // 11 below each of both: 2, 20 to 29; 1, 10 to 19.
     bench.links("a.example", 30);
-    expect(bench.out).toHaveLength(30 - 8 - 2);
-    const two = { prefix: "/2", pagesMax: 5 };
-    set(bench, "a.example", { perPath: [{ prefix: "/1", pagesMax: 4 }, { prefix: "/0", pagesMax: 1 }, two] });
-    const asked = new Set(bench.out.map(({ url }) => new URL(url).pathname));
-    expect([...asked].filter((path) => path.startsWith("/2"))).toHaveLength(5);
+    expect(["/1", "/2", "/"].map(askedBelow)).toEqual([4, 3, 8 + 4 + 3]);
+    set(bench, "a.example", { perPath: [below("/1", 5), below("/0", 1), below("/2", 6)] });
+    expect(["/1", "/2", "/"].map(askedBelow)).toEqual([5, 6, 8 + 5 + 6]);
+    set(bench, "a.example", null);
+    expect(["/1", "/2", "/"].map(askedBelow)).toEqual([9, 11, 8 + 9 + 11]);
     answerAll(bench);
-    expect(bench.status).toMatchObject({ done: 30 - 6 - 2, skippedBy: { path_pages: 8 } });
+    expect(bench.status).toMatchObject({ done: 28, skippedBy: { path_pages: 2 } });
   });
 
   test("that is raised lets go what waits for a unit, and what is found from then on", () => {
@@ -118,19 +121,25 @@ describe("a budget of a policy", () => {
     expect(bench.status).toMatchObject({ done: 8, skipped: 4, refusedBy: { host_pages: 8 }, waiting: 0 });
   });
 
-  test("counts what is released while it is set: what was out before neither uses it up nor frees it", () => {
-    const bench = new JobBench(fast);
-    bench.links("a.example", 3);
-    expect(bench.out).toHaveLength(3);
-    set(bench, "a.example", { perHost: { pagesMax: 2 } });
-    bench.links("a.example", 8);
-    expect(bench.out).toHaveLength(5);
-    for (let answers = 0; answers < 3; answers += 1)
-      bench.answer(answers === 0 ? done : { kind: "refused", category: "robots" });
-    expect(bench.out).toHaveLength(2);
-    expect(answerAll(bench)).toBe(2);
-    expect(bench.status).toMatchObject({ done: 3, skippedBy: { host_pages: 3, robots: 2 } });
-  });
+  test.each([
+    ["nothing at all", {}],
+    ["pages in all", { limits: { maxPages: 1000 } }],
+  ])(
+    "counts what is released while it is set, of a job that limits %s: what was out before neither uses it up nor frees it",
+    (_, limits) => {
+      const bench = new JobBench({ ...fast, ...limits });
+      bench.links("a.example", 3);
+      expect(bench.out).toHaveLength(3);
+      set(bench, "a.example", { perHost: { pagesMax: 2 } });
+      bench.links("a.example", 8);
+      expect(bench.out).toHaveLength(5);
+      for (let answers = 0; answers < 3; answers += 1)
+        bench.answer(answers === 0 ? done : { kind: "refused", category: "robots" });
+      expect(bench.out).toHaveLength(2);
+      expect(answerAll(bench)).toBe(2);
+      expect(bench.status).toMatchObject({ done: 3, skippedBy: { host_pages: 3, robots: 2 } });
+    },
+  );
 
   test("that is taken back and set again goes on where it was, also over a restart and a retry", () => {
     const bench = new JobBench(fast);

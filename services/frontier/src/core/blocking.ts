@@ -8,6 +8,7 @@ import type { StepContext } from "@sluice/topology";
 import { saveView, sendBlocked, type Effects } from "./effects.ts";
 import { entryOf, type StoredEntry } from "./entry.ts";
 import { skip } from "./halting.ts";
+import { endUnits, withoutResult } from "./held-urls.ts";
 import type { JobView } from "./job-view.ts";
 import type { Queued } from "./host-queue.ts";
 import { keys, parseDelayed, parseFailed, parseHeld } from "./keys.ts";
@@ -91,6 +92,7 @@ function giveUpWaiting(
   takeAway(state, view, found, out);
   sendBlocked(view, entry, detail, out, nowMs);
   skip(state, view, entry, "blocked", out);
+  endUnits(state, view, entry, withoutResult, out, nowMs, context);
 }
 
 function forgetFailed(

@@ -178,6 +178,9 @@ export function takeUnits(
   return taken;
 }
 
+/** What of a URL's end counts in budgets. */
+export type Ending = Pick<Outcome, "kind" | "ok" | "linkRecords" | "strays">;
+
 /**
  * A URL that held its units has come to its end. It is none of the pages that a policy counts which was set after its release;
  * of one that was lifted since it is, should it be set again.
@@ -188,7 +191,7 @@ export function settleUnits(
   job: Job,
   entry: OpenEntry,
   budgets: readonly Budget[],
-  { kind, ok, linkRecords, strays }: Outcome,
+  { kind, ok, linkRecords, strays }: Ending,
   out: Effects,
   context: StepContext,
 ): void {

@@ -125,7 +125,7 @@ export function entryOf(
   [urlText, rootText, parent, depth, ...more]: StoredEntry,
 ): OpenEntry {
   const { domain, urlId, place = 0, delayedBy = null } = key;
-  const numbers = more.slice(0, usual.length) as number[];
+  const numbers = more as readonly number[];
   const units = more.length > usual.length ? (more.slice(usual.length) as string[]) : noUnits;
   const [redirects = 0, attempt = 1, releases = 0, granted = 0, leaseUntilMs = 0, dueAtMs = 0, visit = 1] =
     numbers;

@@ -1,7 +1,7 @@
 /** URLs set aside until a unit of a budget for their path comes back, or is known never to. */
 import type { StepContext } from "@sluice/topology";
 import { budgetsOf, type Budget } from "./budget-rules.ts";
-import { isSpent, roomIn, unitsOf } from "./budget-units.ts";
+import { isSpent, roomIn, settleUnits, unitsOf, type Ending } from "./budget-units.ts";
 import { saveView, sendRefused, type Effects } from "./effects.ts";
 import { entryOf, storedEntry, type OpenEntry, type StoredEntry } from "./entry.ts";
 import { skip } from "./halting.ts";
@@ -41,6 +41,27 @@ export function giveUpForBudget(
   sendRefused(view, entry, reason, detail, out, nowMs);
   skip(state, view, entry, reason, out);
 }
+
+/** What the URL held of budgets is used up with a result, and free again without. */
+export function endUnits(
+  state: FrontierState,
+  view: JobView,
+  entry: OpenEntry,
+  ending: Ending,
+  out: Effects,
+  nowMs: number,
+  context: StepContext,
+): void {
+  const job = jobOf(context, view.id);
+  // A sitemap is in no budget.
+  if (entry.sitemap > 0 || job?.run !== view.run) return;
+  const budgets = entry.granted ? budgetsOf(job, entry, state.ceilings) : [];
+  settleUnits(state, view, job, entry, budgets, ending, out, context);
+  if (view.halt === null) for (const budget of budgets) wakeHeld(state, view, budget, out, nowMs);
+}
+
+/** A URL that is not asked for any more, though it may have been: what it held is free again. */
+export const withoutResult: Ending = { kind: "refused", ok: false, linkRecords: 0 };
 
 /**
  * The budget has units again, or none for ever: as many URLs go into their queues, some at a time. Taken from there they are

@@ -1,13 +1,10 @@
 import type { Outcome } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
-import { budgetsOf } from "./budget-rules.ts";
-import { settleUnits } from "./budget-units.ts";
 import { saveView, sendRefused, type Effects } from "./effects.ts";
 import type { DelayReason } from "./delay-reason.ts";
 import type { OpenEntry } from "./entry.ts";
 import { forgetEnded, giveBack, skip } from "./halting.ts";
-import { wakeHeld } from "./held-urls.ts";
-import { jobOf } from "./jobs.ts";
+import { endUnits } from "./held-urls.ts";
 import type { Halt, JobView } from "./job-view.ts";
 import { putToWait, settle, takeBack } from "./places.ts";
 import { keepFailed } from "./retrying.ts";
@@ -30,30 +27,12 @@ export function receiveOutcome(
     takeBack(state, outcome.releaseId, out);
     if (outcome.crawlDelayMs !== null) state.host(entry.domain).crawlDelayMs = outcome.crawlDelayMs;
     answer(state, view, entry, outcome, out, nowMs);
-    countUnits(state, view, entry, outcome, out, nowMs, context);
+    if (outcome.kind === "settled" || outcome.kind === "refused")
+      endUnits(state, view, entry, outcome, out, nowMs, context);
     giveBack(view);
     forgetEnded(state, view);
   }
   saveView(state, view, out, context);
-}
-
-/** What the URL held of budgets is used up with a result, and free again without. */
-function countUnits(
-  state: FrontierState,
-  view: JobView,
-  entry: OpenEntry,
-  outcome: Outcome,
-  out: Effects,
-  nowMs: number,
-  context: StepContext,
-): void {
-  const job = jobOf(context, view.id);
-  // A sitemap is in no budget.
-  if (entry.sitemap > 0) return;
-  if (job?.run !== view.run || (outcome.kind !== "settled" && outcome.kind !== "refused")) return;
-  const budgets = entry.granted ? budgetsOf(job, entry, state.ceilings) : [];
-  settleUnits(state, view, job, entry, budgets, outcome, out, context);
-  if (view.halt === null) for (const budget of budgets) wakeHeld(state, view, budget, out, nowMs);
 }
 
 /** What puts the next release off: the outcome says it. */

@@ -4,7 +4,7 @@ import { saidPriority, saveView, sendBlocked, type Effects } from "./effects.ts"
 import { budgetsOf, budgetsOfHost, hasBudgets, type Budget } from "./budget-rules.ts";
 import { askForUnits, lackOf, openMoreGates, returnSpare, takeUnits } from "./budget-units.ts";
 import { giveBack, grantsUsable, skip } from "./halting.ts";
-import { giveUpForBudget, hold } from "./held-urls.ts";
+import { endUnits, giveUpForBudget, hold, withoutResult } from "./held-urls.ts";
 import type { HostQueue, Queued, Releasable } from "./host-queue.ts";
 import { weightOf } from "./fair-turns.ts";
 import { jobOf } from "./jobs.ts";
@@ -110,7 +110,7 @@ function releaseFrom(
     if (!entry.granted) view.gated.count(host.domain, -1);
     const { blocked } = policyFor(context, hostOf(entry.url));
     if (blocked !== undefined && blocked !== null) {
-      giveUp(state, view, next, blocked.reason, out, nowMs);
+      giveUp(state, view, next, blocked.reason, out, nowMs, context);
       changed.add(view);
       released += 1;
       refusals.left -= 1;
@@ -198,10 +198,12 @@ function giveUp(
   detail: string,
   out: Effects,
   nowMs: number,
+  context: StepContext,
 ): void {
   sendBlocked(view, entry, detail, out, nowMs);
   leaveQueue(state, key, out);
   skip(state, view, entry, "blocked", out);
+  endUnits(state, view, entry, withoutResult, out, nowMs, context);
 }
 
 const policyFor = (context: StepContext, host: string): HostPolicy =>
