@@ -1,23 +1,7 @@
-import {
-  hostOf,
-  jobSchema,
-  openOf,
-  policyOf,
-  policySchema,
-  topics,
-  type Job,
-  type Outcome,
-  type Policy,
-  type PolicyBudgets,
-} from "@sluice/records";
-import type { Random } from "@sluice/topology/testing";
-import { registrableDomain } from "@sluice/web";
-import * as fc from "fast-check";
+import { hostOf, policySchema, topics, type Outcome, type Policy, type PolicyBudgets } from "@sluice/records";
+import { answerTo } from "@sluice/records/testing";
 import { describe, expect, test } from "vitest";
-import { checkTask } from "./invariants.ts";
 import { JobBench } from "./job-bench.ts";
-import type { Cluster } from "./cluster.ts";
-import { checkLimits, checkUsedUp, limitsOf, worldOf } from "./spending.ts";
 
 const fast = { politeness: { delayMs: 0 } };
 const done: Partial<Outcome> = { ok: true };
@@ -177,6 +161,94 @@ describe("a budget of a policy", () => {
     expect(bench.status?.skippedBy).toEqual({ robots: 1, domain_pages: 6 });
   });
 
+  describe("of a domain", () => {
+    const slow = { politeness: { delayMs: 10_000 } };
+    const host = "a.d.example";
+    const say = (bench: JobBench, pagesMax: number | null): void =>
+      set(bench, ".d.example", pagesMax === null ? null : { perDomain: { pagesMax } });
+    /** The task has read it, and not yet what follows from it for what it was granted. */
+    const sayToTask = (bench: JobBench, pagesMax: number): void =>
+      bench.driver.table(topics.policies.name, ".d.example", policyWith({ perDomain: { pagesMax } }));
+
+    test("that is lowered counts from the policy on, also before what was granted is reckoned anew", () => {
+      const bench = new JobBench(slow);
+      say(bench, 10);
+      bench.links(host, 9);
+      expect(bench.out).toHaveLength(3);
+      sayToTask(bench, 3);
+      for (const due of bench.out) bench.driver.feed(topics.outcomes.name, host, answerTo(due, done));
+      expect(bench.driver.takeSent().filter(({ topic }) => topic === topics.due.name)).toEqual([]);
+    });
+
+    test.each([
+      ["at once", []],
+      ["after it was taken back", [null]],
+      ["after it was raised", [20]],
+    ] as const)("that is lowered %s takes back what nobody has used yet", (_, first) => {
+      const bench = new JobBench(slow);
+      say(bench, 10);
+      bench.links(host, 9);
+      expect(bench.out).toHaveLength(3);
+      for (const pagesMax of first) say(bench, pagesMax);
+      say(bench, 4);
+      expect(answerAll(bench)).toBe(4);
+      expect(bench.status).toMatchObject({ done: 4, skippedBy: { domain_pages: 5 }, waiting: 0 });
+    });
+
+    test("that is raised once it is used up lets go what is found from then on", () => {
+      const bench = new JobBench(fast);
+      say(bench, 2);
+      bench.links(host, 2);
+      expect(answerAll(bench)).toBe(2);
+      bench.links(host, 3);
+      expect(bench.status?.refusedBy).toEqual({ domain_pages: 1 });
+      sayToTask(bench, 4);
+      bench.links(host, 7);
+      settle(bench);
+      expect(answerAll(bench)).toBe(2);
+      expect(bench.status).toMatchObject({ done: 4, skippedBy: { domain_pages: 3 } });
+    });
+
+    test("that was raised while the task was nowhere lets go what waits", () => {
+      const bench = new JobBench(fast);
+      say(bench, 2);
+      bench.links(host, 6);
+      expect(bench.out).toHaveLength(2);
+      bench.driver.commit();
+      const policy = policyWith({ perDomain: { pagesMax: 5 } });
+      bench.driver.tables[topics.policies.name] = new Map([[".d.example", policy]]);
+      bench.driver.restartFromCommit();
+      settle(bench);
+      expect(bench.out).toHaveLength(5);
+    });
+  });
+
+  test("that is taken back holds nothing any more: what waits does so for politeness", () => {
+    const bench = new JobBench({ politeness: { delayMs: 10_000 }, limits: { maxPages: 100 } });
+    set(bench, "a.example", { perHost: { pagesMax: 1 } });
+    bench.links("a.example", 9);
+    expect(bench.waitingBy).toEqual({ budget: 8 });
+    set(bench, "a.example", null);
+    bench.answer(done);
+    settle(bench);
+    expect(bench.out.length).toBeGreaterThan(1);
+    expect(bench.waitingBy).toEqual({ politeness: 9 - 1 - bench.out.length });
+  });
+
+  test("does not count a page that failed and is asked for again while it is not set", () => {
+    const bench = new JobBench(fast);
+    set(bench, "a.example", { perHost: { pagesMax: 4 } });
+    bench.links("a.example", 1);
+    bench.answer({ category: "dns" });
+    set(bench, "a.example", null);
+    bench.job({ ...fast, retry: { asked: { dns: { times: 1, atMs: 1 } }, continues: null } });
+    settle(bench);
+    expect(answerAll(bench)).toBe(1);
+    set(bench, "a.example", { perHost: { pagesMax: 4 } });
+    bench.links("a.example", 9);
+    expect(answerAll(bench)).toBe(3);
+  });
+
   test("costs a job no look where no policy has one", () => {
     const bench = new JobBench(fast);
     bench.driver.table(topics.policies.name, "*", policySchema.parse({ delayMs: 0 }));
@@ -185,148 +257,3 @@ describe("a budget of a policy", () => {
     expect(bench.driver.state.ceilings.some).toBe(true);
   });
 });
-
-/** More runs for a night: `SLUICE_TEST_RUNS=10000`. */
-const runs = Number(process.env["SLUICE_TEST_RUNS"] ?? 40);
-const seeds = fc.integer({ min: 0, max: 2 ** 31 - 1 });
-
-function budgetsOf(random: Random): PolicyBudgets {
-  const { perHost, perDomain, perPath } = limitsOf(random);
-  return { perHost, perDomain, ...(random.chance(0.5) ? { perPath } : {}) };
-}
-
-/** What both say, as if the job said it. */
-function lesser(job: Job["limits"], policy: PolicyBudgets): Job["limits"] {
-  const of = (a: number | null, b: number | null | undefined): number | null =>
-    a === null || b === null || b === undefined ? (a ?? b ?? null) : Math.min(a, b);
-  const { perHost, perDomain, perPath = [] } = policy;
-  return {
-    ...job,
-    perHost: { pagesMax: of(job.perHost.pagesMax, perHost?.pagesMax) },
-    perDomain: {
-      pagesMax: of(job.perDomain.pagesMax, perDomain?.pagesMax),
-      hostsMax: of(job.perDomain.hostsMax, perDomain?.hostsMax),
-    },
-    perPath: [...job.perPath, ...perPath],
-  };
-}
-
-/** Takes steps until the job has ended, and checks the account. */
-function runToEnd(cluster: Cluster, each: (step: number) => void): void {
-  for (let step = 0; cluster.terminal.length === 0; step += 1) {
-    if (step === 60_000) throw new Error("the job did not end");
-    const busy = cluster.step();
-    if (step % 13 === 0) for (const driver of cluster.tasks) checkTask(driver.state);
-    each(step);
-    if (!busy && cluster.terminal.length === 0) cluster.settleAndWait();
-  }
-  for (const driver of cluster.tasks) {
-    driver.end();
-    for (const view of driver.state.views.values()) expect(openOf(view.tally)).toBe(0);
-  }
-  const [end] = cluster.terminal;
-  if (end?.type !== "job_completed") throw new Error("no end");
-  expect(end.admitted).toBe(end.done + end.failed + end.skipped);
-  expect(end.done + end.failed).toBe(cluster.results.length);
-}
-
-function readPolicies(cluster: Cluster): void {
-  while (!cluster.knowsPolicies) if (!cluster.step()) cluster.settleAndWait();
-}
-
-/** Units that URLs have, of all tasks together, by the name of the budget. */
-function unitsOf(cluster: Cluster): ReadonlyMap<string, number> {
-  const units = new Map<string, number>();
-  for (const { state } of cluster.tasks)
-    for (const [key, value] of state.entries.first("b", Number.MAX_SAFE_INTEGER)) {
-      const [, , name = ""] = key.split("|");
-      if (!Array.isArray(value) || name.startsWith("t/")) continue;
-      const [out = 0, used = 0] = value as number[];
-      units.set(name, (units.get(name) ?? 0) + out + used);
-    }
-  return units;
-}
-
-/** By the name of a budget of hosts or domains what is allowed now. */
-function maxOf(name: string, limits: Job["limits"], policies: ReadonlyMap<string, Policy>): number {
-  const [kind, of = ""] = name.split("/");
-  const { perHost, perDomain } = lesser(limits, policyOf(of, policies).budgets ?? {});
-  if (kind === "h") return perHost.pagesMax ?? Infinity;
-  if (kind === "d") return perDomain.pagesMax ?? Infinity;
-  return kind === "n" ? (perDomain.hostsMax ?? Infinity) : Infinity;
-}
-
-describe(
-  "budgets of policies over several frontier tasks, random delivery and crashes",
-  { timeout: 600_000 },
-  () => {
-    test("are those of a job that says the lesser of both: never exceeded, and used up to the last page", () => {
-      let cut = 0;
-      fc.assert(
-        fc.property(seeds, (seed) => {
-          const { random, web, cluster, start } = worldOf(seed);
-          const limits = random.chance(0.5) ? limitsOf(random) : jobSchema.parse({ id: "job" }).limits;
-          const budgets = budgetsOf(random);
-          cluster.policy("*", policyWith(budgets));
-          readPolicies(cluster);
-          const scope = { kind: "any" as const, traps: "follow" as const };
-          const politeness = { delayMs: 10_000 };
-          cluster.submit(jobSchema.parse({ id: "job", seeds: start, scope, limits, politeness }));
-          const both = lesser(limits, budgets);
-          runToEnd(cluster, (step) => {
-            if (step % 7 === 0) checkLimits(both, cluster);
-          });
-          checkLimits(both, cluster);
-          checkUsedUp(both, web, cluster, start);
-          if (cluster.events.some((event) => event.type === "url_failed")) cut += 1;
-        }),
-        { numRuns: runs },
-      );
-      expect(cut).toBeGreaterThan(runs / 4);
-    });
-
-    test("may change at any time: what is allowed less is in force when all have read it, and the job ends", () => {
-      let lowered = 0;
-      fc.assert(
-        fc.property(seeds, (seed) => {
-          const { random, cluster, start } = worldOf(seed);
-          const limits = random.chance(0.5) ? limitsOf(random) : jobSchema.parse({ id: "job" }).limits;
-          const policies = new Map<string, Policy>();
-          const patterns = ["*", ...new Set(start.map((url) => `.${registrableDomain(hostOf(url))}`))];
-          const change = (): void => {
-            const pattern = random.pick(patterns);
-            const policy = random.chance(0.25) ? undefined : policyWith(budgetsOf(random));
-            if (policy === undefined) policies.delete(pattern);
-            else policies.set(pattern, policy);
-            cluster.policy(pattern, policy);
-          };
-          change();
-          const scope = { kind: "any" as const, traps: "follow" as const };
-          cluster.submit(
-            jobSchema.parse({ id: "job", seeds: start, scope, limits, politeness: { delayMs: 10_000 } }),
-          );
-          // Units that were taken when the last task had read of the last change.
-          let taken: ReadonlyMap<string, number> | null = null;
-          runToEnd(cluster, (step) => {
-            if (random.chance(0.02) && step < 3000) {
-              change();
-              taken = null;
-            }
-            if (!cluster.knowsPolicies) return;
-            const units = unitsOf(cluster);
-            taken ??= units;
-            for (const [name, count] of units) {
-              const max = maxOf(name, limits, policies);
-              const before = taken.get(name) ?? 0;
-              if (before > max) lowered += 1;
-              if (count > Math.max(max, before))
-                throw new Error(`${name}: ${count}, at most ${max}, and ${before} before`);
-            }
-          });
-        }),
-        { numRuns: runs },
-      );
-      expect(lowered).toBeGreaterThan(runs / 4);
-    });
-  },
-);
