@@ -4,7 +4,7 @@ import { MemoryEntries } from "@sluice/topology";
 import { urlIdOf } from "@sluice/web";
 import { describe, expect, test } from "vitest";
 import type { OpenEntry } from "../src/core/entry.ts";
-import { HeadBudget, HostQueue, type Queued, type ReadQueue } from "../src/core/host-queue.ts";
+import { HeadBudget, HostQueue, type Queued, type QueueReader } from "../src/core/host-queue.ts";
 import { keys } from "../src/core/keys.ts";
 
 /** A URL that waits, under its key. */
@@ -27,21 +27,24 @@ function world(headsMax: number) {
   const stored = new MemoryEntries<OpenEntry>();
   const heads = new HeadBudget(headsMax);
   const host = new HostQueue("h.example", 10, new DemandTotal(10), heads);
-  const read: ReadQueue = (prefix, limit, after) =>
-    stored.first(prefix, limit, after).map(([key, entry]) => ({ key, entry }));
+  const read: QueueReader = {
+    first: (prefix, limit, after) =>
+      stored.first(prefix, limit, after).map(([key, entry]) => ({ key, entry })),
+    get: (key) => stored.get(key) as OpenEntry,
+  };
   return {
     heads,
     push: (each: Queued): void => {
       stored.map.set(each.key, each.entry);
       host.push("j", keys.queue(1, "h.example"), each);
     },
-    next: (granted: boolean): Queued | null => {
+    next: (granted: boolean, endsTurn = true): Queued | null => {
       const found = host.next(
         () => (granted ? "granted" : "any"),
         () => 1,
         read,
       );
-      host.endTurn();
+      if (endsTurn) host.endTurn();
       if (found !== null) stored.map.delete(found.key);
       return found;
     },
@@ -60,7 +63,14 @@ describe("a domain's queue", () => {
         weight: 5,
         arbitrary: fc.record({ kind: fc.constant("push" as const), depth: fc.nat(3), granted: fc.boolean() }),
       },
-      { weight: 4, arbitrary: fc.record({ kind: fc.constant("next" as const), granted: fc.boolean() }) },
+      {
+        weight: 4,
+        arbitrary: fc.record({
+          kind: fc.constant("next" as const),
+          granted: fc.boolean(),
+          endsTurn: fc.boolean(),
+        }),
+      },
       { weight: 1, arbitrary: fc.record({ kind: fc.constant("remove" as const), at: fc.nat() }) },
     );
     fc.assert(
@@ -78,7 +88,9 @@ describe("a domain's queue", () => {
             if (gone !== undefined) remove(gone);
           } else {
             const expected = each.granted && model[0]?.entry.granted !== true ? undefined : model.shift();
-            expect(next(each.granted)?.key).toBe(expected?.key);
+            const found = next(each.granted, each.endsTurn);
+            expect(found?.key).toBe(expected?.key);
+            expect(found?.entry.url).toBe(expected?.entry.url);
           }
           expect(host.waiting).toBe(model.length);
           expect(heads.held).toBeLessThanOrEqual(Math.max(headsMax, 8));

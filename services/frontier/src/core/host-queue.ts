@@ -8,16 +8,21 @@ export interface Queued {
   readonly entry: OpenEntry;
 }
 
-/** Reads the stored queue of a job on a domain, in order, beyond a key. */
-export type ReadQueue = (prefix: string, limit: number, after: string | undefined) => readonly Queued[];
+/** Reads what is stored. */
+export interface QueueReader {
+  /** The first URLs of the queue of a job on a domain, in order, beyond a key. */
+  first(prefix: string, limit: number, after: string | undefined): readonly Queued[];
+  /** One of them. */
+  get(key: string): OpenEntry;
+}
 
 /** Which of a job's URLs may be released: those that hold a page grant need no other. */
 export type Releasable = "any" | "granted" | "none";
 
-/** URLs of one queue in memory at once: what one turn of its domain releases. */
+/** URLs of one queue in its head: what one turn of its domain releases. */
 const headMax = 8;
 
-/** How many URLs the heads of a task's queues may hold together; beyond, a head goes with the turn it was read for. */
+/** How many keys the heads of a task's queues may hold together; beyond, a head goes with the turn it was read for. */
 export class HeadBudget {
   readonly max: number;
   held = 0;
@@ -32,8 +37,9 @@ export class HeadBudget {
 }
 
 /**
- * What one job has waiting on one domain: how much, and its head. All of it is stored; the head holds the
- * first of it, without a gap, or nothing.
+ * What one job has waiting on one domain: how much, and its head. All of it is stored; the head holds the keys of the
+ * first of it, without a gap, or nothing. What a turn has read with the keys goes with the turn: a URL has ten times
+ * the memory of its key.
  */
 export class JobQueue {
   /** Released before, with a page grant that is still theirs. */
@@ -43,7 +49,9 @@ export class JobQueue {
   readonly served: Served = { endsAt: 0 };
   readonly #prefix: string;
   readonly #budget: HeadBudget;
-  #head: Queued[] = [];
+  #head: string[] = [];
+  /** What was read in this turn of the first ones of the head, or of none. */
+  #entries: OpenEntry[] = [];
   /** Nothing waits up to this key; undefined where that is not known. */
   #after: string | undefined;
 
@@ -56,18 +64,18 @@ export class JobQueue {
     return this.granted + this.fresh;
   }
 
-  push(queued: Queued): void {
-    const { key, entry } = queued;
+  push({ key, entry }: Queued): void {
     const last = this.#head.at(-1);
     const isWhole = this.#head.length === this.size;
     this.restore(entry.granted);
-    if (last !== undefined && key < last.key) {
-      const at = this.#head.findIndex((each) => key < each.key);
-      this.#head.splice(at, 0, queued);
+    if (last !== undefined && key < last) {
+      const at = this.#head.findIndex((each) => key < each);
+      this.#head.splice(at, 0, key);
+      this.#entries = [];
       this.#budget.held += 1;
       if (this.#head.length > headMax) this.#pop();
     } else if (isWhole && this.#head.length < headMax && !this.#budget.isSpent) {
-      this.#head.push(queued);
+      this.#head.push(key);
       this.#budget.held += 1;
     } else if (this.#after !== undefined && key < this.#after) this.#after = undefined;
   }
@@ -80,34 +88,45 @@ export class JobQueue {
 
   /** It waits no more. */
   remove(key: string, granted: boolean): void {
-    const at = this.#head.findIndex((each) => each.key === key);
+    const at = this.#head.indexOf(key);
     if (at >= 0) {
       this.#head.splice(at, 1);
+      this.#entries = [];
       this.#budget.held -= 1;
     }
     this.#count(granted);
   }
 
-  shift(releasable: Releasable, read: ReadQueue): Queued | undefined {
+  shift(releasable: Releasable, read: QueueReader): Queued | undefined {
     if (this.size === 0 || releasable === "none") return undefined;
     if (releasable === "granted" && this.granted === 0) return undefined;
     if (this.#head.length === 0) {
-      this.#head = [...read(this.#prefix, this.#budget.isSpent ? 1 : headMax, this.#after)];
-      this.#budget.held += this.#head.length;
+      const found = read.first(this.#prefix, this.#budget.isSpent ? 1 : headMax, this.#after);
+      this.#head = found.map(({ key }) => key);
+      this.#entries = found.map(({ entry }) => entry);
+      this.#budget.held += found.length;
     }
-    const first = this.#head.shift();
-    if (first === undefined)
+    const key = this.#head.shift();
+    if (key === undefined)
       throw new Error(`${this.size} URLs wait under ${this.#prefix}, and none is stored`);
+    const entry = this.#entries.shift() ?? read.get(key);
     this.#budget.held -= 1;
-    this.#after = first.key;
-    this.#count(first.entry.granted);
-    return first;
+    this.#after = key;
+    this.#count(entry.granted);
+    return { key, entry };
+  }
+
+  /** The turn is over: of the head only its keys are kept, or nothing. */
+  endTurn(): void {
+    this.#entries = [];
+    if (this.#budget.isSpent) this.dropHead();
   }
 
   /** Forgets the head; what waits is still stored. */
   dropHead(): void {
     this.#budget.held -= this.#head.length;
     this.#head = [];
+    this.#entries = [];
     this.#after = undefined;
   }
 
@@ -197,7 +216,7 @@ export class HostQueue {
   next(
     releasable: (job: string) => Releasable,
     weight: (job: string) => number,
-    read: ReadQueue,
+    read: QueueReader,
   ): (Queued & { readonly job: string }) | null {
     for (const [job, queue] of this.#inTurn()) {
       const found = queue.shift(releasable(job), read);
@@ -218,7 +237,7 @@ export class HostQueue {
 
   /** The domain's turn is over. */
   endTurn(): void {
-    if (this.#heads.isSpent) for (const queue of this.#jobs.values()) queue.dropHead();
+    for (const queue of this.#jobs.values()) queue.endTurn();
   }
 
   resize(windowHigh: number): void {

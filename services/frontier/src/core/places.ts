@@ -6,7 +6,7 @@ import { unsayBudget } from "./budget-units.ts";
 import { saveView, type Effects } from "./effects.ts";
 import { delayReasons } from "./delay-reason.ts";
 import { entryOf, storedEntry, type OpenEntry, type Settled, type StoredEntry } from "./entry.ts";
-import type { ReadQueue } from "./host-queue.ts";
+import type { QueueReader } from "./host-queue.ts";
 import type { JobView } from "./job-view.ts";
 import { keys, parseDelayed, parseHeld, parseQueued } from "./keys.ts";
 import type { Known } from "./known-urls.ts";
@@ -124,12 +124,19 @@ export function takeAway(
   if (!host.has(view.id)) view.hosts.delete(entry.domain);
 }
 
-/** How a queue of the job is read. */
-export function readerOf(state: FrontierState): ReadQueue {
-  return (prefix, limit, after) =>
-    state.entries
-      .first(prefix, limit, after)
-      .map(([key, value]) => ({ key, entry: entryOf(parseQueued(key), value as StoredEntry) }));
+/** How the queues of jobs are read. */
+export function readerOf(state: FrontierState): QueueReader {
+  return {
+    first: (prefix, limit, after) =>
+      state.entries
+        .first(prefix, limit, after)
+        .map(([key, value]) => ({ key, entry: entryOf(parseQueued(key), value as StoredEntry) })),
+    get: (key) => {
+      const value = state.entries.get(key);
+      if (value === undefined) throw new Error(`${key} waits and is not stored`);
+      return entryOf(parseQueued(key), value as StoredEntry);
+    },
+  };
 }
 
 /** A URL that was taken from its queue is stored there no more. */
