@@ -16,7 +16,7 @@ import { urlIdOf } from "@sluice/web";
 import { storedEntry } from "../services/frontier/src/core/entry.ts";
 import { JobView } from "../services/frontier/src/core/job-view.ts";
 import { keys } from "../services/frontier/src/core/keys.ts";
-import { SettledBlock } from "../services/frontier/src/core/settled-block.ts";
+import { settledText, urlsMax } from "../services/frontier/src/core/settled-block.ts";
 import { frontierStep, type FrontierRecord } from "../services/frontier/src/step.ts";
 
 const sizes = process.argv[2] === undefined ? [100_000, 1_000_000, 10_000_000] : [Number(process.argv[2])];
@@ -77,13 +77,14 @@ function* changelog(): Generator<Change, { readonly text: number }, undefined> {
   const waiting = Math.round(known * waitingShare);
   Object.assign(view.tally, { received: 1, announced: 1, admitted: known, done: known - waiting });
   yield change(keys.view(job), view.stored());
-  const block = new SettledBlock();
-  for (let index = 0; index < known - waiting; index += 1) {
-    const { index: before, text } = block;
-    block.add(index < real ? urlIdOf(urlOf(index)) : someId(), "done", 3);
-    if (block.index !== before) yield change(keys.settled(1, before), text);
-  }
-  yield change(keys.settled(1, block.index), block.text);
+  const settled = known - waiting;
+  for (let first = 0, block = 0; first < settled; first += hosts * urlsMax, block += 1)
+    for (let host = first; host < Math.min(first + hosts, settled); host += 1) {
+      let text = "";
+      for (let index = host; index < Math.min(first + hosts * urlsMax, settled); index += hosts)
+        text += settledText(index < real ? urlIdOf(urlOf(index)) : someId(), "done", 3);
+      yield change(keys.settled(1, domainOf(host), block), text);
+    }
   let text = 0;
   for (let index = known - waiting; index < known; index += 1) {
     const url = urlOf(index);

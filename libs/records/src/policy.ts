@@ -79,7 +79,15 @@ const proxyUrl = z
 /** Of several policies for a host each field counts from the most specific one that has it. */
 export const policySchema = z.object({
   blocked: z
-    .strictObject({ reason: z.string().min(1).max(500).describe("Why, for those who ask.") })
+    .strictObject({
+      reason: z.string().min(1).max(500).describe("Why, for those who ask."),
+      forget: z
+        .boolean()
+        .optional()
+        .describe(
+          "True: nothing is kept of these hosts either, not even that their URLs are known. Without the block they are found anew.",
+        ),
+    })
     .nullable()
     .optional()
     .describe("Nothing is asked of these hosts any more, for no job. Null lifts what a wider pattern says."),

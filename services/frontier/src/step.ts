@@ -65,6 +65,7 @@ export function frontierStep(
     step: (state, input, nowMs, context) => {
       const out: Effects = [];
       state.read(context.entries);
+      state.policies = context.tables[topics.policies.name];
       switch (input.kind) {
         case "record":
           receive(state, input.record, out, nowMs, context);

@@ -5,15 +5,8 @@ import { entryOf, type StoredEntry } from "../src/core/entry.ts";
 import { unrecordedCategory, type JobView } from "../src/core/job-view.ts";
 import { keys, parseDelayed, parseFailed, parseHeld, parseOut, parseQueued } from "../src/core/keys.ts";
 import type { Whereabouts } from "../src/core/known-urls.ts";
+import { idsOf } from "../src/core/settled-block.ts";
 import type { FrontierState } from "../src/core/state.ts";
-
-/** Ids in a stored block of settled URLs. */
-function idsOf(text: string): readonly string[] {
-  const bytes = Buffer.from(text, "base64url");
-  const ids: string[] = [];
-  for (let at = 0; at + 18 <= bytes.length; at += 18) ids.push(bytes.toString("hex", at, at + 16));
-  return ids;
-}
 
 /** What is stored of a view; throws where what is known of a URL in memory says something else. */
 function storedOf(state: FrontierState, view: JobView) {
@@ -90,7 +83,7 @@ export function checkTask(state: FrontierState): void {
     if (view.known.size > 0)
       equal(
         `${view.id}: settled`,
-        tally.done + view.failed + tally.skipped + view.inherited + view.aliases,
+        tally.done + view.failed + tally.skipped + view.inherited + view.aliases - view.forgotten,
         is.settled,
       );
     checkFailed(state, view);

@@ -2,7 +2,11 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { urlIdOf } from "@sluice/web";
 import { depthMax, KnownUrls, type Whereabouts } from "../src/core/known-urls.ts";
-import { readBlock, SettledBlock } from "../src/core/settled-block.ts";
+import type { Effects } from "../src/core/effects.ts";
+import { hostOfBlock, keys } from "../src/core/keys.ts";
+import { idsOf, putSettled, readBlock } from "../src/core/settled-block.ts";
+import { FrontierState } from "../src/core/state.ts";
+import { defaultFrontierOptions } from "../src/options.ts";
 
 const places: readonly Whereabouts[] = ["settled", "fresh", "granted", "delayed", "out"];
 const id = (index: number): string => urlIdOf(`https://h.example/${index}`);
@@ -92,22 +96,35 @@ describe("known URLs", () => {
 });
 
 describe("blocks of settled URLs", () => {
-  test("make known what was added to them, in the fewest keys", () => {
-    const stored = new Map<number, string>();
-    const block = new SettledBlock();
-    for (let index = 0; index < 100; index += 1) {
-      block.add(id(index), index % 2 === 0 ? "done" : "skipped", index);
-      stored.set(block.index, block.text);
-    }
-    expect([...stored.keys()]).toEqual([0, 1, 2, 3]);
+  test("make known what was added to them, host by host, in the fewest keys", () => {
+    const state = new FrontierState(defaultFrontierOptions);
+    const out: Effects = [];
+    for (let index = 0; index < 100; index += 1)
+      putSettled(
+        state,
+        1,
+        index < 40 ? "a.example" : "b.example",
+        { urlId: id(index), depth: index },
+        index % 2 === 0 ? "done" : "skipped",
+        out,
+      );
+    const stored = (host: string) =>
+      state.entries.first(keys.settledOn(1, host), 1000) as readonly (readonly [string, string])[];
+    expect(stored("a.example").map(([key]) => [keys.blockOf(key), hostOfBlock(key)])).toEqual([
+      [2, "a.example"],
+      [1, "a.example"],
+      [0, "a.example"],
+    ]);
+    expect(stored("b.example")).toHaveLength(4);
     const known = new KnownUrls();
-    for (const text of stored.values()) readBlock(text, known);
+    for (const [, text] of [...stored("a.example"), ...stored("b.example")]) readBlock(text, known);
     expect(known.size).toBe(100);
     for (let index = 0; index < 100; index += 1)
       expect(known.get(id(index))).toEqual({ at: "settled", depth: index, place: 0 });
-    const again = new SettledBlock();
-    again.continue(block.index, block.text);
-    again.add(id(100), "failed", 0);
-    expect([again.index, again.text.length - block.text.length]).toEqual([3, 24]);
+    expect(
+      stored("a.example")
+        .flatMap(([, text]) => idsOf(text))
+        .toSorted(),
+    ).toEqual(Array.from({ length: 40 }, (_, index) => id(index)).toSorted());
   });
 });

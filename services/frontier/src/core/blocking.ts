@@ -1,26 +1,26 @@
 /**
  * Hosts that the operator has blocked: what waits there is given up and forgotten, of all jobs. URLs in a host's queue
  * are given up as their turn comes, which is at once; this goes through those that wait for an instant or for a unit of a
- * budget, and through those that failed and are kept to be asked for again.
+ * budget, and through those that failed and are kept to be asked for again. Of hosts that are dropped it goes through
+ * everything, so that nothing waits for the turn of a paused job.
  */
 import { hostOf, mayConcern, policyOf, topics, type Policy } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
 import { saveView, sendBlocked, type Effects } from "./effects.ts";
-import { entryOf, type StoredEntry } from "./entry.ts";
+import { entryOf, type OpenEntry, type StoredEntry } from "./entry.ts";
+import { forgetBlock, forgetBudget } from "./forgetting.ts";
 import { skip } from "./halting.ts";
 import { endUnits, withoutResult } from "./held-urls.ts";
 import type { JobView } from "./job-view.ts";
-import type { Queued } from "./host-queue.ts";
-import { keys, parseDelayed, parseFailed, parseHeld } from "./keys.ts";
+import { keys, parseDelayed, parseFailed, parseHeld, parseQueued } from "./keys.ts";
 import { takeAway } from "./places.ts";
 import { put } from "./put.ts";
-import type { FrontierState } from "./state.ts";
+import type { FrontierState, Swept } from "./state.ts";
 
 /** Stored URLs that one step looks at. */
 const pieceMax = 500;
-const waiting = { d: parseDelayed, h: parseHeld };
-/** Which are looked through after which. */
-const nextOf = { d: "h", h: "x", x: null } as const;
+/** In this order; those from `q` on where some host is dropped. */
+const nextOf = { d: "h", h: "x", x: "q", q: "k", k: "b", b: null } as const;
 /** Failed URLs whose host was blocked since: they are counted, and kept no more. */
 export const forgottenCategory = "blocked";
 
@@ -35,6 +35,12 @@ export function blockChanged(state: FrontierState, pattern: string, context: Ste
 export function sweepIfBlocked(state: FrontierState, context: StepContext): void {
   const patterns = context.tables[topics.policies.name]?.keys() ?? [];
   for (const pattern of patterns) if (isBlocking(context, pattern)) return sweepAll(state);
+}
+
+function someForgotten(context: StepContext): boolean {
+  const policies = (context.tables[topics.policies.name]?.values() ?? []) as Iterable<Policy>;
+  for (const { blocked } of policies) if (blocked?.forget === true) return true;
+  return false;
 }
 
 function isBlocking(context: StepContext, pattern: string): boolean {
@@ -57,14 +63,9 @@ export function sweepSome(state: FrontierState, out: Effects, nowMs: number, con
       continue;
     }
     const found = state.entries.first(keys.all(letter, view.number), pieceMax, after);
-    for (const [key, value] of found)
-      if (letter === "x") forgetFailed(state, view, key, value as StoredEntry, out, context);
-      else {
-        const entry = entryOf(waiting[letter](key), value as StoredEntry);
-        giveUpWaiting(state, view, { key, entry }, out, nowMs, context);
-      }
+    for (const [key, value] of found) look[letter](state, view, key, value, out, nowMs, context);
     const last = found.at(-1)?.[0];
-    const next = nextOf[letter];
+    const next = letter === "x" && !someForgotten(context) ? null : nextOf[letter];
     if (found.length === pieceMax) state.sweeping.set(id, { letter, after: last });
     else if (next !== null) state.sweeping.set(id, { letter: next, after: undefined });
     else state.sweeping.delete(id);
@@ -78,18 +79,46 @@ function reasonFor(url: string, context: StepContext): string | null {
   return policyOf(hostOf(url), context.tables[topics.policies.name]).blocked?.reason ?? null;
 }
 
-function giveUpWaiting(
+type Look = (
   state: FrontierState,
   view: JobView,
-  found: Queued,
+  key: string,
+  value: unknown,
+  out: Effects,
+  nowMs: number,
+  context: StepContext,
+) => void;
+
+const lookAtWaiting =
+  (parse: typeof parseDelayed | typeof parseHeld | typeof parseQueued, isDropped = false): Look =>
+  (state, view, key, value, out, nowMs, context) => {
+    const entry = entryOf(parse(key), value as StoredEntry);
+    const { blocked } = policyOf(hostOf(entry.url), context.tables[topics.policies.name]);
+    if (blocked === undefined || blocked === null || (isDropped && blocked.forget !== true)) return;
+    takeAway(state, view, { key, entry }, out);
+    giveUpBlocked(state, view, entry, blocked.reason, out, nowMs, context);
+  };
+
+const look: Readonly<Record<Swept["letter"], Look>> = {
+  d: lookAtWaiting(parseDelayed),
+  h: lookAtWaiting(parseHeld),
+  x: (state, view, key, value, out, _, context) =>
+    forgetFailed(state, view, key, value as StoredEntry, out, context),
+  q: lookAtWaiting(parseQueued, true),
+  k: (state, view, key, value, out) => forgetBlock(state, view, key, value as string, out),
+  b: (state, _, key, __, out) => forgetBudget(state, key, out),
+};
+
+/** A URL that waits no more ends without a fetch, with an event and a reason. What it holds of budgets is free again. */
+export function giveUpBlocked(
+  state: FrontierState,
+  view: JobView,
+  entry: OpenEntry,
+  detail: string,
   out: Effects,
   nowMs: number,
   context: StepContext,
 ): void {
-  const { entry } = found;
-  const detail = reasonFor(entry.url, context);
-  if (detail === null) return;
-  takeAway(state, view, found, out);
   sendBlocked(view, entry, detail, out, nowMs);
   skip(state, view, entry, "blocked", out);
   endUnits(state, view, entry, withoutResult, out, nowMs, context);

@@ -75,6 +75,16 @@ function saidOf(
   return { max, isOfJob, trap: null, detail: `${max} ${what}${isOfPolicy ? ", by a policy" : ""}` };
 }
 
+/**
+ * The host of which alone a budget of that name counts something; null where hosts share it. Beside those of `budgetsOf`
+ * there is `m/`, the mark of a host that has its unit of its domain.
+ */
+export function hostOfUnits(name: string): string | null {
+  const [kind, ...parts] = name.split("/");
+  if (kind === "h" || kind === "m" || kind === "p") return parts[0] ?? null;
+  return kind === "t" && parts[0] !== "host" ? (parts[1] ?? null) : null;
+}
+
 /** What follows the kind in the name of a budget of a host: the host, or the domain. */
 export const hostOfBudget = (name: string): string => name.slice(name.indexOf("/") + 1);
 

@@ -21,6 +21,8 @@ type FormerEntry = { readonly run: number } & (
 );
 
 const prefix = "u|";
+/** It is not known of which host a settled one was. */
+const noHost = "";
 
 /** What is left of it, by key. */
 export function formerEntries(entries: LoadedEntries): readonly (readonly [string, unknown])[] {
@@ -36,7 +38,7 @@ export function storeFormer(state: FrontierState, out: Effects, nowMs: number, c
     const [, job = "", urlId = ""] = key.split("|");
     const view = state.views.get(job);
     if (view === undefined || view.run !== entry.run) continue;
-    if (entry.kind !== "open") settle(state, view, { urlId, depth: entry.depth }, entry.kind, out);
+    if (entry.kind !== "open") settle(state, view, noHost, { urlId, depth: entry.depth }, entry.kind, out);
     else if (entry.releaseId === null) waiting.push([job, entry]);
     else restoreOut(state, view, openOf(entry), out);
   }

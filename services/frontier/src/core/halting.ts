@@ -1,4 +1,4 @@
-import type { Grant, Job } from "@sluice/records";
+import { hostOf, type Grant, type Job } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
 import { saveView, type Effects } from "./effects.ts";
 import type { OpenEntry } from "./entry.ts";
@@ -58,7 +58,7 @@ export function skip(
   view.skippedAs(reason);
   if (reason === "max_pages" || reason === "timeout") view.tally.limited += 1;
   if (entry.granted && entry.sitemap === 0) view.tally.freed += 1;
-  settle(state, view, entry, "skipped", out);
+  settle(state, view, hostOf(entry.url), entry, "skipped", out);
 }
 
 export function haltIfCancelled(state: FrontierState, job: Job, out: Effects, context: StepContext): void {

@@ -1,7 +1,9 @@
 /** URLs set aside until a unit of a budget for their path comes back, or is known never to. */
+import { hostOf } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
 import { budgetsOf, type Budget } from "./budget-rules.ts";
 import { isSpent, roomIn, settleUnits, unitsOf, type Ending } from "./budget-units.ts";
+import { forgetUnits } from "./forgetting.ts";
 import { saveView, sendRefused, type Effects } from "./effects.ts";
 import { entryOf, storedEntry, type OpenEntry, type StoredEntry } from "./entry.ts";
 import { skip } from "./halting.ts";
@@ -57,6 +59,7 @@ export function endUnits(
   if (entry.sitemap > 0 || job?.run !== view.run) return;
   const budgets = entry.granted ? budgetsOf(job, entry, state.ceilings) : [];
   settleUnits(state, view, job, entry, budgets, ending, out, context);
+  forgetUnits(state, view, hostOf(entry.url), [...budgets.map(({ name }) => name), ...entry.units], out);
   if (view.halt === null) for (const budget of budgets) wakeHeld(state, view, budget, out, nowMs);
 }
 

@@ -13,6 +13,7 @@ import { budgetsOf, type Budget } from "./budget-rules.ts";
 import { lackOf } from "./budget-units.ts";
 import { saidPriority, saveView, type Effects } from "./effects.ts";
 import { newEntry } from "./entry.ts";
+import { isForgotten } from "./forgetting.ts";
 import { hold, wakeHeld } from "./held-urls.ts";
 import { jobOf } from "./jobs.ts";
 import type { JobView } from "./job-view.ts";
@@ -152,6 +153,7 @@ function admit(
     view.refusedAs(isForeign ? "foreign_domain" : "redirects");
     return;
   }
+  if (isForgotten(state, url.domain)) return view.refusedAs("blocked");
   const { priority = defaultPriority } = link;
   const ofHost = found.get(url.domain) ?? { like: 0, other: 0 };
   found.set(url.domain, ofHost);
@@ -209,7 +211,7 @@ function isKnownWithoutSession(
     return true;
   }
   view.aliases += 1;
-  settle(state, view, { urlId: plain.urlId, depth: link.depth }, "skipped", out);
+  settle(state, view, plain.domain, { urlId: plain.urlId, depth: link.depth }, "skipped", out);
   if (job.limits.maxDepth !== null) keepAlias(state, view, plain.urlId, url, link, out);
   return false;
 }
@@ -254,7 +256,7 @@ function bringForward(
   if (known.at === "settled") {
     // Without a limit nothing was refused for its depth.
     if (job.limits.maxDepth === null) return;
-    settleNearer(state, view, url.urlId, depth, out);
+    settleNearer(state, view, hostOf(url.url), url.urlId, depth, out);
     return announceOutlinks(state, view, job, url, depth, out);
   }
   if (known.at === "out") {

@@ -5,7 +5,6 @@ import type { Served } from "./fair-turns.ts";
 import { Gates } from "./gates.ts";
 import { JobHosts } from "./job-hosts.ts";
 import { KnownUrls } from "./known-urls.ts";
-import { SettledBlock } from "./settled-block.ts";
 
 /** What failed under a version that kept no categories: counted, and not there to be asked for again. */
 export const unrecordedCategory = "not_recorded";
@@ -29,6 +28,7 @@ export interface StoredJobView {
   readonly retried?: RetryOrder;
   readonly retrying?: RetryOrder | null;
   readonly inherited?: number;
+  readonly forgotten?: number;
   readonly isKept?: boolean;
   readonly aliases?: number;
 }
@@ -44,7 +44,6 @@ export class JobView {
   /** Under which its URLs are stored; another one once they are dropped, so that what is left can go in pieces. */
   number: number;
   readonly known = new KnownUrls();
-  readonly settled = new SettledBlock();
   /** URLs that failed in this run and were not asked for again, by category. */
   readonly failedBy = new Map<string, number>();
   /** Admitted URLs that were given up without a result, and links that were not admitted, by reason. */
@@ -55,6 +54,8 @@ export class JobView {
   retrying: RetryOrder | null = null;
   /** URLs that the run before had settled and this one has not taken up again. */
   inherited = 0;
+  /** Settled URLs that are known no more, for their host was dropped. */
+  forgotten = 0;
   /** Pages that are asked for under a session id: known by their URLs without it as well. */
   aliases = 0;
   /** The run has ended, and what it has settled stays on the disk: what failed may be asked for in a further run. */
@@ -94,6 +95,7 @@ export class JobView {
       this.retried = stored.retried ?? this.retried;
       this.retrying = stored.retrying ?? null;
       this.inherited = stored.inherited ?? 0;
+      this.forgotten = stored.forgotten ?? 0;
       this.isKept = stored.isKept ?? false;
       this.aliases = stored.aliases ?? 0;
     }
@@ -170,7 +172,6 @@ export class JobView {
   /** Forgets every URL; the counters stay. */
   clear(): void {
     this.known.clear();
-    this.settled.clear();
     this.hosts.clear();
     this.gated.clear();
     this.waiting = 0;
@@ -184,12 +185,14 @@ export class JobView {
   }
 
   stored(): StoredJobView {
-    const { run, tally, wave, halt, recall, number, retried, retrying, inherited, isKept, aliases } = this;
+    const { run, tally, wave, halt, recall, number, retried, retrying, isKept } = this;
+    const { inherited, forgotten, aliases } = this;
     const failedBy = Object.fromEntries(this.failedBy);
     const skippedBy = Object.fromEntries(this.skippedBy);
     const refusedBy = Object.fromEntries(this.refusedBy);
     const by = { failedBy, skippedBy, refusedBy };
-    return { run, tally, wave, halt, recall, number, ...by, retried, retrying, inherited, isKept, aliases };
+    const known = { inherited, ...(forgotten === 0 ? {} : { forgotten }), aliases };
+    return { run, tally, wave, halt, recall, number, ...by, retried, retrying, isKept, ...known };
   }
 }
 

@@ -20,6 +20,7 @@ function rankOf(priority: number): string {
 /** Between a rank and what is in the reverse order. */
 const reversed = "~";
 const placeMax = 36 ** 7 - 1;
+const blockMax = 36 ** 6 - 1;
 
 const shallowestFirst = ({ depth, place }: OpenEntry): string => depthText(depth) + digits(place, 7);
 const deepestFirst = ({ depth, place }: OpenEntry): string =>
@@ -40,7 +41,11 @@ const classOf = ({ granted, delayedBy }: Pick<OpenEntry, "granted" | "delayedBy"
 export const keys = {
   view: (job: string) => `j|${job}`,
   owner: (job: string) => `o|${job}`,
-  settled: (view: number, block: number) => `k${view.toString(36)}|${digits(block, 6)}`,
+  /** Of one job on one host, the last block first. */
+  settled: (view: number, host: string, block: number) =>
+    `${keys.settledOn(view, host)}${digits(blockMax - block, 6)}`,
+  settledOn: (view: number, host: string) => `k${view.toString(36)}|${host}|`,
+  blockOf: (key: string) => blockMax - parseInt(key.slice(-6), 36),
   /** Of one job on one domain: granted ones as they came, then by priority, by depth, and as they were admitted. */
   queue: (view: number, domain: string) => `q${view.toString(36)}|${domain}|`,
   queued: (view: number, entry: OpenEntry) =>
@@ -173,6 +178,15 @@ export function parseOut(key: string): Pick<UrlKey, "view" | "domain" | "urlId">
   const [, domain = "", id = ""] = key.split("|");
   return { view: viewOfKey(key), domain, urlId: idOf(id) };
 }
+
+/** The host of a block of settled URLs; null of one from a version that mixed hosts. */
+export function hostOfBlock(key: string): string | null {
+  const [, host = "", block] = key.split("|");
+  return block === undefined ? null : host;
+}
+
+/** The name of the budget that a key of units is of. */
+export const budgetOfKey = (key: string): string => key.split("|")[2] ?? "";
 
 export function parseFailed(
   key: string,

@@ -153,17 +153,18 @@ export class KnownUrls {
     this.#put(bytes.readUInt32BE(from), bytes.readUInt32BE(from + 4), rest, codes.indexOf(at), depth, place);
   }
 
-  /** It is known no more. */
-  forget(urlId: string): void {
+  /** It is known no more; false where it was not known. */
+  forget(urlId: string): boolean {
     const low = parseInt(urlId.slice(8, 16), 16);
     const index = this.#indexOf(low);
     const at = this.#find(index, parseInt(urlId.slice(0, 8), 16), low, restOf(urlId));
     const entry = index.entries[at] ?? 0;
-    if (entry === 0) return;
+    if (entry === 0) return false;
     this.#slots.giveBack(slotOf(entry));
     index.entries[at] = gone;
     index.live -= 1;
     this.#size -= 1;
+    return true;
   }
 
   #put(high: number, low: number, rest: number, code: number, depth: number, place: number): void {

@@ -66,11 +66,7 @@ const loaders: Readonly<Record<(typeof letters)[number], LoadUrls>> = {
   k: (_, view, entries) => {
     // Of a run that has ended they are of use to the next one, if at all.
     if (view.isKept) return;
-    const prefix = keys.all("k", view.number);
-    for (const [key, value] of entries.all(prefix)) {
-      readBlock(value as string, view.known);
-      view.settled.continue(parseInt(key.slice(prefix.length), 36), value as string);
-    }
+    for (const [, value] of entries.all(keys.all("k", view.number))) readBlock(value as string, view.known);
   },
   q: (state, view, entries) => {
     const prefix = keys.all("q", view.number);

@@ -1,4 +1,4 @@
-import type { Outcome } from "@sluice/records";
+import { hostOf, type Outcome } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
 import { saveView, sendRefused, type Effects } from "./effects.ts";
 import type { DelayReason } from "./delay-reason.ts";
@@ -63,7 +63,7 @@ function answer(
       if (entry.sitemap > 0) return skip(state, view, entry, "sitemap", out);
       if (outcome.ok) view.tally.done += 1;
       else keepFailed(state, view, entry, outcome.category, out);
-      return settle(state, view, entry, outcome.ok ? "done" : "failed", out);
+      return settle(state, view, hostOf(entry.url), entry, outcome.ok ? "done" : "failed", out);
     case "refused":
       return skip(state, view, entry, outcome.category, out);
     case "retry":

@@ -29,12 +29,13 @@ export function keepOutlinks(
 ): void {
   const { parent, root, redirects, priority = defaultPriority } = link;
   if (parent === null || view.halt !== null) return;
+  const known = view.known.get(parent);
+  // Its host was dropped since.
+  if (known === null) return;
   const value: StoredOutlinks = [root, redirects, priority, ...frontCoded(link.urls)];
   const key = keys.outlinks(view.number, parent, urlIdOf(link.urls[0] ?? ""));
   put(state, out, key, value);
-  const known = view.known.get(parent);
-  if (known !== null && known.depth < link.depth)
-    announce(state, view, job, parent, known.depth, link, domain, out);
+  if (known.depth < link.depth) announce(state, view, job, parent, known.depth, link, domain, out);
 }
 
 /**

@@ -11,6 +11,8 @@ import type { JobView } from "./job-view.ts";
 import { keys, parseDelayed, parseHeld, parseQueued } from "./keys.ts";
 import type { Known } from "./known-urls.ts";
 import { put } from "./put.ts";
+import { forgetSettled, isForgotten } from "./forgetting.ts";
+import { putSettled } from "./settled-block.ts";
 import { releaseIdOf, type FrontierState } from "./state.ts";
 
 /** Delayed URLs that one step puts into their queues. */
@@ -208,30 +210,27 @@ export function takeBack(state: FrontierState, releaseId: string, out: Effects):
 export function settle(
   state: FrontierState,
   view: JobView,
+  host: string,
   entry: Pick<OpenEntry, "urlId" | "depth">,
   how: Settled,
   out: Effects,
 ): void {
   view.known.set(entry.urlId, "settled", entry.depth);
-  view.settled.add(entry.urlId, how, entry.depth);
-  putSettled(state, view, out);
+  if (isForgotten(state, host)) forgetSettled(state, view, entry.urlId, out);
+  else putSettled(state, view.number, host, entry, how, out);
 }
 
 /** A settled URL was found by a shorter way. */
 export function settleNearer(
   state: FrontierState,
   view: JobView,
+  host: string,
   urlId: string,
   depth: number,
   out: Effects,
 ): void {
   view.known.set(urlId, "settled", depth);
-  view.settled.addNearer(urlId, depth);
-  putSettled(state, view, out);
-}
-
-function putSettled(state: FrontierState, view: JobView, out: Effects): void {
-  put(state, out, keys.settled(view.number, view.settled.index), view.settled.text);
+  putSettled(state, view.number, host, { urlId, depth }, "nearer", out);
 }
 
 /** URLs whose due time has come go into their domain's queue, some at a time. */

@@ -1,10 +1,11 @@
 import { hostOf, policyOf, topics, type Due, type HostPolicy, type Job } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
-import { saidPriority, saveView, sendBlocked, type Effects } from "./effects.ts";
+import { saidPriority, saveView, type Effects } from "./effects.ts";
+import { giveUpBlocked } from "./blocking.ts";
 import { budgetsOf, budgetsOfHost, hasBudgets, type Budget } from "./budget-rules.ts";
 import { askForUnits, lackOf, openMoreGates, returnSpare, takeUnits } from "./budget-units.ts";
-import { giveBack, grantsUsable, skip } from "./halting.ts";
-import { endUnits, giveUpForBudget, hold, withoutResult } from "./held-urls.ts";
+import { giveBack, grantsUsable } from "./halting.ts";
+import { giveUpForBudget, hold } from "./held-urls.ts";
 import type { HostQueue, Queued, Releasable } from "./host-queue.ts";
 import { weightOf } from "./fair-turns.ts";
 import { jobOf } from "./jobs.ts";
@@ -110,7 +111,8 @@ function releaseFrom(
     if (!entry.granted) view.gated.count(host.domain, -1);
     const { blocked } = policyFor(context, hostOf(entry.url));
     if (blocked !== undefined && blocked !== null) {
-      giveUp(state, view, next, blocked.reason, out, nowMs, context);
+      leaveQueue(state, key, out);
+      giveUpBlocked(state, view, entry, blocked.reason, out, nowMs, context);
       changed.add(view);
       released += 1;
       refusals.left -= 1;
@@ -188,22 +190,6 @@ function takeGrants(
   // Units that it could have used may be of use to others.
   for (const budget of budgets) returnSpare(state, view, job, budget, out, context);
   return false;
-}
-
-/** The operator has said that the host is not to be asked: the URL ends without a fetch, with an event and a reason. */
-function giveUp(
-  state: FrontierState,
-  view: JobView,
-  { entry, key }: Queued,
-  detail: string,
-  out: Effects,
-  nowMs: number,
-  context: StepContext,
-): void {
-  sendBlocked(view, entry, detail, out, nowMs);
-  leaveQueue(state, key, out);
-  skip(state, view, entry, "blocked", out);
-  endUnits(state, view, entry, withoutResult, out, nowMs, context);
 }
 
 const policyFor = (context: StepContext, host: string): HostPolicy =>

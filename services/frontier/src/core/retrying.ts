@@ -120,7 +120,6 @@ export function readSettled(state: FrontierState, view: JobView): void {
     const blocks = state.entries.first(prefix, pieceMax, after);
     for (const [key, value] of blocks) {
       readBlock(value as string, view.known);
-      view.settled.continue(parseInt(key.slice(prefix.length), 36), value as string);
       after = key;
     }
     if (blocks.length < pieceMax) break;

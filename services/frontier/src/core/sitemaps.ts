@@ -7,6 +7,7 @@ import type { InputRecord } from "@sluice/topology";
 import { canonicalize, sitemapIndexDepthMax, urlIdOf } from "@sluice/web";
 import { sendRefused, type Effects } from "./effects.ts";
 import { newEntry } from "./entry.ts";
+import { isForgotten } from "./forgetting.ts";
 import type { JobView } from "./job-view.ts";
 import type { Known } from "./known-urls.ts";
 import { findWaiting, putToWait, takeAway } from "./places.ts";
@@ -36,6 +37,10 @@ export function admitSitemaps(
     const isRead = url.kind === "url" && isOfDomain(state.options.politenessKey, domain, url.domain);
     if (refusal !== null || !isRead) {
       view.refusedAs(refusal ?? (url.kind === "refused" ? url.reason : "foreign_domain"));
+      continue;
+    }
+    if (isForgotten(state, url.domain)) {
+      view.refusedAs("blocked");
       continue;
     }
     const urlId = sitemapIdOf(url.url);

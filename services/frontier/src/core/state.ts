@@ -28,6 +28,12 @@ export interface Release {
   readonly entry: OpenEntry;
 }
 
+/** What is stored under which letter is looked through, beyond which key. */
+export interface Swept {
+  readonly letter: "d" | "h" | "x" | "q" | "k" | "b";
+  readonly after: string | undefined;
+}
+
 /**
  * What one frontier task has in memory: what is asked at every turn, and sums. URLs that wait are stored, and
  * are read when their turn comes.
@@ -56,10 +62,7 @@ export class FrontierState {
   /** Jobs with failed URLs to be taken up again. */
   readonly retrying = new Set<string>();
   /** Jobs of which is looked through what is stored, for hosts that were blocked, and how far. */
-  readonly sweeping = new Map<
-    string,
-    { readonly letter: "d" | "h" | "x"; readonly after: string | undefined }
-  >();
+  readonly sweeping = new Map<string, Swept>();
   /** What policies allow jobs to use up. */
   readonly ceilings = new Ceilings();
   /** How far what a change of them may let go, or cut off, has been looked through; null: to the end. */
@@ -78,6 +81,8 @@ export class FrontierState {
   places = 0;
   /** Above those of all views, and of all that is stored of former ones. */
   nextNumber = 1;
+  /** What the operator has said of hosts, by pattern. */
+  policies: ReadonlyMap<string, unknown> | undefined;
   /** What is stored, with what this step has put. */
   entries: Overlay<unknown>;
   #stored: Entries;
