@@ -1,4 +1,4 @@
-import { policySchema, topics, type Link } from "@sluice/records";
+import { jobSchema, policySchema, topics, type Link } from "@sluice/records";
 import { urlIdOf } from "@sluice/web";
 import { describe, expect, test } from "vitest";
 import { letters } from "../src/core/keys.ts";
@@ -111,13 +111,26 @@ describe("a host that is dropped", () => {
   });
 
   test("does not wait for a paused job to go on", () => {
-    const bench = new JobBench({ politeness: { delayMs: 10_000 } });
+    const bench = new JobBench({ desired: "paused" });
     bench.links("a.example", 30);
-    bench.job({ politeness: { delayMs: 10_000 }, desired: "paused" });
+    expect(bench.out).toEqual([]);
     dropHost(bench, "a.example");
-    while (bench.out.length > 0) bench.answer({ kind: "refused", category: "blocked" });
     expect(storedKeys(bench)).toEqual([]);
     expect(bench.status).toMatchObject({ admitted: 30, skippedBy: { blocked: 30 }, waiting: 0 });
+    expect([...bench.driver.state.hosts.keys()]).toEqual([]);
+  });
+
+  test("has nothing taken away twice where a job is about to give everything up", () => {
+    const bench = new JobBench({ desired: "paused" });
+    bench.links("a.example", 1500);
+    bench.driver.commit();
+    const cancelled = jobSchema.parse({ id: "j", open: true, desired: "cancelled" });
+    bench.driver.tables[topics.jobs.name] = new Map([["j", cancelled]]);
+    bench.driver.tables[topics.policies.name] = new Map([["a.example", drop]]);
+    bench.driver.restartFromCommit();
+    settleAll(bench);
+    expect(bench.status).toMatchObject({ admitted: 1500, skipped: 1500, waiting: 0, inFlight: 0 });
+    expect(storedOf(bench, "a.example", 1)).toEqual([]);
   });
 
   test("is refused when it is found again, and new once the order is taken back", () => {

@@ -8,7 +8,7 @@ import { hostOf, mayConcern, policyOf, topics, type Policy } from "@sluice/recor
 import type { StepContext } from "@sluice/topology";
 import { saveView, sendBlocked, type Effects } from "./effects.ts";
 import { entryOf, type OpenEntry, type StoredEntry } from "./entry.ts";
-import { forgetBlock, forgetBudget } from "./forgetting.ts";
+import { forgetBlock, forgetBudget, isForgotten } from "./forgetting.ts";
 import { skip } from "./halting.ts";
 import { endUnits, withoutResult } from "./held-urls.ts";
 import type { JobView } from "./job-view.ts";
@@ -90,21 +90,31 @@ type Look = (
 ) => void;
 
 const lookAtWaiting =
-  (parse: typeof parseDelayed | typeof parseHeld | typeof parseQueued, isDropped = false): Look =>
+  (parse: typeof parseDelayed | typeof parseHeld): Look =>
   (state, view, key, value, out, nowMs, context) => {
     const entry = entryOf(parse(key), value as StoredEntry);
-    const { blocked } = policyOf(hostOf(entry.url), context.tables[topics.policies.name]);
-    if (blocked === undefined || blocked === null || (isDropped && blocked.forget !== true)) return;
+    const detail = reasonFor(entry.url, context);
+    if (detail === null) return;
     takeAway(state, view, { key, entry }, out);
-    giveUpBlocked(state, view, entry, blocked.reason, out, nowMs, context);
+    giveUpBlocked(state, view, entry, detail, out, nowMs, context);
   };
+
+/** Those of a job that came to a halt are given up as that, and are in no queue in memory. */
+const lookAtQueued: Look = (state, view, key, value, out, nowMs, context) => {
+  const entry = entryOf(parseQueued(key), value as StoredEntry);
+  const host = hostOf(entry.url);
+  if (view.halt !== null || !isForgotten(state, host)) return;
+  takeAway(state, view, { key, entry }, out);
+  state.quiet.add(entry.domain);
+  giveUpBlocked(state, view, entry, reasonFor(entry.url, context) ?? "", out, nowMs, context);
+};
 
 const look: Readonly<Record<Swept["letter"], Look>> = {
   d: lookAtWaiting(parseDelayed),
   h: lookAtWaiting(parseHeld),
   x: (state, view, key, value, out, _, context) =>
     forgetFailed(state, view, key, value as StoredEntry, out, context),
-  q: lookAtWaiting(parseQueued, true),
+  q: lookAtQueued,
   k: (state, view, key, value, out) => forgetBlock(state, view, key, value as string, out),
   b: (state, _, key, __, out) => forgetBudget(state, key, out),
 };
