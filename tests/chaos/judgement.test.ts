@@ -9,8 +9,11 @@ import type { Verdict } from "./world.ts";
 const clean: Verdict = {
   urls: 100,
   kills: 3,
+  killed: { fetcher: 2, kafka: 1 },
+  failpoints: { after_send: 1 },
   missing: 0,
   extra: 0,
+  unlike: 0,
   duplicates: 0,
   politeness_violations: 0,
   refetched: 4,
@@ -30,12 +33,23 @@ test("a run without a fault is not wrong, and one of each kind is", () => {
   expect(wrongOf(clean, expected)).toEqual([]);
   const counts = Object.keys(clean).filter((name) => clean[name as keyof Verdict] === 0);
   for (const name of counts) expect(wrongOf({ ...clean, [name]: 1 }, expected), name).toEqual([`${name}: 1`]);
-  expect(counts).toHaveLength(10);
+  expect(counts).toHaveLength(11);
 });
 
 test("more work repeated than was under way, and too few kills, are wrong", () => {
   expect(wrongOf({ ...clean, refetched: 10 }, expected)).toEqual(["10 repeated, and only 9 were under way"]);
   expect(wrongOf(clean, { ...expected, kills: 4 })).toEqual(["only 3 of 4 kills fell"]);
+});
+
+test("of many kills each service and the broker has some, and half of the services' are at failpoints", () => {
+  const each = { frontier: 7, "rate-limit": 6, fetcher: 8, "result-sink": 6, kafka: 3 };
+  const many = { ...clean, kills: 30, killed: each, failpoints: { after_send: 6, after_commit_sent: 7 } };
+  const wanted = { ...expected, kills: 30 };
+  expect(wrongOf(many, wanted)).toEqual([]);
+  expect(wrongOf({ ...many, killed: { ...each, kafka: 0 } }, wanted)).toEqual(["kafka was never killed"]);
+  expect(wrongOf({ ...many, failpoints: { after_send: 10 } }, wanted)).toEqual([
+    "only 10 of 27 kills at failpoints",
+  ]);
 });
 
 test("without transactions a result may come twice, and nothing else may be", () => {
@@ -50,7 +64,7 @@ test("pauses are held to their limits, graceful events at 95 in 100, kills each"
     ms: index < 2 ? 9000 : 800,
   }));
   const { figures, slow } = pausesOf({ pauses_ms: scales }, 3000);
-  expect(figures).toEqual({ scale_pause_p95_ms: 800, scale_pause_limit_ms: 5000 });
+  expect(figures).toEqual({ scale_pauses: 40, scale_pause_p95_ms: 800, scale_pause_limit_ms: 5000 });
   expect(slow).toEqual([]);
   const killed = pausesOf({ pauses_ms: [...scales, { what: "kill frontier", ms: 7001 }] }, 3000);
   expect(killed.figures).toMatchObject({ kill_pause_max_ms: 7001, kill_pause_limit_ms: 7000 });

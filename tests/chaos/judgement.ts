@@ -12,12 +12,16 @@ export const scalePauseMaxMs = 5_000;
 /** Beyond the session timeout, after which a silent member is taken for dead. */
 export const killPauseMarginMs = 4_000;
 
+/** Fewer need not meet every service. */
+const spreadKillsMin = 30;
+
 /** What must not be, whatever the machine. */
 export function wrongOf(verdict: Verdict, { kills, transactions }: Expectation): readonly string[] {
   const wrong: string[] = [];
   for (const name of [
     "missing",
     "extra",
+    "unlike",
     "duplicates",
     "politeness_violations",
     "forbidden",
@@ -34,8 +38,26 @@ export function wrongOf(verdict: Verdict, { kills, transactions }: Expectation):
   if (transactions && verdict.refetched > verdict.in_flight_at_kills)
     wrong.push(`${verdict.refetched} repeated, and only ${verdict.in_flight_at_kills} were under way`);
   if (verdict.kills < kills) wrong.push(`only ${verdict.kills} of ${kills} kills fell`);
+  if (kills >= spreadKillsMin) wrong.push(...wrongSpread(verdict));
   return wrong;
 }
+
+const victims = ["frontier", "rate-limit", "fetcher", "result-sink", "kafka"] as const;
+
+/** Kills fall on all services and the broker; those at failpoints are half of the services'. */
+function wrongSpread({ killed, failpoints }: Verdict): readonly string[] {
+  const spared = victims.filter((service) => (killed[service] ?? 0) === 0);
+  const services = sumOf(killed) - (killed["kafka"] ?? 0);
+  const atFailpoints = sumOf(failpoints);
+  return [
+    ...spared.map((service) => `${service} was never killed`),
+    // The last of them may be armed when the crawl ends.
+    ...(atFailpoints < 0.4 * services ? [`only ${atFailpoints} of ${services} kills at failpoints`] : []),
+  ];
+}
+
+const sumOf = (counts: Readonly<Record<string, number>>): number =>
+  Object.values(counts).reduce((sum, count) => sum + count, 0);
 
 /** How long the crawl paused around scale events and kills, and the limits of that. */
 export function pausesOf(
@@ -48,6 +70,7 @@ export function pausesOf(
   const slow: string[] = [];
   const scales = of("scale ");
   if (scales.length > 0) {
+    figures["scale_pauses"] = scales.length;
     figures["scale_pause_p95_ms"] = percentile(scales, 0.95);
     figures["scale_pause_limit_ms"] = scalePauseMaxMs;
     if (percentile(scales, 0.95) > scalePauseMaxMs)
@@ -56,6 +79,7 @@ export function pausesOf(
   const kills = of("kill ");
   if (kills.length > 0) {
     const limit = sessionTimeoutMs + killPauseMarginMs;
+    figures["kill_pauses"] = kills.length;
     figures["kill_pause_max_ms"] = Math.max(...kills);
     figures["kill_pause_limit_ms"] = limit;
     if (Math.max(...kills) > limit) slow.push(`a kill held up the crawl for ${Math.max(...kills)} ms`);

@@ -20,6 +20,8 @@ from urllib.robotparser import RobotFileParser
 from kcat_dump import records
 
 EXAMPLES_MAX = 10
+# A log's clock and that of the origin are one, and what is written to either comes a moment later.
+SLACK_MS = 250
 
 
 def reachable(seeds, pages, robots):
@@ -53,6 +55,29 @@ def politeness(requests, delay_ms):
     return wrong
 
 
+def was_lost(request, next_start, losses):
+    """Whether a process that had the request died, or lost its tasks or a commit, before the next one of that page."""
+    for loss in losses:
+        has_it = loss["service"] == "kafka" or f"{loss['service']}-{loss['index']}@" in request["agent"]
+        if has_it and request["start"] <= loss["until_ms"] + SLACK_MS and loss["at_ms"] - SLACK_MS <= next_start:
+            return True
+    return False
+
+
+def without_cause(asked, runs, losses):
+    """Pages of which more requests were made than one a run and one for each request that was lost."""
+    found = set()
+    for url, requests in asked.items():
+        beyond = len(requests) - runs
+        if beyond <= 0:
+            continue
+        requests.sort(key=lambda line: line["start"])
+        lost = sum(was_lost(first, second["start"], losses) for first, second in zip(requests, requests[1:]))
+        if lost < beyond:
+            found.add(url)
+    return found
+
+
 def largest_pause(starts, from_ms, to_ms):
     """The longest time without a request between two instants, in milliseconds."""
     inside = [from_ms] + [start for start in starts if from_ms <= start <= to_ms] + [to_ms]
@@ -69,21 +94,21 @@ def main(folder):
     port = urlsplit(run["seeds"][0]).port
 
     requests = defaultdict(list)
-    first_start, times_asked, starts, forbidden, agent_of = {}, Counter(), [], 0, {}
+    asked, first_start, starts, forbidden, agent_of = defaultdict(list), {}, [], 0, {}
     for line in map(json.loads, (folder / "access.jsonl").open()):
         requests[line["host"]].append(line)
         if line["path"] == "/robots.txt":
             continue
         url = f"http://{line['host']}:{port}{line['path']}"
         forbidden += not robots.can_fetch("Sluice", url)
-        times_asked[url] += 1
+        asked[url].append(line)
         starts.append(line["start"])
         if line["start"] < first_start.get(url, float("inf")):
             first_start[url] = line["start"]
             agent_of[url] = line["agent"]
     starts.sort()
 
-    seen, found, results, unreadable = Counter(), set(), {}, 0
+    seen, fetched, results, unreadable, unlike = Counter(), Counter(), {}, 0, set()
     for record in records(folder / "results.bin"):
         if "poison" in record.headers:
             continue
@@ -93,35 +118,36 @@ def main(folder):
             unreadable += 1
             continue
         seen[result["result_id"]] += 1
-        found.add((result["job"], result["run"], result["url"]))
+        fetched[result["job"], result["run"], result["url"]] += 1
+        page = pages.get(result["url"])
+        if page is not None and result["status"] != page["status"]:
+            unlike.add((result["url"], result["status"], result["outcome"]))
         results[result["url"]] = max(record.written_ms, results.get(result["url"], 0))
-    sunk = Counter(
-        json.loads(line)["result_id"]
-        for path in sorted((folder / "results").rglob("*.jsonl"))
-        for line in path.open(encoding="utf-8")
-    )
+    sunk, sunk_pages = Counter(), Counter()
+    for path in sorted((folder / "results").rglob("*.jsonl")):
+        for row in map(json.loads, path.open(encoding="utf-8")):
+            sunk[row["result_id"]] += 1
+            sunk_pages[row["job"], row["run"], row["url"]] += 1
+    found = fetched.keys()
     wanted = {("chaos", number + 1, url) for number in range(run["runs"]) for url in expected}
     wanted |= {(job, 1, url) for job, urls in run["other_jobs"].items() for url in urls}
     missing, extra = wanted - found, found - wanted
     impolite = politeness(requests, run["delay_ms"])
 
     # What had been started and had no result yet when a process that may hold it died: what that death may cost.
-    refetched = {url for url, times in times_asked.items() if times > run["runs"]}
-    in_flight, may_repeat = 0, set()
-    for death in run["deaths"]:
-        if death["service"] not in ("fetcher", "kafka"):
-            continue
+    refetched = {url for url, requests in asked.items() if len(requests) > run["runs"]}
+    losses = [death for death in run["deaths"] if death["service"] in ("fetcher", "kafka")]
+    in_flight = 0
+    for death in losses:
         at = death["at_ms"]
         mark = f"{death['service']}-{death['index']}@"
-        open_then = {
-            url
-            for url, start in first_start.items()
-            if start <= death["until_ms"] and at < results.get(url, float("inf"))
+        in_flight += sum(
+            start <= death["until_ms"] and at < results.get(url, float("inf"))
             and (death["service"] == "kafka" or mark in agent_of[url])
-        }
-        in_flight += len(open_then)
-        may_repeat |= open_then
-    unexplained = refetched - may_repeat
+            for url, start in first_start.items()
+        )
+    unexplained = without_cause(asked, run["runs"], losses)
+    killed = [death for death in run["deaths"] if death["killed"]]
 
     pauses = []
     away = [(each["at_ms"], each["until_ms"]) for each in run["deaths"] if each["service"] == "kafka"]
@@ -135,12 +161,15 @@ def main(folder):
     answer = {
         "urls": len(expected),
         "runs": run["runs"],
-        "kills": sum(1 for death in run["deaths"] if death["killed"]),
+        "kills": len(killed),
+        "killed": dict(sorted(Counter(death["service"] for death in killed).items())),
+        "failpoints": dict(sorted(Counter(d["how"].split(":")[0] for d in killed if ":" in d["how"]).items())),
         "missing": len(missing),
         "extra": len(extra),
-        "duplicates": sum(times - 1 for times in seen.values()),
+        "unlike": len(unlike),
+        "duplicates": sum(times - 1 for times in fetched.values()),
         "politeness_violations": len(impolite),
-        "refetched": sum(times_asked[url] - run["runs"] for url in refetched),
+        "refetched": sum(len(asked[url]) - run["runs"] for url in refetched),
         "in_flight_at_kills": in_flight,
         "refetched_without_cause": len(unexplained),
         "failed_commits": sum(1 for death in run["deaths"] if death["how"] == "a commit failed"),
@@ -149,7 +178,7 @@ def main(folder):
         "unreadable": unreadable,
         "sink_missing": len(seen.keys() - sunk.keys()),
         "sink_extra": len(sunk.keys() - seen.keys()),
-        "sink_duplicates": sum(times - 1 for times in sunk.values()),
+        "sink_duplicates": sum(times - 1 for times in sunk_pages.values()),
         "requests": len(starts),
         "pauses_ms": pauses,
     }
@@ -158,7 +187,8 @@ def main(folder):
         ("extra", extra),
         ("impolite", impolite),
         ("refetched without cause", unexplained),
-        ("duplicate", [key for key, times in seen.items() if times > 1]),
+        ("unlike the page", unlike),
+        ("duplicate", [key for key, times in fetched.items() if times > 1]),
     ):
         for each in list(wrong)[:EXAMPLES_MAX]:
             print(f"{name}: {each}", file=sys.stderr)

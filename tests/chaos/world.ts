@@ -36,8 +36,13 @@ export interface WorldOptions {
 export interface Verdict {
   readonly urls: number;
   readonly kills: number;
+  /** Deaths by SIGKILL of each service, and how many of them at which failpoint. */
+  readonly killed: Readonly<Record<string, number>>;
+  readonly failpoints: Readonly<Record<string, number>>;
   readonly missing: number;
   readonly extra: number;
+  /** Results that do not say what the page answers. */
+  readonly unlike: number;
   readonly duplicates: number;
   readonly politeness_violations: number;
   readonly refetched: number;
