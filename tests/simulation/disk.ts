@@ -24,6 +24,8 @@ export class SimulatedDisk {
   readonly #files = new Map<string, StoredFile>();
   readonly #random: Random;
   trouble: DiskTrouble = "none";
+  /** Operations that failed. */
+  failures = 0;
 
   constructor(random: Random) {
     this.#random = random;
@@ -85,6 +87,7 @@ export class SimulatedDisk {
     const fails =
       (this.trouble === "full" && kind === "write") ||
       (this.trouble === "failing" && this.#random.chance(0.5));
+    if (fails) this.failures += 1;
     const extent = fails
       ? ((["nothing", "part", "all"] as const)[this.#random.between(0, 2)] ?? "nothing")
       : "all";

@@ -14,7 +14,7 @@ export function applyFault(world: World, fault: Fault): void {
     }
     case "kill_at_effect": {
       const life = world.pick(fault.service, fault.index);
-      if (life !== null) world.killAtEffect(life, fault.effects, fault.effect, fault.downMs, fault.loseState);
+      if (life !== null) world.killAtEffect(life, fault);
       return;
     }
     case "freeze": {
@@ -39,6 +39,8 @@ export function applyFault(world: World, fault: Fault): void {
       return world.cluster.faults.failNextCommit(fault.fault, `${fault.service}-${fault.task}`);
     case "foreign_fence":
       return world.fence(fault.service, fault.task);
+    case "clock_jump":
+      return world.cluster.setClock(fault.aheadMs);
     case "compact":
       for (const topic of compacted) world.cluster.compact(topic, { dropTombstones: false });
       return;

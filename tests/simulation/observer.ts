@@ -1,5 +1,5 @@
 /** What the checks of a run are told of, and how they say that something is wrong. */
-import type { Batch, Join, Transaction } from "@sluice/runtime";
+import type { Batch, Join, TopicPartition, Transaction } from "@sluice/runtime";
 import type { Effect, Input, InputRecord, StepContext } from "@sluice/topology";
 import type { ServiceName } from "./plan.ts";
 
@@ -22,6 +22,8 @@ export interface StepSeen {
 export interface Observer {
   joined?(life: LifeName, join: Join): void;
   batch?(life: LifeName, batch: Batch): void;
+  /** The next batch of the partition is to begin there. */
+  sought?(life: LifeName, at: TopicPartition, offset: number): void;
   stepped?(life: LifeName, step: StepSeen): void;
   /** A transaction is about to be sent. */
   committing?(life: LifeName, task: number, transaction: Transaction): void;

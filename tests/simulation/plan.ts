@@ -9,6 +9,7 @@ import {
 } from "@sluice/broker/memory";
 import { jobSchema, type Job, type Policy, type PolicyBudgets, type PolitenessKey } from "@sluice/records";
 import { type BudgetShape, budgetShapeOf, budgetsOfPolicy, withBudgets } from "./job-budgets.ts";
+import { stopOf, withStop } from "./job-stops.ts";
 import { settingsOf, type Settings } from "./settings.ts";
 import { sitesOf } from "./site-plan.ts";
 import { withRobotsElsewhere } from "./site-redirects.ts";
@@ -52,6 +53,8 @@ export type Fault = { readonly atMs: number } & (
     }
   | { readonly kind: "foreign_fence"; readonly service: ServiceName; readonly task: number }
   | { readonly kind: "compact" }
+  /** The broker's time of day is set: processes that start from then on have another one than those before. */
+  | { readonly kind: "clock_jump"; readonly aheadMs: number }
   | { readonly kind: "disk"; readonly trouble: "full" | "slow" | "failing"; readonly forMs: number }
 );
 
@@ -106,7 +109,12 @@ export function planOf(seed: number, politenessKey: PolitenessKey = "host"): Pla
   const settings = settingsOf(random.fork("settings"), politenessKey);
   // One large host and a fetcher that wakes in the middle of its crawl, where others have gone on with it.
   const wakesLate = random.fork("shape").chance(0.05);
-  const { hosts, jobs, actions } = workOf(random.fork("work"), settings, wakesLate, politenessKey, budgets);
+  const delivery: Delivery = random.fork("delivery").chance(0.15) ? "at-least-once" : "exactly-once";
+  // Limits hold with transactions only.
+  const stop = budgets === null && delivery === "exactly-once" ? stopOf(random.fork("stop")) : null;
+  const isLong = wakesLate || stop !== null;
+  const work = workOf(random.fork("work"), settings, isLong, politenessKey, budgets);
+  const { hosts, jobs, actions } = stop === null ? work : withStop(stop, work);
   const usualFrontiers = random.between(1, 2);
   const instances = {
     frontier: budgets?.frontiers ?? usualFrontiers,
@@ -115,7 +123,7 @@ export function planOf(seed: number, politenessKey: PolitenessKey = "host"): Pla
     "result-sink": 1,
   };
   const dice = random.fork("faults");
-  const calm = dice.chance(0.05);
+  const calm = dice.chance(0.05) || stop !== null;
   const rates = {
     commit: !calm && dice.chance(0.3) ? 0.02 : 0,
     fetchTwice: !calm && dice.chance(0.3) ? 0.05 : 0,
@@ -130,11 +138,17 @@ export function planOf(seed: number, politenessKey: PolitenessKey = "host"): Pla
     jobs,
     actions,
     budgets: budgetsOfPolicy(budgets?.random.fork("policy"), jobs),
-    faults: calm ? [] : [...(wakesLate ? lateWakes(dice) : []), ...faultsOf(dice, partitions, instances)],
+    faults: calm
+      ? []
+      : [
+          ...(wakesLate ? lateWakes(dice) : []),
+          ...faultsOf(dice, partitions, instances),
+          ...clockJumps(random.fork("clock jumps"), settings, jobs),
+        ],
     rates,
     instances,
     settings,
-    delivery: random.fork("delivery").chance(0.15) ? "at-least-once" : "exactly-once",
+    delivery,
     skewMsMax: dice.chance(0.25) ? ([200, 3000, 3_600_000][dice.between(0, 2)] ?? 0) : 0,
   };
 }
@@ -313,7 +327,8 @@ function faultOf(random: Random, partitions: number, instances: Plan["instances"
   if (dice < 38) {
     const effect = random.chance(0.5) ? (killPoints[random.between(0, killPoints.length - 1)] ?? null) : null;
     const effects = effect === null ? random.between(1, 60) : random.between(1, 4);
-    return { kind: "kill_at_effect", atMs, service, index, effects, effect, downMs, loseState };
+    const who = (effect === null ? undefined : onlyIn[effect]) ?? service;
+    return { kind: "kill_at_effect", atMs, service: who, index, effects, effect, downMs, loseState };
   }
   if (dice < 58) return freezeOf(random, service);
   if (dice < 68) return { kind: "rebalance", atMs, service };
@@ -330,6 +345,24 @@ function faultOf(random: Random, partitions: number, instances: Plan["instances"
   const trouble = (["full", "slow", "failing"] as const)[random.between(0, 2)] ?? "full";
   return { kind: "disk", atMs, trouble, forMs: random.between(500, 8000) };
 }
+
+/**
+ * By less than a lease, and than robots.txt is good for: what is promised of more is that an alarm tells it. The time limit of a job is kept by the clock of
+ * whoever has the job, whatever that says.
+ */
+function clockJumps(random: Random, settings: Settings, jobs: readonly JobPlan[]): readonly Fault[] {
+  const { frontier, fetcher } = settings;
+  const shortestMs = Math.min(frontier.leaseMs, fetcher.robotsTtlMs);
+  if (!random.chance(0.1) || shortestMs < 2 * clockJumpMsMax) return [];
+  if (jobs.some(({ job }) => job.limits.maxDurationMs !== null)) return [];
+  return Array.from({ length: random.between(1, 2) }, () => ({
+    kind: "clock_jump",
+    atMs: random.between(300, faultsUntilMs),
+    aheadMs: random.between(-clockJumpMsMax, clockJumpMsMax),
+  }));
+}
+
+const clockJumpMsMax = 20_000;
 
 /** Two fetchers, of which each freezes once: one of them had the host. */
 function lateWakes(random: Random): readonly Fault[] {
@@ -350,6 +383,9 @@ function freezeOf(random: Random, drawn: ServiceName): Fault {
   const forMs = random.chance(0.3) ? random.between(300, 3000) : random.between(3000, 6500);
   return { kind: "freeze", atMs, service, index: random.between(0, 1), forMs };
 }
+
+/** The services that have an effect which the others have not. */
+const onlyIn: Readonly<Partial<Record<string, ServiceName>>> = { request: "fetcher", disk: "result-sink" };
 
 /** Effects at which a process may be made to die. */
 export const killPoints = [

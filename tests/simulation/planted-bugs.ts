@@ -3,6 +3,8 @@
  * somebody before us. An edit whose text is not found exactly once is itself a failure: then the bug is to be
  * planted anew.
  */
+import { plantedLimitBugs } from "./planted-limit-bugs.ts";
+
 export interface PlantedBug {
   readonly name: string;
   /** Of the repository. */
@@ -270,7 +272,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: `${sink}/jsonl-file.ts`,
     find: "if (ids.has(id) || this.#ids.has(id)) return 1;",
     replace: "",
-    seed: 82,
+    seed: 197,
   },
   {
     name: "forgets over a restart which ids are in the file",
@@ -300,4 +302,5 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: "const nowMs = (): number => clock.nowMs() + 0 * byMs;",
     seed: 6,
   },
+  ...plantedLimitBugs,
 ];

@@ -94,6 +94,7 @@ function checkEverything(plan: Plan, world: World): void {
     checkResults({ cluster, disk, plan, runs, visited }, (invariant, detail) =>
       world.report(invariant, detail),
     );
+    world.ends.checkAll();
   } catch (error) {
     world.report("what a run leaves behind can be read", String(error));
   }

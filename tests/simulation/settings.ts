@@ -36,11 +36,15 @@ export function settingsOf(random: Random, politenessKey: PolitenessKey = "host"
   const recordsHigh = random.chance(0.3) ? random.between(2, 12) : 2000;
   const bytesHigh = random.chance(0.1) ? random.between(4000, 40_000) : 33_554_432;
   const deadSoon = random.chance(0.1);
+  // Limits that the few small records and hosts of a run would not meet.
+  const tight = random.fork("tight limits");
+  const bytesMax = tight.chance(0.15) ? tight.between(1000, 6000) : bytesHigh;
+  const forgetsSoon = tight.chance(0.1);
   return {
     requestMsMax,
     runtime: {
       ...defaultLimits,
-      partition: { recordsHigh, recordsLow: recordsHigh >> 1, bytesHigh, bytesLow: bytesHigh >> 1 },
+      partition: { recordsHigh, recordsLow: recordsHigh >> 1, bytesHigh: bytesMax, bytesLow: bytesMax >> 1 },
       spanMax: random.chance(0.1) ? random.between(4, 30) : defaultLimits.spanMax,
       callsMax: random.chance(0.2) ? random.between(1, 4) : defaultLimits.callsMax,
       slowCallsAfterMs: 200,
@@ -89,6 +93,7 @@ export function settingsOf(random: Random, politenessKey: PolitenessKey = "host"
       slowAfterMs: 200,
       hostsMax: random.chance(0.1) ? 2 : defaultFetcherOptions.hostsMax,
       forgetAfterMs: random.chance(0.3) ? random.between(500, 3000) : defaultFetcherOptions.forgetAfterMs,
+      ...(forgetsSoon ? { hostsMax: 1, forgetAfterMs: 500 } : {}),
     },
     sink: {
       ...defaultSinkOptions,

@@ -44,7 +44,10 @@ function tappedConsumer(
           handlers.onBatch(batch);
         },
       }),
-    seek: (at, offset) => consumer.seek(at, offset),
+    seek: (at, offset) => {
+      for (const observer of observers) observer.sought?.(life, at, offset);
+      consumer.seek(at, offset);
+    },
     pause: (partitions) => consumer.pause(partitions),
     resume: (partitions) => consumer.resume(partitions),
     stop: () => consumer.stop(),

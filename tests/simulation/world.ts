@@ -20,8 +20,12 @@ import {
 import type { OutRecord } from "@sluice/runtime";
 import { SimulatedDisk } from "./disk.ts";
 import { BufferChecks } from "./invariants/buffers.ts";
-import { CommitChecks } from "./invariants/commits.ts";
+import { CommitChecks, outcomesDone } from "./invariants/commits.ts";
 import { CounterChecks } from "./invariants/counters.ts";
+import { EndChecks } from "./invariants/endings.ts";
+import { HeldChecks } from "./invariants/held.ts";
+import { LimitChecks } from "./invariants/limits.ts";
+import { OutputChecks } from "./invariants/outputs.ts";
 import { PaceChecks } from "./invariants/pace.ts";
 import { PolitenessChecks } from "./invariants/politeness.ts";
 import { QuietChecks } from "./invariants/quiet.ts";
@@ -40,7 +44,20 @@ interface Instance {
   life: Life | null;
   /** It was scaled in: nothing starts it again. */
   isGone: boolean;
+  /** How its next life ends. */
+  armed: Death | null;
 }
+
+/** Of a process that dies of what it does: with the so many-th effect of the kind, or of any. */
+export interface Death {
+  readonly effects: number;
+  readonly effect: string | null;
+  readonly downMs: number;
+  readonly loseState: boolean;
+}
+
+/** What a process hardly does but when it has joined its group: one that runs may never come to it again. */
+const atItsStart: ReadonlySet<string | null> = new Set(["fence", "after_assignment_before_fence"]);
 
 const violationsMax = 20;
 
@@ -55,6 +72,7 @@ export class World {
   /** The run of each job that was begun last. */
   readonly runs = new Map<string, number>();
   readonly quiet: QuietChecks;
+  readonly ends: EndChecks;
   /** What the servers were asked for, by number of the host. */
   readonly visited = new Map<number, Set<string>>();
   /** Of all processes, dead or alive. */
@@ -88,7 +106,9 @@ export class World {
     const report: Report = (invariant, detail) => this.report(invariant, detail);
     const commits = new CommitChecks(this.cluster, plan.delivery, report);
     const politeness = new PolitenessChecks(plan, this.clock, report);
-    this.quiet = new QuietChecks(plan, this.startMs, report);
+    const startedAtMs = (job: string): number | null => this.statuses().get(job)?.startedAtMs ?? null;
+    this.quiet = new QuietChecks(plan, this.clock, startedAtMs, report);
+    this.ends = new EndChecks(this.cluster, report);
     const { trace } = this.cluster;
     const observer: WebObserver = {
       began: (visit) => {
@@ -125,9 +145,12 @@ export class World {
         commits,
         politeness,
         buffers,
-        new PaceChecks(plan, report),
+        new HeldChecks(plan.settings, (group, at, offset) => commits.isDone(group, at, offset), report),
+        new LimitChecks(plan, report),
+        new OutputChecks(plan.settings, report),
+        new PaceChecks(plan, (partition) => outcomesDone(this.cluster, commits, partition), report),
         // Counts that add up are promised with transactions only.
-        ...(plan.delivery === "exactly-once" ? [new CounterChecks(report)] : []),
+        ...(plan.delivery === "exactly-once" ? [new CounterChecks(report), this.ends, this.quiet] : []),
       ],
       trace,
       onStep: () => {
@@ -196,12 +219,18 @@ export class World {
   }
 
   /** Dies at a coming effect; what is to be done then is kept for the moment of death. */
-  killAtEffect(life: Life, effects: number, effect: string | null, downMs: number, loseState: boolean): void {
-    this.#deaths.set(life.name, { downMs, loseState });
-    life.dieAt(effects, effect);
+  killAtEffect(life: Life, death: Death): void {
+    if (!atItsStart.has(death.effect)) return this.#arm(life, death);
+    this.#of(life).armed = death;
+    this.kill(life, death.downMs, death.loseState);
   }
 
-  readonly #deaths = new Map<string, { readonly downMs: number; readonly loseState: boolean }>();
+  #arm(life: Life, death: Death): void {
+    this.#deaths.set(life.name, death);
+    life.dieAt(death.effects, death.effect);
+  }
+
+  readonly #deaths = new Map<string, Pick<Death, "downMs" | "loseState">>();
 
   scaleOut(service: ServiceName): void {
     if (this.#instances.filter((each) => each.service === service && !each.isGone).length < 4)
@@ -309,6 +338,7 @@ export class World {
       stores: new LocalState(),
       life: null,
       isGone: false,
+      armed: null,
     };
     this.#instances.push(instance);
     return instance;
@@ -334,6 +364,8 @@ export class World {
       this.#surroundings,
     );
     instance.life = life;
+    if (instance.armed !== null) this.#arm(life, instance.armed);
+    instance.armed = null;
     life.start();
   }
 

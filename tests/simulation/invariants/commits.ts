@@ -1,6 +1,6 @@
 /** What is committed is finished: an offset is never above a record that is not, nor is one in the map of done ones. */
 import type { Delivery, MemoryCluster } from "@sluice/broker/memory";
-import { decodeRecord, topics } from "@sluice/records";
+import { decodeRecord, topics, type Outcome } from "@sluice/records";
 import type { CommittedOffset, TopicPartition, Transaction } from "@sluice/runtime";
 import type { LifeName, Observer, Report, StepSeen } from "../observer.ts";
 
@@ -93,6 +93,11 @@ export class CommitChecks implements Observer {
     }
   }
 
+  /** Whether what is committed says that the record is done. */
+  isDone(group: string, at: TopicPartition, offset: number): boolean {
+    return isDone(this.#durableOf(group, at), offset);
+  }
+
   #durableOf(group: string, { topic, partition }: TopicPartition): Progress {
     const known = this.#durable.get(`${group}/${topic}/${partition}`);
     if (known !== undefined) return known;
@@ -101,6 +106,22 @@ export class CommitChecks implements Observer {
     if (before === null) return nothing;
     return { offset: before.offset, done: doneRanges(before.offset, before.metadata) };
   }
+}
+
+/** Outcomes that the group of rate-limit has committed as read, of one partition. */
+export function outcomesDone(
+  cluster: MemoryCluster,
+  commits: CommitChecks,
+  partition: number,
+): readonly { readonly domain: string; readonly value: Outcome }[] {
+  const at = { topic: topics.outcomes.name, partition };
+  return cluster
+    .committedFrom(at, 0)
+    .records.filter(({ offset }) => commits.isDone("rate-limit", at, offset))
+    .flatMap(({ key, value }) => {
+      const decoded = decodeRecord(at.topic, value);
+      return decoded.kind === "value" ? [{ domain: String(key), value: decoded.value as Outcome }] : [];
+    });
 }
 
 const nothing: Progress = { offset: 0, done: [] };

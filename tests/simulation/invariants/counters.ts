@@ -1,10 +1,12 @@
 /** A job's counters add up at every step, only rise, and its end is announced once. */
+import type { MemoryCluster } from "@sluice/broker/memory";
 import {
   emptyTally,
   openOf,
   topics,
   type Counters,
   type CrawlEvent,
+  type JobStatus,
   type Tally,
   type TaskCounters,
   type WaitingBy,
@@ -14,7 +16,7 @@ import type { FrontierState } from "../../../services/frontier/src/core/state.ts
 import type { LifeName, Observer, Report, StepSeen } from "../observer.ts";
 
 /** A task with more URLs is checked only once in so many steps: a check looks at all of them. */
-const everyStepUrlsMax = 60;
+const everyStepUrlsMax = 120;
 const largeEvery = 32;
 const tallyNames = Object.keys(emptyTally()) as (keyof Tally)[];
 
@@ -89,6 +91,28 @@ export class CounterChecks implements Observer {
         `${status.job}: ${admitted} = ${parts.join(" + ")}`,
       );
   }
+}
+
+/** What a reader has seen of a task or a job in a run never falls, whoever had the task. */
+export function checkCommitted(cluster: MemoryCluster, report: Report): void {
+  const last = new Map<string, Readonly<Record<string, number>>>();
+  for (const { key, value } of cluster.committed(topics.counters.name).flat()) {
+    if (value === null) continue;
+    const counters = JSON.parse(value.toString("utf8")) as Counters;
+    const counts: Readonly<Record<string, number>> | null =
+      counters.kind === "task" ? counters.tally : counters.kind === "job" ? risingOf(counters) : null;
+    if (counts === null) continue;
+    const name = `${String(key)} run ${counters.run}`;
+    for (const [count, before] of Object.entries(last.get(name) ?? {})) {
+      if ((counts[count] ?? 0) < before)
+        report("committed counters only rise", `${name} ${count}: ${before} to ${counts[count]}`);
+    }
+    last.set(name, counts);
+  }
+}
+
+function risingOf({ admitted, done, failed, skipped, refused, state }: JobStatus) {
+  return { admitted, done, failed, skipped, refused, ended: state === "ended" ? 1 : 0 };
 }
 
 function sumOf(by: WaitingBy): number {

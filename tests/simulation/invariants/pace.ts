@@ -15,6 +15,11 @@ interface Told {
  */
 const expiredMax = 100;
 
+/** Outcomes of a partition that rate-limit has committed as read: whoever has the task knows of them, by its state alone. */
+export type OutcomesDone = (
+  partition: number,
+) => readonly { readonly domain: string; readonly value: Outcome }[];
+
 export class PaceChecks implements Observer {
   readonly #report: Report;
   readonly #concurrencyMax: number;
@@ -22,15 +27,20 @@ export class PaceChecks implements Observer {
   readonly #expired = new Map<string, number>();
   readonly #told = new Map<string, Told>();
 
-  constructor(plan: Plan, report: Report) {
+  readonly #outcomesDone: OutcomesDone;
+
+  constructor(plan: Plan, outcomesDone: OutcomesDone, report: Report) {
     this.#report = report;
+    this.#outcomesDone = outcomesDone;
     this.#concurrencyMax = Math.max(...plan.jobs.map(({ job }) => job.politeness.concurrencyPerHost));
   }
 
   stepped(life: LifeName, { input, effects, nowMs, context, state }: StepSeen): void {
     this.#checkCircles(effects);
     if (life.service !== "rate-limit") return;
-    const scope = `${life.name}/${context.epoch}/`;
+    const scope = `${life.name}/${context.task}/${context.epoch}/`;
+    if (input.kind === "restored")
+      for (const { domain, value } of this.#outcomesDone(context.task)) this.#learn(scope + domain, value);
     if (input.kind === "record" && input.record.topic === topics.outcomes.name) {
       this.#learn(scope + (input.record.key ?? ""), input.record.value as Outcome);
     }

@@ -1,5 +1,10 @@
-/** Stop means stop: no page of a job is asked for while it is paused or after it was cancelled, but for a moment. */
-import type { Report } from "../observer.ts";
+/**
+ * Stop means stop: no page of a job is asked for while it is paused or after it was cancelled, and nothing of it is released
+ * when its time is over, but for a moment.
+ */
+import type { SimClock } from "@sluice/broker/memory";
+import { topics, type Due } from "@sluice/records";
+import type { LifeName, Observer, Report, StepSeen } from "../observer.ts";
 import type { Plan } from "../plan.ts";
 import type { Visit } from "../web.ts";
 
@@ -15,21 +20,36 @@ interface Quiet {
   readonly untilMs: number;
 }
 
-export class QuietChecks {
+export class QuietChecks implements Observer {
   readonly #quiet: readonly Quiet[];
   readonly #startMs: number;
   readonly #report: Report;
+  /** Time limits of jobs. */
+  readonly #timed: ReadonlyMap<string, number>;
+  readonly #clock: SimClock;
+  /** When the job's run has begun, as it says itself. */
+  readonly #startedAtMs: (job: string) => number | null;
   /** When the last fault was over, as far as is known. */
   #faultsUntilMs = 0;
 
-  constructor(plan: Plan, startMs: number, report: Report) {
-    this.#startMs = startMs;
+  constructor(plan: Plan, clock: SimClock, startedAtMs: (job: string) => number | null, report: Report) {
+    this.#clock = clock;
+    this.#startMs = clock.nowMs();
+    this.#startedAtMs = startedAtMs;
     this.#report = report;
-    this.#quiet = plan.jobs.flatMap(({ job, hosts, quiet }) =>
+    // A host that another job may ask tells nothing.
+    const own = plan.jobs.flatMap(({ job, hosts, quiet }) =>
       hosts
-        // A host that another job may ask tells nothing.
         .filter((host) => plan.jobs.every((other) => other.job.id === job.id || !other.hosts.includes(host)))
-        .flatMap((host) => quiet.map((each) => ({ ...each, host, job: job.id }))),
+        .map((host) => ({ host, job, quiet })),
+    );
+    this.#quiet = own.flatMap(({ host, job, quiet }) =>
+      quiet.map((each) => ({ ...each, host, job: job.id })),
+    );
+    this.#timed = new Map(
+      plan.jobs.flatMap(({ job: { id, limits } }) =>
+        limits.maxDurationMs === null ? [] : [[id, limits.maxDurationMs]],
+      ),
     );
   }
 
@@ -47,6 +67,24 @@ export class QuietChecks {
         this.#report(
           "a job that is stopped asks for nothing",
           `${job}: h${host}${visit.path} at ${atMs}, stopped at ${fromMs}`,
+        );
+    }
+  }
+  /** What is out by then is answered; no more goes out. */
+  stepped(life: LifeName, { effects }: StepSeen): void {
+    if (life.service !== "frontier" || this.#timed.size === 0) return;
+    const atMs = this.#clock.nowMs() - this.#startMs;
+    for (const effect of effects) {
+      if (effect.kind !== "send" || effect.topic !== topics.due.name) continue;
+      const { job, url } = effect.value as Due;
+      const maxDurationMs = this.#timed.get(job);
+      const startedAtMs = maxDurationMs === undefined ? null : this.#startedAtMs(job);
+      if (maxDurationMs === undefined || startedAtMs === null) continue;
+      const overAtMs = startedAtMs - this.#startMs + maxDurationMs;
+      if (atMs > Math.max(overAtMs, this.#faultsUntilMs) + stopMsMax)
+        this.#report(
+          "of a job whose time is over nothing is released",
+          `${job}: ${url} at ${atMs}, over at ${overAtMs}`,
         );
     }
   }

@@ -15,7 +15,7 @@ import type { Report } from "../observer.ts";
 import { type Expectation, expectationOf } from "../oracle.ts";
 import type { JobPlan, Plan } from "../plan.ts";
 import { checkSpending, checkVisits, hasBudgets, type Spending } from "./budgets.ts";
-import { terminalTypes } from "./counters.ts";
+import { checkCommitted, terminalTypes } from "./counters.ts";
 
 interface Stamped<Value> {
   readonly value: Value;
@@ -61,6 +61,7 @@ export function checkResults(finished: Finished, report: Report): void {
     statuses,
   };
   if (plan.delivery === "at-least-once") return checkRepeated(finished, found, report);
+  checkCommitted(cluster, report);
   checkReleases(found, report);
   checkErrands(found, report);
   checkDisk(found, disk, report);
@@ -240,6 +241,8 @@ function checkRun(found: Found, jobPlan: JobPlan, run: number, expected: Expecta
       );
     else if (value.depth < allowed.depth)
       report("depth counts links from a seed", `${name} ${value.url} ${value.depth}, not ${allowed.depth}`);
+    if (value.attempt > job.fetch.attemptsMax)
+      report("no page is tried more often than allowed", `${name} ${value.url}: ${value.attempt} times`);
     if (job.limits.maxDepth !== null && value.depth > job.limits.maxDepth)
       report("maxDepth holds exactly", `${name} ${value.url} ${value.depth}`);
   }

@@ -172,6 +172,12 @@ export class MemoryCluster {
     return read.kind === "read" ? read : { records: [], nextOffset: from };
   }
 
+  /** Somebody sets the broker's time of day: who asks for it from now on gets another one. */
+  setClock(aheadMs: number): void {
+    this.trace.add("broker", "clock_set", String(aheadMs));
+    this.#server.clockAheadMs = aheadMs;
+  }
+
   /** The offset after the last entry of a partition, markers and open transactions included. */
   endOf(at: TopicPartition): number {
     return this.#server.topics.log(at).highWatermark;

@@ -33,6 +33,8 @@ export interface ServerOptions extends Coordination {
 export class Server {
   readonly topics = new Topics();
   readonly transactions: TransactionCoordinator;
+  /** What its time of day is ahead of the right one. */
+  clockAheadMs = 0;
   readonly #options: ServerOptions;
   readonly #groups = new Map<string, Group>();
 
@@ -69,7 +71,7 @@ export class Server {
   /** When an empty record was appended, by the broker's clock. */
   timeMs(topic: string): number {
     if (!this.topics.isDatedByBroker(topic)) throw new Error(`${topic} is not dated by the broker`);
-    const timestampMs = this.#options.clock.nowMs();
+    const timestampMs = this.#options.clock.nowMs() + this.clockAheadMs;
     this.topics
       .log({ topic, partition: 0 })
       .append([{ key: null, value: null, headers: {}, timestampMs }], null);
