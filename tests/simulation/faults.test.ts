@@ -1,6 +1,7 @@
 /** That the faults which plans are drawn from do happen in the seeds that every run of the suite has. */
 import { describe, expect, it } from "vitest";
-import { killPoints, planOf, type Fault, type Plan } from "./plan.ts";
+import { killPoints, type Fault } from "./fault-plan.ts";
+import { planOf, type Plan } from "./plan.ts";
 import { runSeed, runToEnd } from "./run.ts";
 import { World } from "./world.ts";
 

@@ -1,6 +1,7 @@
 /** Does to a world what its plan says. */
 import { topics } from "@sluice/records";
-import type { Fault } from "./plan.ts";
+import type { Fault } from "./fault-plan.ts";
+
 import type { World } from "./world.ts";
 
 export function applyFault(world: World, fault: Fault): void {

@@ -21,7 +21,8 @@ import {
 } from "../../services/result-sink/src/step.ts";
 import type { SimulatedDisk } from "./disk.ts";
 import type { LifeName, Observer } from "./observer.ts";
-import type { ServiceName } from "./plan.ts";
+import type { ServiceName } from "./fault-plan.ts";
+
 import type { Settings } from "./settings.ts";
 import { tappedBroker } from "./tapped-broker.ts";
 import type { SimulatedWeb, Visit } from "./web.ts";

@@ -1,7 +1,7 @@
 /** What the checks of a run are told of, and how they say that something is wrong. */
 import type { Batch, Join, TopicPartition, Transaction } from "@sluice/runtime";
 import type { Effect, Input, InputRecord, StepContext } from "@sluice/topology";
-import type { ServiceName } from "./plan.ts";
+import type { ServiceName } from "./fault-plan.ts";
 
 /** A process with a service on it, from its start to its death. */
 export interface LifeName {

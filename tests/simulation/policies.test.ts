@@ -1,6 +1,7 @@
 import { jobSchema, policySchema, type PolicyBudgets } from "@sluice/records";
 import { expect, test } from "vitest";
-import type { Fault } from "./plan.ts";
+import type { Fault } from "./fault-plan.ts";
+
 import { runToEnd } from "./run.ts";
 import type { PageDefinition } from "./site.ts";
 import { host, planAsOperated, planned } from "./tarpits.ts";

@@ -8,7 +8,8 @@ import { parseArgs } from "node:util";
 import { topicSpecs } from "@sluice/process";
 import { topics } from "@sluice/records";
 import { resultsPath } from "./life.ts";
-import { serviceNames } from "./plan.ts";
+import { serviceNames } from "./fault-plan.ts";
+
 import { recordedPlan } from "./recorded-crawl.ts";
 import { encode, recorded, type RecordedAbout, type RecordedLine } from "./recording.ts";
 import { World } from "./world.ts";

@@ -6,7 +6,8 @@ import { rateLimitInputs } from "../../services/rate-limit/src/step.ts";
 import { applyFault, overAtMs } from "./faults.ts";
 import { checkResults } from "./invariants/results.ts";
 import type { Violation } from "./observer.ts";
-import { faultsOverMs, planOf, type Plan, type ServiceName } from "./plan.ts";
+import { faultsOverMs, type ServiceName } from "./fault-plan.ts";
+import { planOf, type Plan } from "./plan.ts";
 import { World } from "./world.ts";
 
 export interface RunReport {

@@ -33,7 +33,8 @@ import { Life, type Surroundings } from "./life.ts";
 import { LocalState } from "./local-state.ts";
 import type { Report, Violation } from "./observer.ts";
 import { withoutBudgets } from "./job-budgets.ts";
-import type { Plan, ServiceName } from "./plan.ts";
+import type { ServiceName } from "./fault-plan.ts";
+import type { Plan } from "./plan.ts";
 import { SimulatedWeb, type WebObserver } from "./web.ts";
 
 /** A place where a process runs: it keeps its name and its disk when the process is started again. */
