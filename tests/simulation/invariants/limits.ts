@@ -124,8 +124,9 @@ export class LimitChecks implements Observer {
     }
   }
 
-  /** What waits for its permit is out at the frontier. */
+  /** What waits for its permit is out at the frontier. Without transactions a release may be written twice. */
   #checkWaiting(life: LifeName, { domains }: RateLimitState): void {
+    if (this.#plan.delivery === "at-least-once") return;
     for (const { name, waiting } of domains.values()) {
       let own = 0;
       for (const { errand } of waiting.values()) if (errand === undefined) own += 1;

@@ -188,7 +188,7 @@ function checkDisk({ results }: Found, disk: SimulatedDisk, report: Report): voi
     report("the sink holds each result once", `${ids.length} lines for ${expected.length} results`);
 }
 
-function deadLettersOf(cluster: MemoryCluster): readonly string[] {
+export function deadLettersOf(cluster: MemoryCluster): readonly string[] {
   const dead = Object.values(topics).filter(({ name }) => name.endsWith(".dlq"));
   return dead.flatMap(({ name }) =>
     cluster

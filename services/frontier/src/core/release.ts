@@ -258,5 +258,5 @@ export function windowFor(
   if (paceMs <= 0) return state.options.windowMax;
   const connections = policy.concurrency ?? politeness.concurrencyPerHost;
   const fitting = Math.ceil((state.options.windowSpanMs * connections) / paceMs);
-  return Math.max(2, Math.min(state.options.windowMax, fitting));
+  return Math.min(state.options.windowMax, Math.max(2, fitting));
 }
