@@ -11,6 +11,8 @@ export interface Holding {
 interface LastBatches {
   /** Records and bytes of the last two batches of each partition: fetched before a pause could hold. */
   readonly sizes: Map<string, readonly (readonly [number, number])[]>;
+  /** From where to where the last one of each partition went: one that comes twice is held once. */
+  readonly spans: Map<string, string>;
 }
 
 export class BufferChecks implements Observer {
@@ -26,9 +28,12 @@ export class BufferChecks implements Observer {
   }
 
   batch(life: LifeName, batch: Batch): void {
-    const last = this.#lives.get(life.name) ?? { sizes: new Map() };
+    const last = this.#lives.get(life.name) ?? { sizes: new Map(), spans: new Map() };
     this.#lives.set(life.name, last);
     const key = `${batch.topic}/${batch.partition}`;
+    const span = `${batch.fromOffset}-${batch.nextOffset}`;
+    if (last.spans.get(key) === span) return;
+    last.spans.set(key, span);
     let bytes = 0;
     for (const { key: name, value } of batch.records) bytes += (name?.length ?? 0) + (value?.length ?? 0);
     if (batch.records.length === 0) return;
