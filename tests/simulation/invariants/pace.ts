@@ -40,7 +40,8 @@ export class PaceChecks implements Observer {
     if (life.service !== "rate-limit") return;
     const scope = `${life.name}/${context.task}/${context.epoch}/`;
     if (input.kind === "restored")
-      for (const { domain, value } of this.#outcomesDone(context.task)) this.#learn(scope + domain, value);
+      for (const { domain, value } of this.#outcomesDone(context.task))
+        this.#learn(scope + domain, value, nowMs);
     if (input.kind === "record" && input.record.topic === topics.outcomes.name) {
       this.#learn(scope + (input.record.key ?? ""), input.record.value as Outcome);
     }
@@ -66,12 +67,14 @@ export class PaceChecks implements Observer {
     }
   }
 
-  #learn(key: string, outcome: Outcome): void {
+  /** @param latestMs when it was read at the latest: one that ended after that was told by a clock that was set since */
+  #learn(key: string, outcome: Outcome, latestMs = Infinity): void {
     if (outcome.by !== "fetcher" || outcome.endedAtMs === null) return;
     const told = this.#told.get(key) ?? { lastEndMs: 0, retryUntilMs: 0 };
-    told.lastEndMs = Math.max(told.lastEndMs, outcome.endedAtMs);
+    const endMs = Math.min(outcome.endedAtMs, latestMs);
+    told.lastEndMs = Math.max(told.lastEndMs, endMs);
     if (outcome.retryAfterMs !== null)
-      told.retryUntilMs = Math.max(told.retryUntilMs, outcome.endedAtMs + outcome.retryAfterMs);
+      told.retryUntilMs = Math.max(told.retryUntilMs, endMs + outcome.retryAfterMs);
     this.#told.set(key, told);
   }
 
