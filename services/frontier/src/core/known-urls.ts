@@ -27,96 +27,63 @@ const codes: readonly (Whereabouts | null)[] = [
   "held",
 ];
 const settledCode = 1;
+/** Of a slot whose URL was forgotten: what lies beyond is still found. */
+const goneCode = 7;
 
 /** A slot is four words: 64 bits of the id, then 3 of whereabouts, 13 of depth, and 48 of place. */
 const words = 4;
-/** Slots in a piece of memory. Pieces are alike and stay, so that the allocator has no gaps between what came and went. */
-const pieceSlots = 8192;
+/** URLs in one table, beyond which there are many: then each grows for itself, and none for long. */
+const singleMax = 4096;
+const tablesMany = 256;
+const fillMax = 0.8;
+const growth = 1.25;
+/** Above the mean, in standard deviations of what one of many tables gets by chance. */
+const spread = 3;
 const word = 2 ** 32;
 
-/** The slots, in the order in which they were taken. */
-class Slots {
-  #pieces: Uint32Array[] = [];
-  #taken = 0;
-  #free: number[] = [];
+class Table {
+  slots: Uint32Array;
+  capacity: number;
+  /** Slots that are not free, those that are gone among them. */
+  size = 0;
+  gone = 0;
 
-  get bytes(): number {
-    return this.#pieces.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  constructor(capacity: number) {
+    this.capacity = capacity;
+    this.slots = new Uint32Array(capacity * words);
   }
 
-  /** Where the words of a slot begin, in the piece that `pieceOf` answers. */
-  static begin(slot: number): number {
-    return (slot % pieceSlots) * words;
-  }
-
-  pieceOf(slot: number): Uint32Array {
-    const piece = this.#pieces[Math.floor(slot / pieceSlots)];
-    if (piece === undefined) throw new Error("no such slot");
-    return piece;
-  }
-
-  take(): number {
-    const freed = this.#free.pop();
-    if (freed !== undefined) return freed;
-    const slot = this.#taken;
-    this.#taken += 1;
-    const at = Math.floor(slot / pieceSlots);
-    const piece = this.#pieces[at];
-    if (piece === undefined) this.#pieces.push(new Uint32Array((at === 0 ? 8 : pieceSlots) * words));
-    else if (Slots.begin(slot) >= piece.length) {
-      // The first one begins small: most jobs have few URLs in a task.
-      const larger = new Uint32Array(piece.length * 2);
-      larger.set(piece);
-      this.#pieces[at] = larger;
+  /** First word of the slot that has the id, or of the free one where it would be. */
+  find(high: number, low: number, rest: number): number {
+    const { capacity, slots } = this;
+    let index = Math.floor((high / word) * capacity);
+    for (;;) {
+      const at = index * words;
+      const flags = slots[at + 2] ?? 0;
+      if (flags === 0) return at;
+      if (slots[at] === high && slots[at + 1] === low) {
+        const code = flags >>> 29;
+        // A settled URL has no place, and room for more of its id.
+        if (code !== settledCode && code !== goneCode) return at;
+        if (code === settledCode && (flags & 0xffff) * word + (slots[at + 3] ?? 0) === rest) return at;
+      }
+      index += 1;
+      if (index === capacity) index = 0;
     }
-    return slot;
-  }
-
-  giveBack(slot: number): void {
-    this.#free.push(slot);
-  }
-}
-
-/** An entry is 27 bits of slot, from 1, and 5 of the id, so that few slots are looked at in vain. */
-const tagBits = 5;
-const tagMask = 2 ** tagBits - 1;
-const slotsMax = 2 ** (32 - tagBits) - 2;
-/** An entry whose URL was forgotten: what lies beyond is still found. */
-const gone = 1;
-/** Entries of an index, beyond which it is split in two: none is large, so no step has much to move. */
-const entriesMax = 2048;
-const fillMax = 0.85;
-/** For what is in an index while it is filled anew. */
-const moved = new Uint32Array(entriesMax);
-
-/** Where the slots of the URLs are whose ids end alike: 4 bytes an entry, by how the ids begin. */
-class Index {
-  entries: Uint32Array;
-  /** Last bits of the first 64 of their ids in which its URLs are alike. */
-  bits: number;
-  /** Entries that are not free, `gone` among them. */
-  used = 0;
-  live = 0;
-
-  constructor(capacity: number, bits: number) {
-    this.entries = new Uint32Array(capacity);
-    this.bits = bits;
   }
 
   get isFull(): boolean {
-    return this.used >= this.entries.length * fillMax;
+    return this.size >= this.capacity * fillMax;
   }
 }
 
 /**
- * A hash table in typed arrays, about 22 bytes a URL, whatever the URL's length. It holds 112 bits
+ * A hash table in typed arrays, 16 bytes a slot and about 22 a URL, whatever the URL's length. It holds 112 bits
  * of the id of a settled URL and 64 of one that is open, so two URLs are taken for one with a chance of about
  * n² / 2^65 among n that are open at a time: 1 in 370,000 for ten million.
  */
 export class KnownUrls {
-  #slots = new Slots();
-  /** By the last bits of the first 64 of an id, as many as the index with the most has. */
-  #indexes: Index[] = [new Index(8, 0)];
+  #tables: Table[] = [new Table(8)];
   #size = 0;
 
   get size(): number {
@@ -125,18 +92,14 @@ export class KnownUrls {
 
   /** @param urlId 32 hexadecimal digits */
   get(urlId: string): Known | null {
+    const high = parseInt(urlId.slice(0, 8), 16);
     const low = parseInt(urlId.slice(8, 16), 16);
-    const index = this.#indexOf(low);
-    const at = this.#find(index, parseInt(urlId.slice(0, 8), 16), low, restOf(urlId));
-    const entry = index.entries[at] ?? 0;
-    if (entry === 0) return null;
-    const slot = slotOf(entry);
-    const piece = this.#slots.pieceOf(slot);
-    const begin = Slots.begin(slot);
-    const flags = piece[begin + 2] ?? 0;
-    const whereabouts = codes[flags >>> 29];
-    if (whereabouts === null || whereabouts === undefined) throw new Error("a slot that nobody took");
-    const place = whereabouts === "settled" ? 0 : (flags & 0xffff) * word + (piece[begin + 3] ?? 0);
+    const table = this.#tableOf(low);
+    const at = table.find(high, low, restOf(urlId));
+    const flags = table.slots[at + 2] ?? 0;
+    const whereabouts = codes[flags >>> 29] ?? null;
+    if (whereabouts === null) return null;
+    const place = whereabouts === "settled" ? 0 : (flags & 0xffff) * word + (table.slots[at + 3] ?? 0);
     return { at: whereabouts, depth: (flags >>> 16) & depthMax, place };
   }
 
@@ -156,126 +119,84 @@ export class KnownUrls {
   /** It is known no more; false where it was not known. */
   forget(urlId: string): boolean {
     const low = parseInt(urlId.slice(8, 16), 16);
-    const index = this.#indexOf(low);
-    const at = this.#find(index, parseInt(urlId.slice(0, 8), 16), low, restOf(urlId));
-    const entry = index.entries[at] ?? 0;
-    if (entry === 0) return false;
-    this.#slots.giveBack(slotOf(entry));
-    index.entries[at] = gone;
-    index.live -= 1;
+    const table = this.#tableOf(low);
+    const at = table.find(parseInt(urlId.slice(0, 8), 16), low, restOf(urlId));
+    if (table.slots[at + 2] === 0) return false;
+    table.slots[at + 2] = (goneCode << 29) >>> 0;
+    table.gone += 1;
     this.#size -= 1;
     return true;
   }
 
   #put(high: number, low: number, rest: number, code: number, depth: number, place: number): void {
-    let index = this.#indexOf(low);
-    let at = this.#find(index, high, low, rest);
-    let entry = index.entries[at] ?? 0;
-    if (entry === 0) {
-      while (index.isFull) {
-        this.#makeRoom(index, low);
-        index = this.#indexOf(low);
-        at = this.#find(index, high, low, rest);
+    let table = this.#tableOf(low);
+    let slot = table.find(high, low, rest);
+    if (table.slots[slot + 2] === 0) {
+      if (table.isFull) {
+        this.#grow(table, low);
+        table = this.#tableOf(low);
+        slot = table.find(high, low, rest);
       }
-      const taken = this.#slots.take();
-      if (taken > slotsMax) throw new Error(`a task knows more than ${slotsMax} URLs of one run`);
-      entry = (((taken + 1) << tagBits) | tagOf(low)) >>> 0;
-      index.entries[at] = entry;
-      index.used += 1;
-      index.live += 1;
+      table.size += 1;
       this.#size += 1;
     }
     const number = code === settledCode ? rest : place;
-    const slot = slotOf(entry);
-    const piece = this.#slots.pieceOf(slot);
-    const begin = Slots.begin(slot);
-    piece[begin] = high;
-    piece[begin + 1] = low;
-    piece[begin + 2] = ((code << 29) | (Math.min(depth, depthMax) << 16) | Math.floor(number / word)) >>> 0;
-    piece[begin + 3] = number >>> 0;
+    const { slots } = table;
+    slots[slot] = high;
+    slots[slot + 1] = low;
+    slots[slot + 2] = ((code << 29) | (Math.min(depth, depthMax) << 16) | Math.floor(number / word)) >>> 0;
+    slots[slot + 3] = number >>> 0;
   }
 
-  /** Where the entry of the id is, or the free one where it would be. */
-  #find({ entries }: Index, high: number, low: number, rest: number): number {
-    const tag = tagOf(low);
-    const capacity = entries.length;
-    for (let at = Math.floor((high / word) * capacity); ; at = at + 1 === capacity ? 0 : at + 1) {
-      const entry = entries[at] ?? 0;
-      if (entry === 0) return at;
-      if ((entry & tagMask) !== tag || entry === gone) continue;
-      const slot = slotOf(entry);
-      const piece = this.#slots.pieceOf(slot);
-      const begin = Slots.begin(slot);
-      if (piece[begin] !== high || piece[begin + 1] !== low) continue;
-      // A settled URL has no place, and room for more of its id.
-      const flags = piece[begin + 2] ?? 0;
-      if (flags >>> 29 !== settledCode) return at;
-      if ((flags & 0xffff) * word + (piece[begin + 3] ?? 0) === rest) return at;
-    }
+  /** Room for so many at once, before the first is set: tables that grow on the way there are copied again and again. */
+  reserve(count: number): void {
+    if (this.#size > 0 || count < singleMax) return;
+    const mean = count / tablesMany;
+    const capacity = Math.ceil((mean + spread * Math.sqrt(mean)) / fillMax);
+    this.#tables = Array.from({ length: tablesMany }, () => new Table(capacity));
   }
 
   clear(): void {
-    this.#slots = new Slots();
-    this.#indexes = [new Index(8, 0)];
+    this.#tables = [new Table(8)];
     this.#size = 0;
   }
 
-  /** Bytes of slots and indexes. */
+  /** Bytes of the tables. */
   get bytes(): number {
-    return [...new Set(this.#indexes)].reduce(
-      (sum, { entries }) => sum + entries.byteLength,
-      this.#slots.bytes,
-    );
+    return this.#tables.reduce((sum, { slots }) => sum + slots.byteLength, 0);
   }
 
-  #indexOf(low: number): Index {
-    const index = this.#indexes[low & (this.#indexes.length - 1)];
-    if (index === undefined) throw new Error("no index for a URL id");
-    return index;
+  #tableOf(low: number): Table {
+    const table = this.#tables[low % this.#tables.length];
+    if (table === undefined) throw new Error("no table for a URL id");
+    return table;
   }
 
-  /** The index is filled anew without what was forgotten; where that was little it becomes larger first, or two. */
-  #makeRoom(full: Index, low: number): void {
-    const capacity = full.entries.length;
-    moved.set(full.entries);
-    if (full.live > full.used / 2) {
-      if (capacity < entriesMax) full.entries = new Uint32Array(capacity * 2);
-      else this.#split(full, low);
+  /** Made anew without what was forgotten, and larger unless that was much. */
+  #grow(full: Table, low: number): void {
+    if (this.#tables.length === 1 && this.#size >= singleMax) {
+      const capacity = Math.ceil((this.#size / tablesMany / fillMax) * growth * 2);
+      this.#tables = Array.from({ length: tablesMany }, () => new Table(capacity));
+    } else {
+      const isMostlyGone = full.gone > full.size / 2;
+      const factor = isMostlyGone ? 1 : this.#tables.length === 1 ? 2 : growth;
+      this.#tables[low % this.#tables.length] = new Table(Math.ceil(full.capacity * factor));
     }
-    full.entries.fill(0);
-    full.used = 0;
-    full.live = 0;
-    for (const entry of moved.subarray(0, capacity)) if (entry !== 0 && entry !== gone) this.#move(entry);
+    for (let at = 0; at < full.slots.length; at += words) {
+      const code = (full.slots[at + 2] ?? 0) >>> 29;
+      if (code !== 0 && code !== goneCode) this.#move(full, at);
+    }
   }
 
-  /** Of its URLs those with one more bit set belong to a new index. */
-  #split(full: Index, low: number): void {
-    if (2 ** full.bits === this.#indexes.length) this.#indexes.push(...this.#indexes);
-    const bit = 2 ** full.bits;
-    full.bits += 1;
-    const other = new Index(full.entries.length, full.bits);
-    for (let at = (low & (bit - 1)) + bit; at < this.#indexes.length; at += bit * 2)
-      this.#indexes[at] = other;
-  }
-
-  #move(entry: number): void {
-    const slot = slotOf(entry);
-    const piece = this.#slots.pieceOf(slot);
-    const begin = Slots.begin(slot);
-    const to = this.#indexOf(piece[begin + 1] ?? 0);
-    const { entries } = to;
-    let at = Math.floor(((piece[begin] ?? 0) / word) * entries.length);
-    while (entries[at] !== 0) at = (at + 1) % entries.length;
-    entries[at] = entry;
-    to.used += 1;
-    to.live += 1;
+  #move({ slots }: Table, from: number): void {
+    const low = slots[from + 1] ?? 0;
+    const to = this.#tableOf(low);
+    let index = Math.floor(((slots[from] ?? 0) / word) * to.capacity);
+    while (to.slots[index * words + 2] !== 0) index = (index + 1) % to.capacity;
+    to.slots.set(slots.subarray(from, from + words), index * words);
+    to.size += 1;
   }
 }
-
-const slotOf = (entry: number): number => (entry >>> tagBits) - 1;
-
-/** Not the bits by which an index is chosen. */
-const tagOf = (low: number): number => low >>> (32 - tagBits);
 
 /** The 48 bits of the id that follow the first 64. */
 function restOf(urlId: string): number {

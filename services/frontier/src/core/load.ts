@@ -32,6 +32,8 @@ export function loadFrontier(options: FrontierOptions, entries: LoadedEntries): 
     for (const number of numbersUnder(entries, letter)) {
       const view = views.get(number);
       if (view !== undefined) {
+        // A run forgets its URLs all at once, or those of a host, so what it has admitted is what is stored at most.
+        if (!view.isKept) view.known.reserve(view.tally.admitted + view.inherited);
         loaders[letter](state, view, entries);
       } else state.dropping.add(number);
       state.nextNumber = Math.max(state.nextNumber, number + 1);
