@@ -4,7 +4,7 @@ import { fetcherInputs } from "../../services/fetcher/src/step.ts";
 import { frontierInputs } from "../../services/frontier/src/step.ts";
 import { rateLimitInputs } from "../../services/rate-limit/src/step.ts";
 import { applyFault, overAtMs } from "./faults.ts";
-import { checkResults, deadLettersOf } from "./invariants/results.ts";
+import { checkResults, poisonLeft } from "./invariants/results.ts";
 import type { Violation } from "./observer.ts";
 import { faultsOverMs, type ServiceName } from "./fault-plan.ts";
 import { planOf, type Plan } from "./plan.ts";
@@ -119,15 +119,9 @@ function schedule(plan: Plan, world: World): void {
 
 /** All that was asked for is done: jobs have ended, nothing lags, nobody is down. */
 function isIdle(plan: Plan, world: World): boolean {
-  return openJobs(plan, world).length === 0 && isQuiet(plan, world) && isPoisonFound(plan, world);
-}
-
-/** Who searches a table for it may come to have the partition after all jobs are over. */
-function isPoisonFound(plan: Plan, { cluster }: World): boolean {
-  const poison = plan.actions.flatMap((action) => ("text" in action ? [action.text] : []));
-  if (poison.length === 0) return true;
-  const dead = new Set(deadLettersOf(cluster));
-  return poison.every((text) => dead.has(text));
+  if (openJobs(plan, world).length > 0 || !isQuiet(plan, world)) return false;
+  // Who searches a table for poison may come to have the partition after all jobs are over.
+  return poisonLeft(plan, world.cluster).length === 0;
 }
 
 /** Nothing lags, nobody is down, and nothing is to come. */

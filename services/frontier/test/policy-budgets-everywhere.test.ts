@@ -1,7 +1,6 @@
 import {
   hostOf,
   jobSchema,
-  openOf,
   policyOf,
   policySchema,
   type Job,
@@ -13,8 +12,7 @@ import { registrableDomain } from "@sluice/web";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Cluster } from "./cluster.ts";
-import { checkTask } from "./invariants.ts";
-import { checkLimits, checkUsedUp, limitsOf, worldOf } from "./spending.ts";
+import { checkLimits, checkUsedUp, limitsOf, runToEnd, worldOf } from "./spending.ts";
 
 const policyWith = (budgets: PolicyBudgets): Policy => policySchema.parse({ budgets });
 
@@ -41,25 +39,6 @@ function lesser(job: Job["limits"], policy: PolicyBudgets): Job["limits"] {
     },
     perPath: [...job.perPath, ...perPath],
   };
-}
-
-/** Takes steps until the job has ended, and checks the account. */
-function runToEnd(cluster: Cluster, each: (step: number) => void): void {
-  for (let step = 0; cluster.terminal.length === 0; step += 1) {
-    if (step === 60_000) throw new Error("the job did not end");
-    const busy = cluster.step();
-    if (step % 13 === 0) for (const driver of cluster.tasks) checkTask(driver.state);
-    each(step);
-    if (!busy && cluster.terminal.length === 0) cluster.settleAndWait();
-  }
-  for (const driver of cluster.tasks) {
-    driver.end();
-    for (const view of driver.state.views.values()) expect(openOf(view.tally)).toBe(0);
-  }
-  const [end] = cluster.terminal;
-  if (end?.type !== "job_completed") throw new Error("no end");
-  expect(end.admitted).toBe(end.done + end.failed + end.skipped);
-  expect(end.done + end.failed).toBe(cluster.results.length);
 }
 
 function readPolicies(cluster: Cluster): void {

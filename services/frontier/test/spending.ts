@@ -1,9 +1,11 @@
 /** Worlds in which budgets matter, and what jobs may use up of them, counted anew from what the world saw. */
-import { hostOf, jobSchema, politenessKeyOf, type Job, type PolitenessKey } from "@sluice/records";
+import { hostOf, jobSchema, openOf, politenessKeyOf, type Job, type PolitenessKey } from "@sluice/records";
 import { Random } from "@sluice/topology/testing";
 import { registrableDomain } from "@sluice/web";
+import { expect } from "vitest";
 import { defaultFrontierOptions } from "../src/options.ts";
 import { Cluster, type Chances } from "./cluster.ts";
+import { checkTask } from "./invariants.ts";
 import { Web } from "./web.ts";
 
 const faults: Chances = { detour: 0.15, crash: 0.01, restart: 0.01, commit: 0.2, hold: 0.005 };
@@ -122,4 +124,23 @@ export function checkUsedUp(
     const full = spent(url).filter(({ used, max }) => used === max);
     if (full.length === 0) throw new Error(`${url} is missing: ${JSON.stringify(spent(url))}`);
   }
+}
+
+/** Takes steps until the job has ended, and checks the account. */
+export function runToEnd(cluster: Cluster, each: (step: number) => void): void {
+  for (let step = 0; cluster.terminal.length === 0; step += 1) {
+    if (step === 60_000) throw new Error("the job did not end");
+    const busy = cluster.step();
+    if (step % 13 === 0) for (const driver of cluster.tasks) checkTask(driver.state);
+    each(step);
+    if (!busy && cluster.terminal.length === 0) cluster.settleAndWait();
+  }
+  for (const driver of cluster.tasks) {
+    driver.end();
+    for (const view of driver.state.views.values()) expect(openOf(view.tally)).toBe(0);
+  }
+  const [end] = cluster.terminal;
+  if (end?.type !== "job_completed") throw new Error("no end");
+  expect(end.admitted).toBe(end.done + end.failed + end.skipped);
+  expect(end.done + end.failed).toBe(cluster.results.length);
 }

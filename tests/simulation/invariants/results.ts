@@ -76,9 +76,7 @@ export function checkResults(finished: Finished, report: Report): void {
 
 /** What is promised without transactions: nothing is missing, and the sink has each id of the topic once. */
 function checkRepeated({ cluster, disk, plan, runs }: Finished, { results }: Found, report: Report): void {
-  const dead = new Set(deadLettersOf(cluster));
-  for (const action of plan.actions)
-    if ("text" in action && !dead.has(action.text)) report("poison goes to the dead letters", action.text);
+  for (const text of poisonLeft(plan, cluster)) report("poison goes to the dead letters", text);
   const ids = new Set(results.map(({ value }) => value.result_id));
   const held = resultsOn(disk);
   if (new Set(held).size !== held.length || held.some((id) => !ids.has(id)) || held.length !== ids.size)
@@ -188,7 +186,18 @@ function checkDisk({ results }: Found, disk: SimulatedDisk, report: Report): voi
     report("the sink holds each result once", `${ids.length} lines for ${expected.length} results`);
 }
 
-export function deadLettersOf(cluster: MemoryCluster): readonly string[] {
+const poisonOf = ({ actions }: Plan): readonly string[] =>
+  actions.flatMap((action) => ("text" in action ? [action.text] : []));
+
+/** Poison that is not among the dead letters. */
+export function poisonLeft(plan: Plan, cluster: MemoryCluster): readonly string[] {
+  const poison = poisonOf(plan);
+  if (poison.length === 0) return [];
+  const dead = new Set(deadLettersOf(cluster));
+  return poison.filter((text) => !dead.has(text));
+}
+
+function deadLettersOf(cluster: MemoryCluster): readonly string[] {
   const dead = Object.values(topics).filter(({ name }) => name.endsWith(".dlq"));
   return dead.flatMap(({ name }) =>
     cluster
@@ -200,7 +209,7 @@ export function deadLettersOf(cluster: MemoryCluster): readonly string[] {
 
 function checkDeadLetters(cluster: MemoryCluster, plan: Plan, report: Report): void {
   const found = deadLettersOf(cluster);
-  const poison = plan.actions.flatMap((action) => ("text" in action ? [action.text] : []));
+  const poison = poisonOf(plan);
   const seeds = plan.actions.flatMap((action) =>
     action.kind === "seed"
       ? Array.from({ length: action.times }, () => JSON.stringify({ url: action.url, job: action.job }))

@@ -8,7 +8,7 @@ import { hostOf, mayConcern, policyOf, topics, type Policy } from "@sluice/recor
 import type { StepContext } from "@sluice/topology";
 import { saveView, sendBlocked, type Effects } from "./effects.ts";
 import { entryOf, type OpenEntry, type StoredEntry } from "./entry.ts";
-import { forgetBlock, forgetBudget, isForgotten } from "./forgetting.ts";
+import { forgetBlock, forgetBudget } from "./forgetting.ts";
 import { skip } from "./halting.ts";
 import { endUnits, withoutResult } from "./held-urls.ts";
 import type { JobView } from "./job-view.ts";
@@ -75,8 +75,8 @@ export function sweepSome(state: FrontierState, out: Effects, nowMs: number, con
   return false;
 }
 
-function reasonFor(url: string, context: StepContext): string | null {
-  return policyOf(hostOf(url), context.tables[topics.policies.name]).blocked?.reason ?? null;
+function blockOf(url: string, context: StepContext): NonNullable<Policy["blocked"]> | null {
+  return policyOf(hostOf(url), context.tables[topics.policies.name]).blocked ?? null;
 }
 
 type Look = (
@@ -93,20 +93,20 @@ const lookAtWaiting =
   (parse: typeof parseDelayed | typeof parseHeld): Look =>
   (state, view, key, value, out, nowMs, context) => {
     const entry = entryOf(parse(key), value as StoredEntry);
-    const detail = reasonFor(entry.url, context);
-    if (detail === null) return;
+    const blocked = blockOf(entry.url, context);
+    if (blocked === null) return;
     takeAway(state, view, { key, entry }, out);
-    giveUpBlocked(state, view, entry, detail, out, nowMs, context);
+    giveUpBlocked(state, view, entry, blocked.reason, out, nowMs, context);
   };
 
 /** Those of a job that came to a halt are given up as that, and are in no queue in memory. */
 const lookAtQueued: Look = (state, view, key, value, out, nowMs, context) => {
   const entry = entryOf(parseQueued(key), value as StoredEntry);
-  const host = hostOf(entry.url);
-  if (view.halt !== null || !isForgotten(state, host)) return;
+  const blocked = blockOf(entry.url, context);
+  if (view.halt !== null || blocked?.forget !== true) return;
   takeAway(state, view, { key, entry }, out);
   state.quiet.add(entry.domain);
-  giveUpBlocked(state, view, entry, reasonFor(entry.url, context) ?? "", out, nowMs, context);
+  giveUpBlocked(state, view, entry, blocked.reason, out, nowMs, context);
 };
 
 const look: Readonly<Record<Swept["letter"], Look>> = {
@@ -143,7 +143,7 @@ function forgetFailed(
   context: StepContext,
 ): void {
   const parsed = parseFailed(key);
-  if (reasonFor(entryOf(parsed, value).url, context) === null) return;
+  if (blockOf(entryOf(parsed, value).url, context) === null) return;
   put(state, out, key, null);
   if (parsed.run !== view.run) return;
   view.failedNoMore(parsed.category);
