@@ -5,11 +5,6 @@ import { threats } from "./hostile-server.ts";
 
 /** What a job has unless it says otherwise. */
 const bodyBytesMax = 10_485_760;
-/**
- * What is read makes strings and objects, which wait in a thread's young generation (`nodeFlags`) until it is full: the same
- * for one bomb and for a thousand.
- */
-const heapBytes = 16_777_216;
 /** What the allocator keeps of bombs that came one after the other without a pause. */
 const besideBytes = 40_000_000;
 const isLinux = existsSync("/proc/self/clear_refs");
@@ -31,10 +26,9 @@ describe.skipIf(!isLinux)("a bomb that a fetcher meets, with the default limit,"
       expect(exposures.map(({ threat, report }) => [threat.name, report?.categories.join()])).toEqual(
         bombs.map(({ name, expected }) => [name, expected.category]),
       );
-      const larger = exposures.filter(({ threat: { name }, report }) => {
-        const own = /wide-text|no-text|links/.test(name) ? heapBytes : 0;
-        return !((report?.grownBytes ?? Infinity) <= 2 * bodyBytesMax + own);
-      });
+      const larger = exposures.filter(
+        ({ report }) => !((report?.grownBytes ?? Infinity) <= 2 * bodyBytesMax),
+      );
       expect(larger.map(({ threat, report }) => `${threat.name} ${report?.grownBytes}`)).toEqual([]);
     },
   );

@@ -1,4 +1,5 @@
 /** From a body's bytes to text, with the encoding that a browser would choose (HTML §13.2.3). */
+import { isAscii } from "node:buffer";
 import { ResultType, Sniffer } from "encoding-sniffer/sniffer";
 import { parseContentType } from "./content-type.ts";
 
@@ -49,10 +50,14 @@ export function* decodedPieces(bytes: Uint8Array, encoding: string): Generator<s
     yield new TextDecoder(encoding).decode(bytes);
     return;
   }
+  if (singleByte.test(encoding)) {
+    yield* singleBytePieces(bytes, encoding);
+    return;
+  }
   const isUtf8 = encoding === "utf-8";
   const first = new TextDecoder(encoding);
-  const stream = !isUtf8 && !singleByte.test(encoding);
-  // Of UTF-8 and single octets each piece is decoded by itself, which is faster; a mark is one in the first alone.
+  const stream = !isUtf8;
+  // Of UTF-8 each piece is decoded by itself, which is faster; a mark is one in the first alone.
   const next = stream ? first : new TextDecoder(encoding, { ignoreBOM: true });
   for (let from = 0; from < bytes.length;) {
     const to = isUtf8 ? characterStart(bytes, from + pieceBytes) : from + pieceBytes;
@@ -60,6 +65,30 @@ export function* decodedPieces(bytes: Uint8Array, encoding: string): Generator<s
     from = to;
   }
   if (stream) yield first.decode();
+}
+
+/**
+ * By a table: a decoder of the platform makes a buffer outside the heap for each piece, and ten megabytes of such buffers
+ * wait for a collector that sees none of them. All these encodings have ASCII's characters where ASCII has them.
+ */
+function* singleBytePieces(bytes: Uint8Array, encoding: string): Generator<string> {
+  const octets = Uint8Array.from({ length: 256 }, (_, octet) => octet);
+  const text = new TextDecoder(encoding, { ignoreBOM: true }).decode(octets);
+  const codes = Uint16Array.from(octets, (octet) => text.charCodeAt(octet));
+  const decoded = new Uint16Array(pieceBytes);
+  for (let from = 0; from < bytes.length; from += pieceBytes) {
+    const piece = Buffer.from(
+      bytes.buffer,
+      bytes.byteOffset + from,
+      Math.min(pieceBytes, bytes.length - from),
+    );
+    if (isAscii(piece)) {
+      yield piece.toString("latin1");
+      continue;
+    }
+    for (let at = 0; at < piece.length; at += 1) decoded[at] = codes[piece[at] ?? 0] ?? 0;
+    yield Buffer.from(decoded.buffer, 0, 2 * piece.length).toString("utf16le");
+  }
 }
 
 /** The last instant at or before `at` where no character of UTF-8 is open; what is none is open nowhere. */

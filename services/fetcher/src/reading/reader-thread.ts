@@ -25,14 +25,22 @@ const collect = runInNewContext("gc") as () => void;
 
 async function answer(job: ReadJob, tell: (told: ThreadAnswer) => void): Promise<void> {
   let error: string | null = null;
+  const hasOnePart = job.kind === "sitemap" || job.selectors === undefined;
   const isLarge = job.body.length >= largeBytes;
   try {
-    for await (const part of readParts(job, () => performance.now())) tell({ kind: "part", part });
+    for await (const part of readParts(job, () => performance.now())) {
+      if (hasOnePart) free(job);
+      tell({ kind: "part", part });
+    }
   } catch (thrown) {
     error = thrown instanceof Error ? thrown.message : String(thrown);
   }
-  // It was handed over, so nobody else reads it.
-  job.body.buffer.transfer(0);
+  free(job);
   if (isLarge) collect();
   tell({ kind: "done", error });
+}
+
+/** Gives the body's memory back. It was handed over, so nobody else reads it. */
+function free({ body }: ReadJob): void {
+  if (!body.buffer.detached) body.buffer.transfer(0);
 }
