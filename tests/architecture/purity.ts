@@ -34,6 +34,7 @@ const impureGlobals: ReadonlySet<string> = new Set([
 /** What pure code may take from modules that are not pure as a whole. */
 const pureNamesOf: Readonly<Record<string, readonly string[]>> = {
   // Hashes, the same on every machine.
+  "node:buffer": ["isAscii"],
   "node:crypto": ["createHash", "hash"],
   // libs/http/src/retry-policy.ts, which is held to the same rules.
   "@sluice/http": ["categoryOf", "retryDelayMs", "shouldRetry"],

@@ -234,6 +234,9 @@ async function passedBy(
     const ms = Math.round(performance.now() - fromMs);
     const left = waiting.filter((each) => !isDone(each, committed));
     took.push(...Array<number>(waiting.length - left.length).fill(ms));
+    if (ms > behindMaxMs)
+      for (const { topic, partition } of waiting.filter((each) => !left.includes(each)))
+        world.options.log(`${group} was done with what lay behind on ${topic}/${partition} after ${ms} ms`);
     waiting = left;
     if (ms > giveUpMs) {
       // Whether it is done with at all, the end of the job and the verifier tell.

@@ -24,8 +24,8 @@ interface Member {
   process: ChildProcess | null;
   /** Environment of each of its lives. */
   readonly always: Readonly<Record<string, string>>;
-  /** Environment of the next start only, e.g. a failpoint. */
-  once: Readonly<Record<string, string>>;
+  /** Environments of the next starts, one each, e.g. a failpoint. */
+  next: readonly Readonly<Record<string, string>>[];
   deaths: number;
   log: WriteStream | null;
 }
@@ -55,7 +55,16 @@ export class Fleet {
     always: Readonly<Record<string, string>> = {},
   ): void {
     const startedAtMs = Date.now();
-    const member: Member = { service, index, startedAtMs, process: null, always, once, deaths: 0, log: null };
+    const member: Member = {
+      service,
+      index,
+      startedAtMs,
+      process: null,
+      always,
+      next: [once],
+      deaths: 0,
+      log: null,
+    };
     this.#members.push(member);
     this.#spawn(member);
   }
@@ -64,9 +73,9 @@ export class Fleet {
     this.#member(service, index).process?.kill(signal);
   }
 
-  /** Environment of the next life only. */
-  arm(service: ServiceName, index: number, once: Readonly<Record<string, string>>): void {
-    this.#member(service, index).once = once;
+  /** Environments of the next lives, one each; those after them have none of their own. */
+  arm(service: ServiceName, index: number, ...next: readonly Readonly<Record<string, string>>[]): void {
+    this.#member(service, index).next = next;
   }
 
   /** All deaths in order, those at the end of the fleet left out. */
@@ -125,6 +134,8 @@ export class Fleet {
   }
 
   #spawn(member: Member): void {
+    const [once = {}, ...next] = member.next;
+    member.next = next;
     const child = spawn(process.execPath, [...nodeFlags, `services/${member.service}/src/main.ts`], {
       env: {
         ...nodeEnvironment,
@@ -133,12 +144,11 @@ export class Fleet {
         ...this.#env,
         SLUICE_INSTANCE: `${member.service}-${member.index}`,
         ...member.always,
-        ...member.once,
+        ...once,
       },
       stdio: ["ignore", "inherit", "pipe"],
     });
-    const failpoint = member.once["SLUICE_FAILPOINT"] ?? null;
-    member.once = {};
+    const failpoint = once["SLUICE_FAILPOINT"] ?? null;
     member.process = child;
     member.log ??= createWriteStream(this.#path(member.service, member.index), { flags: "a" });
     child.stderr?.pipe(member.log, { end: false });

@@ -68,9 +68,16 @@ export const plantedLimitBugs: readonly PlantedBug[] = [
   {
     name: "lets a job run on when its time is over",
     file: "services/frontier/src/core/ownership.ts",
-    find: "nowMs - owner.startedAtMs >= maxDurationMs",
+    find: "nowMs >= owner.deadlineAtMs",
     replace: "false",
-    seed: 421,
+    seed: 2,
+  },
+  {
+    name: "leases what is out for longer than its job has time",
+    file: "services/frontier/src/core/release.ts",
+    find: "Math.min(nowMs + state.options.leaseMs, deadlineOf(job, view))",
+    replace: "nowMs + state.options.leaseMs",
+    seed: 2,
   },
   {
     name: "asks for what is out of a job that was cancelled",

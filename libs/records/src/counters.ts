@@ -207,6 +207,10 @@ export const grantSchema = z.object({
     .enum(["max_pages", "timeout", "ended"])
     .nullable()
     .describe("Give up what still waits, for this reason."),
+  deadlineAtMs: z
+    .int()
+    .optional()
+    .describe("Where the run's time is limited: past this instant nothing of it may be asked for."),
   over: z.boolean().optional().describe("The run has ended: nothing follows, and nothing is answered."),
   keep: z
     .boolean()

@@ -1,6 +1,6 @@
 /**
- * Stop means stop: no page of a job is asked for while it is paused or after it was cancelled, and nothing of it is released
- * when its time is over, but for a moment.
+ * Stop means stop: no page of a job is asked for while it is paused or after it was cancelled, but for a moment, and no page
+ * of it may be asked for when its time is over.
  */
 import type { SimClock } from "@sluice/broker/memory";
 import { topics, type Due } from "@sluice/records";
@@ -70,17 +70,23 @@ export class QuietChecks implements Observer {
         );
     }
   }
-  /** What is out by then is answered; no more goes out. */
+
+  /** No more goes out then, and nobody may begin what is out: its lease ends with the run. */
   stepped(life: LifeName, { effects }: StepSeen): void {
     if (life.service !== "frontier" || this.#timed.size === 0) return;
     const atMs = this.#clock.nowMs() - this.#startMs;
     for (const effect of effects) {
       if (effect.kind !== "send" || effect.topic !== topics.due.name) continue;
-      const { job, url } = effect.value as Due;
+      const { job, url, leaseUntilMs } = effect.value as Due;
       const maxDurationMs = this.#timed.get(job);
       const startedAtMs = maxDurationMs === undefined ? null : this.#startedAtMs(job);
       if (maxDurationMs === undefined || startedAtMs === null) continue;
       const overAtMs = startedAtMs - this.#startMs + maxDurationMs;
+      if (leaseUntilMs - this.#startMs > overAtMs)
+        this.#report(
+          "no lease ends after its job's time",
+          `${job}: ${url} until ${leaseUntilMs - this.#startMs}, over at ${overAtMs}`,
+        );
       if (atMs > Math.max(overAtMs, this.#faultsUntilMs) + stopMsMax)
         this.#report(
           "of a job whose time is over nothing is released",

@@ -104,6 +104,7 @@ export function sendGrant(out: Effects, owner: JobOwner, task: number): void {
       recall: owner.recall,
       wave: owner.wave,
       halt: owner.closing ? "ended" : owner.halt,
+      ...(owner.deadlineAtMs === null ? {} : { deadlineAtMs: owner.deadlineAtMs }),
       ...(owner.ended ? { over: true, keep: failedOf(owner.sum()) > 0 } : {}),
       ...(owner.retries.order === 0 ? {} : { retry: owner.retries }),
       ...(owner.continues === null ? {} : { continues: owner.continues }),

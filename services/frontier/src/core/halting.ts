@@ -95,6 +95,7 @@ export function receiveGrant(
   view.tally.granted = Math.max(view.tally.granted, grant.granted);
   view.recall = grant.recall;
   view.wave = Math.max(view.wave, grant.wave);
+  learnDeadline(state, view, grant.deadlineAtMs ?? null);
   // What ends takes nothing up any more.
   if (grant.halt !== null) halt(state, view, grant.halt, out);
   receiveRetry(state, view, grant, out, nowMs);
@@ -103,6 +104,13 @@ export function receiveGrant(
   // Nothing has failed in any task.
   if (grant.over === true && grant.keep !== true && view.isKept) dropUrls(state, view, out);
   saveView(state, view, out, context);
+}
+
+/** Until it is known nothing of a job whose time is limited is released, nor when it is over: both may have changed. */
+function learnDeadline(state: FrontierState, view: JobView, deadlineAtMs: number | null): void {
+  if (deadlineAtMs === view.deadlineAtMs) return;
+  view.deadlineAtMs = deadlineAtMs;
+  if (view.halt === null) state.readyAll(view);
 }
 
 /** The run takes nothing in any more: once nothing of it is out, its URLs need no room in memory. */

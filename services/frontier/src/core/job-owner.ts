@@ -1,5 +1,6 @@
 import {
   emptyTally,
+  type Job,
   failedOf,
   nothingWaiting,
   openOf,
@@ -38,6 +39,7 @@ export interface StoredJobOwner {
   /** What follows is missing in one that an older version stored. */
   readonly retries?: RetryOrder;
   readonly continues?: number | null;
+  readonly deadlineAtMs?: number | null;
   readonly granted: Readonly<Record<string, number>>;
   readonly reports: Readonly<Record<string, TaskReport>>;
 }
@@ -72,6 +74,8 @@ export class JobOwner {
   retries: RetryOrder = { order: 0, asked: {} };
   /** The run before, where this one goes on with what failed in it. */
   continues: number | null = null;
+  /** When its time is over, as every task was told. */
+  deadlineAtMs: number | null = null;
   /** Number of the last probe; 0 before the first. */
   wave = 0;
   readonly granted = new Map<number, number>();
@@ -103,6 +107,7 @@ export class JobOwner {
     owner.closing = stored.closing;
     owner.retries = stored.retries ?? owner.retries;
     owner.continues = stored.continues ?? null;
+    owner.deadlineAtMs = stored.deadlineAtMs ?? null;
     for (const [task, total] of Object.entries(stored.granted)) owner.granted.set(Number(task), total);
     for (const [task, report] of Object.entries(stored.reports)) {
       // One that an older version stored lacks what has come since.
@@ -126,9 +131,18 @@ export class JobOwner {
       closing: this.closing,
       retries: this.retries,
       continues: this.continues,
+      deadlineAtMs: this.deadlineAtMs,
       granted: Object.fromEntries(this.granted),
       reports: Object.fromEntries(this.reports),
     };
+  }
+
+  /** True where what the job's record says of its time is news for the tasks. */
+  setDeadline({ limits: { maxDurationMs } }: Job): boolean {
+    const deadlineAtMs = maxDurationMs === null ? null : this.startedAtMs + maxDurationMs;
+    if (deadlineAtMs === this.deadlineAtMs) return false;
+    this.deadlineAtMs = deadlineAtMs;
+    return true;
   }
 
   get ended(): boolean {

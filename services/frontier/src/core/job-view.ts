@@ -30,6 +30,7 @@ export interface StoredJobView {
   readonly inherited?: number;
   readonly forgotten?: number;
   readonly isKept?: boolean;
+  readonly deadlineAtMs?: number | null;
   readonly aliases?: number;
 }
 
@@ -60,6 +61,8 @@ export class JobView {
   aliases = 0;
   /** The run has ended, and what it has settled stays on the disk: what failed may be asked for in a further run. */
   isKept = false;
+  /** When the run's time is over, as its owner says; null where that has said nothing yet. */
+  deadlineAtMs: number | null = null;
   /** Its turns among jobs, where all together want more than may be out. */
   readonly served: Served = { endsAt: 0 };
   /** Domains on which the job has URLs that wait. */
@@ -98,6 +101,7 @@ export class JobView {
       this.forgotten = stored.forgotten ?? 0;
       this.isKept = stored.isKept ?? false;
       this.aliases = stored.aliases ?? 0;
+      this.deadlineAtMs = stored.deadlineAtMs ?? null;
     }
   }
 
@@ -186,13 +190,14 @@ export class JobView {
 
   stored(): StoredJobView {
     const { run, tally, wave, halt, recall, number, retried, retrying, isKept } = this;
-    const { inherited, forgotten, aliases } = this;
+    const { inherited, forgotten, aliases, deadlineAtMs } = this;
     const failedBy = Object.fromEntries(this.failedBy);
     const skippedBy = Object.fromEntries(this.skippedBy);
     const refusedBy = Object.fromEntries(this.refusedBy);
     const by = { failedBy, skippedBy, refusedBy };
     const known = { inherited, ...(forgotten === 0 ? {} : { forgotten }), aliases };
-    return { run, tally, wave, halt, recall, number, ...by, retried, retrying, isKept, ...known };
+    const time = deadlineAtMs === null ? {} : { deadlineAtMs };
+    return { run, tally, wave, halt, recall, number, ...by, retried, retrying, isKept, ...known, ...time };
   }
 }
 

@@ -90,9 +90,16 @@ function begin(
     owner.error = "none of the job's seeds is a URL that can be crawled";
   sendSeeds(state, view, [...seeds.values()], out);
   saveView(state, view, out, context);
+  tellDeadline(owner, job, out, context);
   saveOwner(out, owner);
   sendStatus(out, owner.status("running", nowMs));
   askForTick(owner, out, nowMs);
+}
+
+/** Every task has to know until when it may release. */
+function tellDeadline(owner: JobOwner, job: Job, out: Effects, context: StepContext): void {
+  if (!owner.setDeadline(job)) return;
+  for (let task = 0; task < context.tasks; task += 1) sendGrant(out, owner, task);
 }
 
 /** Counters of a task have come: grants, limits and the end of the job follow from the sums. */
@@ -124,6 +131,7 @@ function ownerOf(
   if (known !== undefined || job?.open !== true) return known;
   const owner = new JobOwner(id, job.run, nowMs);
   state.owners.set(id, owner);
+  tellDeadline(owner, job, out, context);
   askForTick(owner, out, nowMs);
   return owner;
 }
@@ -162,8 +170,8 @@ export function tick(
   const owner = state.owners.get(id);
   const job = jobOf(context, id);
   if (owner === undefined || owner.ended || job === undefined || job.run !== owner.run) return;
-  const { maxDurationMs } = job.limits;
-  if (maxDurationMs !== null && owner.halt === null && nowMs - owner.startedAtMs >= maxDurationMs) {
+  tellDeadline(owner, job, out, context);
+  if (owner.deadlineAtMs !== null && owner.halt === null && nowMs >= owner.deadlineAtMs) {
     owner.halt = "timeout";
     for (let task = 0; task < context.tasks; task += 1) sendGrant(out, owner, task);
   }

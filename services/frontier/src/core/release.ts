@@ -98,7 +98,7 @@ function releaseFrom(
     // Where it is the total that is used up, the domain keeps its turns.
     if (host.window.demand() === 0) return state.total.demand() === 0;
     const next = host.next(
-      (job) => releasableOf(state, job, host.domain, out, context, changed),
+      (job) => releasableOf(state, job, host.domain, out, nowMs, context, changed),
       weight,
       read,
     );
@@ -126,7 +126,7 @@ function releaseFrom(
       continue;
     }
     state.turns.serve(view.served, weight(view.id));
-    const leaseUntilMs = nowMs + state.options.leaseMs;
+    const leaseUntilMs = Math.min(nowMs + state.options.leaseMs, deadlineOf(job, view));
     const releaseId = sendOut(state, view, key, entry, leaseUntilMs, out);
     changed.add(view);
     out.push({
@@ -209,13 +209,14 @@ function releasableOf(
   jobId: string,
   domain: string,
   out: Effects,
+  nowMs: number,
   context: StepContext,
   changed: Set<JobView>,
 ): Releasable {
   const view = state.views.get(jobId);
   const job = jobOf(context, jobId);
   if (view === undefined || job === undefined || view.halt !== null) return "none";
-  if (!isRunning(job, view)) return "none";
+  if (!isRunning(job, view) || nowMs >= deadlineOf(job, view)) return "none";
   if (hasBudgets(job, state.ceilings) || view.gated.has(domain)) {
     const lack = lackOf(state, view, budgetsOfAll(state, job, domain), domain);
     // What waits in vain is given up as it is taken.
@@ -232,6 +233,14 @@ function releasableOf(
   askForPages(state, view, changed);
   state.ready.keep(jobId, domain);
   return "granted";
+}
+
+/**
+ * When nothing of the job may be asked for any more. Its beginning is known to its owner: until that has told, it may not
+ * begin.
+ */
+function deadlineOf(job: Job | undefined, view: JobView): number {
+  return (job?.limits.maxDurationMs ?? null) === null ? Infinity : (view.deadlineAtMs ?? -Infinity);
 }
 
 /** The most patient of the jobs that wait here has its way: what is too early for the others comes back as deferred. */

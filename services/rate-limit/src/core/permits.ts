@@ -73,8 +73,9 @@ function verdictOn(turn: Turn, domain: Domain, due: Due, politeness: Politeness)
   const batch = isDead(life, options) ? 1 : batchBehind(domain, due);
   const rate = checkRate(domain, batch, politeness, nowMs, options);
   if (rate.refusal === null) return { kind: "permits", rate };
-  // The next outcome looks again; without one, the end of the lease does.
-  const wakeAtMs = rate.refusal === "out" ? due.leaseUntilMs + 1 : startAtMs - options.leadMs;
+  // The next outcome looks again, and the end of the lease does: it may be over before its turn comes.
+  const turnAtMs = rate.refusal === "out" ? Infinity : startAtMs - options.leadMs;
+  const wakeAtMs = Math.min(turnAtMs, due.leaseUntilMs + 1);
   return { kind: "wait", wakeAtMs };
 }
 
