@@ -58,7 +58,9 @@ export class HeldChecks implements Observer {
     if (size[0] > 0) held.last = [...held.last, size].slice(-2);
   }
 
-  stepped(life: LifeName, { input, effects }: StepSeen): void {
+  stepped(life: LifeName, { input, effects, context }: StepSeen): void {
+    // A task that begins holds nothing, wherever it reads on: another may have had it since, and finished what was open.
+    if (input.kind === "restored") this.#forget(life, context.task);
     if (input.kind === "record") {
       const [topic = "", partition = ""] = input.record.id.split("/");
       this.#check(life, `${topic}/${partition}`);
@@ -76,6 +78,11 @@ export class HeldChecks implements Observer {
 
   ended(life: LifeName): void {
     this.#lives.delete(life.name);
+  }
+
+  #forget(life: LifeName, task: number): void {
+    const lives = this.#lives.get(life.name);
+    for (const key of lives?.keys() ?? []) if (key.endsWith(`/${task}`)) lives?.delete(key);
   }
 
   #check(life: LifeName, key: string): void {
