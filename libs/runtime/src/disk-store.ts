@@ -1,5 +1,5 @@
 /** State on a disk, in SQLite: one file a task. */
-import { SluiceError, asError } from "@sluice/errors";
+import { SluiceError, asError, messageOf } from "@sluice/errors";
 import { existsSync, rmSync, statSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { copiedMaxBytes, copiesOf, isMostlySpare, shrink } from "./disk-room.ts";
@@ -55,14 +55,21 @@ export function marksOf(path: string): Marks | "unreadable" | "version" {
   let db: DatabaseSync | null = null;
   try {
     db = new DatabaseSync(path, { readOnly: false });
-    const version = db.prepare("PRAGMA user_version").get()?.["user_version"];
-    if (version !== storeVersion) return "version";
+    // With it no file is needed beside this one, and the look takes no room of a disk that is full.
+    db.exec("PRAGMA locking_mode = EXCLUSIVE");
+    if (versionOf(db) !== storeVersion) return "version";
     return readMarks(db);
-  } catch {
+  } catch (error) {
+    // Someone looks into it: it is good once they have gone.
+    if (codeOf(error) === busyCode) throw failed(path, "failed", error);
     return "unreadable";
   } finally {
     db?.close();
   }
+}
+
+function versionOf(db: DatabaseSync): unknown {
+  return db.prepare("PRAGMA user_version").get()?.["user_version"];
 }
 
 function readMarks(db: DatabaseSync): Marks {
@@ -104,12 +111,18 @@ export class DiskStore implements TaskStore {
   #checkpointAtMs: number | null = null;
   /** Room could not be given back; the next start tries again. */
   #keepsRoom = false;
+  /** Part of what was applied may be undone, as SQLite does when the disk is full, and the marks are ahead of it. */
+  #hasFailed = false;
 
   constructor(path: string, nowMs: () => number, onEvent: StateEvents) {
     this.path = path;
     this.#nowMs = nowMs;
     this.#onEvent = onEvent;
-    this.#db = opened(path);
+    try {
+      this.#db = opened(path);
+    } catch (error) {
+      throw failed(path, "failed", error);
+    }
     this.#statements = prepared(this.#db);
     this.#marks = readMarks(this.#db);
     this.#giveBack(Infinity);
@@ -291,11 +304,13 @@ export class DiskStore implements TaskStore {
     this.#statements = prepared(this.#db);
     this.#marks = none;
     this.#changes = 0;
+    this.#hasFailed = false;
   }
 
   close(asOfMs: number | null): void {
     if (!this.#db.isOpen) return;
-    if (asOfMs !== null) this.checkpoint(asOfMs);
+    // Of one that has failed, what the last checkpoint wrote is all that can be believed.
+    if (asOfMs !== null && !this.#hasFailed) this.checkpoint(asOfMs);
     this.#db.close();
   }
 
@@ -307,23 +322,30 @@ export class DiskStore implements TaskStore {
 
   /** A file that turns out to be broken is of no use: it goes, and the next start rebuilds it. */
   #guarded<T>(act: () => T): T {
+    if (this.#hasFailed) throw failed(this.path, "failed", new Error("an earlier operation failed"));
     try {
       return act();
     } catch (error) {
-      const { message } = asError(error);
-      const isBroken = brokenCodes.has(Number((error as { errcode?: unknown }).errcode) & 0xff);
+      this.#hasFailed = true;
+      const isBroken = brokenCodes.has(codeOf(error));
       if (isBroken) {
         this.#db.close();
         removeFile(this.path);
       }
       const what = isBroken ? "was broken and is thrown away; the next start rebuilds it" : "failed";
-      throw new SluiceError("SLUICE_STATE_FAILED", `${this.path} ${what}: ${message}`, { cause: error });
+      throw failed(this.path, what, error);
     }
   }
 }
 
 /** SQLITE_CORRUPT and SQLITE_NOTADB. */
 const brokenCodes: ReadonlySet<number> = new Set([11, 26]);
+/** SQLITE_BUSY. */
+const busyCode = 5;
+const codeOf = (error: unknown): number => Number((error as { errcode?: unknown }).errcode) & 0xff;
+
+const failed = (path: string, what: string, error: unknown): SluiceError =>
+  new SluiceError("SLUICE_STATE_FAILED", `${path} ${what}: ${messageOf(error)}`, { cause: error });
 
 /** A log for writing ahead survives a kill at any point, and a power cut costs its last transactions at most. */
 const keeping = "PRAGMA synchronous = NORMAL; PRAGMA journal_mode = WAL";
@@ -334,8 +356,10 @@ function opened(path: string): DatabaseSync {
   const isNew = !existsSync(path);
   const db = new DatabaseSync(path, { timeout: 0 });
   // Kept by the process: no second one can open the file.
-  db.exec(`PRAGMA locking_mode = EXCLUSIVE; ${isNew ? filling : keeping};
-    PRAGMA cache_size = -${cacheKiB}; PRAGMA user_version = ${storeVersion};
+  db.exec(`PRAGMA locking_mode = EXCLUSIVE; ${isNew ? filling : keeping}; PRAGMA cache_size = -${cacheKiB}`);
+  // One that is complete is not written to: the disk may be full.
+  if (isNew || versionOf(db) !== storeVersion)
+    db.exec(`PRAGMA user_version = ${storeVersion};
     CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS marks (id INTEGER PRIMARY KEY CHECK (id = 1), text TEXT NOT NULL)`);
   return db;

@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, describe, expect, test } from "vitest";
+import { marksOf } from "../src/disk-store.ts";
 import { diskStores } from "../src/disk-stores.ts";
 import { keptMs, memoryStores, type StateStores, type TaskStore } from "../src/store.ts";
 
@@ -127,7 +128,11 @@ describe("stores on a disk", () => {
     [
       "of a version that is not known",
       "version",
-      (path: string) => new DatabaseSync(path).exec("PRAGMA user_version = 2"),
+      (path: string) => {
+        const db = new DatabaseSync(path);
+        db.exec("PRAGMA user_version = 2");
+        db.close();
+      },
     ],
     ["that was cut", "unreadable", (path: string) => truncateSync(path, 5000)],
     [
@@ -150,6 +155,21 @@ describe("stores on a disk", () => {
     expect([again.events, again.held()]).toEqual([[reason], []]);
     expect([again.open(0, 1_000_000).nextOffset, again.open(0, 1_000_000).size]).toEqual([0, 0]);
     killed(again);
+  });
+
+  test("keep a file that somebody looks into, and do not start", () => {
+    const dir = newDir();
+    const stores = storesIn(dir);
+    const store = stores.open(0, 1_000_000);
+    store.apply([["a", "1"]], 1);
+    store.close(1_000_000);
+    stores.close();
+    const path = join(dir, "f-1", "task-0.db");
+    const looking = new DatabaseSync(path);
+    looking.exec("BEGIN; SELECT * FROM entries");
+    expect(() => storesIn(dir)).toThrow("database is locked");
+    looking.close();
+    expect(marksOf(path)).toMatchObject({ nextOffset: 1, entries: 1 });
   });
 
   test("throw a file away that turns out to be broken while it is read, and end the process", () => {
