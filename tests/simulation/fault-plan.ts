@@ -6,6 +6,10 @@ import type { Settings } from "./settings.ts";
 export const serviceNames = ["frontier", "rate-limit", "fetcher", "result-sink"] as const;
 export type ServiceName = (typeof serviceNames)[number];
 
+/** Those that have state on a disk. */
+export const statefulNames = ["frontier", "rate-limit"] as const;
+export type StatefulName = (typeof statefulNames)[number];
+
 /** What goes wrong or is done to a process, at an instant of the run. */
 export type Fault = { readonly atMs: number } & (
   | {
@@ -42,6 +46,13 @@ export type Fault = { readonly atMs: number } & (
   | { readonly kind: "compact" }
   /** The broker's time of day is set: processes that start from then on have another one than those before. */
   | { readonly kind: "clock_jump"; readonly aheadMs: number }
+  /** The disk on which a process has its state. */
+  | {
+      readonly kind: "state_full";
+      readonly service: StatefulName;
+      readonly index: number;
+      readonly forMs: number;
+    }
   | { readonly kind: "disk"; readonly trouble: "full" | "slow" | "failing"; readonly forMs: number }
 );
 
@@ -105,6 +116,18 @@ export function clockJumps(random: Random, settings: Settings, jobs: readonly Jo
 }
 
 const clockJumpMsMax = 20_000;
+
+/** Most of them outlast a checkpoint, so that it is met by one that does little. */
+export function fullStates(random: Random): readonly Fault[] {
+  if (!random.chance(0.1)) return [];
+  return Array.from({ length: random.between(1, 2) }, () => ({
+    kind: "state_full",
+    atMs: random.between(300, faultsUntilMs),
+    service: statefulNames[random.between(0, statefulNames.length - 1)] ?? "frontier",
+    index: random.between(0, 1),
+    forMs: random.between(500, 6000),
+  }));
+}
 
 /** Two fetchers, of which each freezes once: one of them had the host. */
 export function lateWakes(random: Random): readonly Fault[] {

@@ -1,6 +1,6 @@
 /** That the faults which plans are drawn from do happen in the seeds that every run of the suite has. */
 import { describe, expect, it } from "vitest";
-import { killPoints, type Fault } from "./fault-plan.ts";
+import { killPoints, statefulNames, type Fault } from "./fault-plan.ts";
 import { planOf, type Plan } from "./plan.ts";
 import { runSeed, runToEnd } from "./run.ts";
 import { World } from "./world.ts";
@@ -29,6 +29,7 @@ describe("the fixed seeds", () => {
       foreign_fence: true,
       compact: true,
       clock_jump: true,
+      state_full: true,
       disk: true,
     } satisfies Record<Fault["kind"], true>;
     for (const kind of Object.keys(kinds))
@@ -98,5 +99,16 @@ describe("the fixed seeds", () => {
       failures += world.disk.failures;
     }
     expect(failures).toBeGreaterThan(0);
+  });
+
+  it("have services that end where the disk of their state is full, each of those that have one", async () => {
+    const ended = new Set<string>();
+    for (const { seed } of withFault(({ kind }) => kind === "state_full").slice(0, triesMax)) {
+      await runSeed(seed, (line) => {
+        const service = / (frontier|rate-limit)-\d+#\d+ ends SLUICE_STATE_FAILED$/.exec(line)?.[1];
+        if (service !== undefined) ended.add(service);
+      });
+    }
+    expect([...ended].sort()).toEqual([...statefulNames]);
   });
 });

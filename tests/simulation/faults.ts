@@ -45,6 +45,8 @@ export function applyFault(world: World, fault: Fault): void {
     case "compact":
       for (const topic of compacted) world.cluster.compact(topic, { dropTombstones: false });
       return;
+    case "state_full":
+      return world.fillState(fault.service, fault.index, fault.forMs);
     case "disk":
       world.disk.trouble = fault.trouble;
       world.clock.setTimer(world.clock.nowMs() + fault.forMs, () => {

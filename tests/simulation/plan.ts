@@ -3,7 +3,7 @@ import { type Delivery, type FaultRates, type Random, seededRandom } from "@slui
 import { jobSchema, type Job, type Policy, type PolicyBudgets, type PolitenessKey } from "@sluice/records";
 import { type BudgetShape, budgetShapeOf, budgetsOfPolicy, withBudgets } from "./job-budgets.ts";
 import { stopOf, withStop } from "./job-stops.ts";
-import { clockJumps, type Fault, faultsOf, lateWakes, type ServiceName } from "./fault-plan.ts";
+import { clockJumps, type Fault, faultsOf, fullStates, lateWakes, type ServiceName } from "./fault-plan.ts";
 import { settingsOf, type Settings } from "./settings.ts";
 import { sitesOf } from "./site-plan.ts";
 import { withRobotsElsewhere } from "./site-redirects.ts";
@@ -96,6 +96,7 @@ export function planOf(seed: number, politenessKey: PolitenessKey = "host"): Pla
           ...(wakesLate ? lateWakes(dice) : []),
           ...faultsOf(dice, partitions, instances),
           ...clockJumps(random.fork("clock jumps"), settings, jobs),
+          ...fullStates(random.fork("full states")),
         ],
     rates,
     instances,

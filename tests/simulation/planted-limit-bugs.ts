@@ -114,4 +114,12 @@ export const plantedLimitBugs: readonly PlantedBug[] = [
     replace: "return false;",
     seed: 52,
   },
+  {
+    name: "goes on where its state could not be written",
+    file: "libs/runtime/src/committer.ts",
+    find: "task.store.apply(commit.changes, changelogEnd + 1, Object.fromEntries(inputs));",
+    replace:
+      "try { task.store.apply(commit.changes, changelogEnd + 1, Object.fromEntries(inputs)); } catch { /* Next time. */ }",
+    seed: 22,
+  },
 ];

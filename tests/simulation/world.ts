@@ -7,6 +7,7 @@ import {
   type Random,
   seededRandom,
 } from "@sluice/broker/memory";
+import { SluiceError } from "@sluice/errors";
 import { topicSpecs } from "@sluice/process";
 import {
   partitionOf,
@@ -29,6 +30,7 @@ import { OutputChecks } from "./invariants/outputs.ts";
 import { PaceChecks } from "./invariants/pace.ts";
 import { PolitenessChecks } from "./invariants/politeness.ts";
 import { QuietChecks } from "./invariants/quiet.ts";
+import { atItsStart, type Death, type Instance } from "./instance.ts";
 import { Life, type Surroundings } from "./life.ts";
 import { LocalState } from "./local-state.ts";
 import type { Report, Violation } from "./observer.ts";
@@ -36,29 +38,6 @@ import { withoutBudgets } from "./job-budgets.ts";
 import type { ServiceName } from "./fault-plan.ts";
 import type { Plan } from "./plan.ts";
 import { SimulatedWeb, type WebObserver } from "./web.ts";
-
-/** A place where a process runs: it keeps its name and its disk when the process is started again. */
-interface Instance {
-  readonly service: ServiceName;
-  readonly name: string;
-  stores: LocalState;
-  life: Life | null;
-  /** It was scaled in: nothing starts it again. */
-  isGone: boolean;
-  /** How its next life ends. */
-  armed: Death | null;
-}
-
-/** Of a process that dies of what it does: with the so many-th effect of the kind, or of any. */
-export interface Death {
-  readonly effects: number;
-  readonly effect: string | null;
-  readonly downMs: number;
-  readonly loseState: boolean;
-}
-
-/** What a process hardly does but when it has joined its group: one that runs may never come to it again. */
-const atItsStart: ReadonlySet<string | null> = new Set(["fence", "after_assignment_before_fence"]);
 
 const violationsMax = 20;
 
@@ -215,8 +194,23 @@ export class World {
     life.kill();
     const instance = this.#of(life);
     instance.stores.crash();
-    if (loseState) instance.stores = new LocalState();
+    if (loseState) instance.stores = this.#emptyState(instance.name);
     this.#startAgain(life, downMs);
+  }
+
+  /** Nothing more can be written to where a process has its state, until there is room again. */
+  fillState(service: ServiceName, index: number, forMs: number): void {
+    const life = this.pick(service, index);
+    if (life === null) return;
+    const { stores } = this.#of(life);
+    stores.isFull = true;
+    this.clock.setTimer(this.clock.nowMs() + forMs, () => {
+      stores.isFull = false;
+    });
+  }
+
+  #emptyState(name: string): LocalState {
+    return new LocalState(this.#random.fork(`state ${name}`));
   }
 
   /** Dies at a coming effect; what is to be done then is kept for the moment of death. */
@@ -336,7 +330,7 @@ export class World {
     const instance: Instance = {
       service,
       name: `${service}-${index}`,
-      stores: new LocalState(),
+      stores: this.#emptyState(`${service}-${index}`),
       life: null,
       isGone: false,
       armed: null,
@@ -386,6 +380,11 @@ export class World {
 
   #fatal(life: Life, error: Error): void {
     if (!life.isAlive) return;
+    if (error instanceof SluiceError && error.code === "SLUICE_STATE_FAILED") {
+      // As it has to: nothing is known any more of what its files have. Its supervisor starts it again.
+      this.cluster.trace.add(life.name, "ends", error.code);
+      return this.kill(life, 300, false);
+    }
     this.report("a process ends only where it is told to", `${life.name}: ${error.message}`);
     this.#startAgain(life, 300);
   }
