@@ -1,7 +1,7 @@
 /** Time as the runtime sees it. Injected, so that a simulation can own it. */
 export interface Clock {
   /**
-   * Epoch milliseconds for records and deadlines. Within one process it never jumps: it is the wall clock
+   * Epoch milliseconds for records and deadlines, whole ones that are over. Within one process it never jumps: it is the wall clock
    * at the start plus monotonic time, so a clock that is set during a crawl moves no politeness deadline.
    */
   nowMs(): number;
@@ -17,7 +17,7 @@ export function systemClock(): Clock {
   const wallAtStartMs = Date.now();
   const monotonicAtStartMs = performance.now();
   return {
-    nowMs: () => Math.round(wallAtStartMs + (performance.now() - monotonicAtStartMs)),
+    nowMs: () => Math.floor(wallAtStartMs + (performance.now() - monotonicAtStartMs)),
     monotonicMs: () => performance.now(),
     after: (delayMs, task) => {
       // Longer timers overflow in Node and fire at once; whoever asked for one looks again when it fires.

@@ -12,6 +12,7 @@ import { RequestMaker } from "./request-maker.ts";
 import { SecretStore } from "./secrets.ts";
 import { UnlistedFailures } from "./unlisted-failures.ts";
 import { fetcherInputs, fetcherStep, fetcherTables } from "./step.ts";
+import { pastTheirInstant } from "./whole-instants.ts";
 
 export const fetcherService = hostable("fetcher", fetcherSettings, ({ clock, config, layout, log }) => {
   const client = createCrawlerClient(config);
@@ -41,7 +42,9 @@ export const fetcherService = hostable("fetcher", fetcherSettings, ({ clock, con
     inputs: fetcherInputs,
     tables: fetcherTables,
     changelog: null,
-    perform: unlisted.around(performFetches(breakers, requests, reader, clock.nowMs, audit)),
+    perform: pastTheirInstant(
+      unlisted.around(performFetches(breakers, requests, reader, clock.nowMs, audit)),
+    ),
     measure: measureFetcher,
     measureCall: measureRequest,
     gauges: gaugeFetcher(breakers, client, reader),
