@@ -1,10 +1,11 @@
 /**
- * What hosts that keep every request waiting cost those that answer:
- * `node bench/hostile.ts [hosts] [tarpits] [delay ms]`. The same crawl three times in one fleet on a real Kafka, each
- * time on fresh hosts: alone, beside a crawl of hosts that accept a connection and never say a word, and alone again,
- * since a machine gets faster as it warms up, or slower as others work on it. Prints a line of JSON for each, and
- * one with the ratio of the throughput beside them to the mean of those alone. The delay has to be so long that
- * it, and not the machine, is what the pace is limited by: `pages_per_second_max` says what it would allow.
+ * What hostile hosts cost those that answer: `node bench/hostile.ts [hosts] [tarpits, or "threats"] [delay ms] [row]`. The
+ * same crawl three times in one fleet on a real Kafka, each time on fresh hosts: alone, beside a crawl of hostile hosts, and
+ * alone again, since a machine gets faster as it warms up, or slower as others work on it. The hostile hosts are as many
+ * as are asked for that accept a connection and never say a word, or those of the table of docs/security.md, all or of one
+ * row. Prints a line of JSON for each, and one with the ratio of the throughput beside them to the mean of those alone.
+ * The delay has to be so long that it, and not the machine, is what the pace is limited by: `pages_per_second_max`
+ * says what it would allow.
  */
 import { readFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
@@ -13,13 +14,25 @@ import { loopback } from "../tests/fleet/graph.ts";
 import { htmlPage, Origin, type Page } from "../tests/fleet/origin.ts";
 import type { ServiceName } from "../tests/fleet/fleet.ts";
 import { cpuSecondsOf } from "../tests/fleet/process-usage.ts";
+import { hostOf, HostileServer, threats } from "../tests/hostile/hostile-server.ts";
 import { openCrawlWorld, services } from "./crawl-world.ts";
 
 const hosts = Number(process.argv[2] ?? 1_000);
-const tarpits = Number(process.argv[3] ?? 1_000);
+const kind = process.argv[3] ?? "1000";
 const delayMs = Number(process.argv[4] ?? 10_000);
+const row = process.argv[5];
 const pagesPerHost = 4;
-const urlsPerTarpit = 10;
+const urlsPerHostile = 10;
+
+interface HostileHosts {
+  readonly hosts: number;
+  readonly seeds: readonly string[];
+  /** As `SLUICE_FETCHER_RESOLVE` has them. */
+  readonly resolve: string;
+  /** How often somebody has come. */
+  readonly visits: () => number;
+  readonly close: () => Promise<void>;
+}
 
 /** A chain of pages, so that a host's pace is its delay from the first to the last. */
 function page(path: string): Page {
@@ -28,8 +41,8 @@ function page(path: string): Page {
   return htmlPage(path, index + 1 < pagesPerHost ? [`/p${index + 1}`] : []);
 }
 
-/** Accepts and is silent. Listens on the same port of each address. */
-async function silentHosts(addresses: readonly string[]) {
+/** They accept and are silent, on the same port of each address. */
+async function silentHosts(addresses: readonly string[]): Promise<HostileHosts> {
   const sockets = new Set<Socket>();
   const servers: Server[] = [];
   let accepted = 0;
@@ -45,14 +58,32 @@ async function silentHosts(addresses: readonly string[]) {
     servers.push(server);
   }
   return {
-    port,
-    accepted: () => accepted,
+    hosts: addresses.length,
+    seeds: addresses.flatMap((address) => numbered(`http://${address}:${port}/`)),
+    resolve: "",
+    visits: () => accepted,
     close: async () => {
       for (const socket of sockets) socket.destroy();
       await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
     },
   };
 }
+
+/** Each page of them is its threat; they have no robots.txt, so that their pages are asked for at all. */
+async function threatHosts(): Promise<HostileHosts> {
+  const server = await HostileServer.start({ robotsTxt: "missing" });
+  const chosen = threats.filter((threat) => row === undefined || threat.row === row);
+  return {
+    hosts: chosen.length,
+    seeds: chosen.flatMap((threat) => numbered(new URL("/", server.url(threat)).href)),
+    resolve: chosen.map((threat) => `${hostOf(threat)}:${server.port}:127.0.0.1`).join(","),
+    visits: () => chosen.reduce((sum, threat) => sum + server.requests(hostOf(threat)), 0),
+    close: () => server[Symbol.asyncDispose](),
+  };
+}
+
+const numbered = (url: string): readonly string[] =>
+  Array.from({ length: urlsPerHostile }, (_, n) => `${url}${n}`);
 
 const tell = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
 
@@ -66,7 +97,7 @@ const origin = await Origin.start(
   (_, path) => page(path),
   () => undefined,
 );
-const silent = await silentHosts(loopback(90, tarpits));
+const hostile = await (kind === "threats" ? threatHosts() : silentHosts(loopback(90, Number(kind))));
 const adminPorts = new Map<ServiceName, number>();
 
 /** Gauges of queues that may stand in the way; the largest value of each in a phase is told. */
@@ -129,7 +160,8 @@ try {
   for (const service of services) {
     const port = await freePort(null);
     if (service === "fetcher" || service === "frontier") adminPorts.set(service, port);
-    fleet.start(service, 0, {}, { SLUICE_ADMIN_PORT: String(port) });
+    const resolve = service === "fetcher" ? { SLUICE_FETCHER_RESOLVE: hostile.resolve } : {};
+    fleet.start(service, 0, {}, { SLUICE_ADMIN_PORT: String(port), ...resolve });
   }
   await observer.submit({
     id: "warm-up",
@@ -137,38 +169,39 @@ try {
     politeness: { delayMs: 0 },
   });
   await observer.ended("warm-up");
+  // Who has just taken hosts over waits a whole delay before it asks any: that is no pace to compare with.
+  await new Promise((resolve) => setTimeout(resolve, delayMs));
   const alone = await throughput("alone", good[0].slice(1));
-  const seeds = loopback(90, tarpits).flatMap((address) =>
-    Array.from({ length: urlsPerTarpit }, (_, n) => `http://${address}:${silent.port}/${n}`),
-  );
-  const silentJob = {
-    id: "silent",
-    seeds: seeds.slice(0, 10_000),
+  const hostileJob = {
+    id: "hostile",
+    seeds: hostile.seeds.slice(0, 10_000),
     politeness: { delayMs },
     urlEvents: "outcomes",
   } as const;
-  await observer.submit(silentJob);
-  await observer.until("the silent hosts are asked", () => silent.accepted() > 0 || tarpits === 0);
+  await observer.submit(hostileJob);
+  await observer.until("the hostile hosts are asked", () => hostile.visits() > 0 || hostile.hosts === 0);
   const beside = await throughput("beside", good[1].slice(1));
-  await observer.submit({ ...silentJob, desired: "cancelled" });
-  await observer.ended("silent");
+  const visits = hostile.visits();
+  await observer.submit({ ...hostileJob, desired: "cancelled" });
+  await observer.ended("hostile");
   const aloneAgain = await throughput("alone-again", good[2].slice(1));
   const aloneMean = (alone + aloneAgain) / 2;
   tell({
     bench: "hostile",
     hosts: hosts - 1,
-    tarpits,
+    hostile: kind === "threats" ? (row ?? kind) : "silent",
+    hostile_hosts: hostile.hosts,
     delay_ms: delayMs,
     pages: (hosts - 1) * pagesPerHost,
     pages_per_second_max: Number((((hosts - 1) * 1000) / delayMs).toFixed(1)),
     alone_pages_per_second: Number(aloneMean.toFixed(1)),
     beside_pages_per_second: Number(beside.toFixed(1)),
     ratio: Number((beside / aloneMean).toFixed(3)),
-    tarpit_connections: silent.accepted(),
+    hostile_visits: visits,
     fetcher_peak_mb: peakMb(fleet.pid("fetcher", 0) ?? 0),
   });
 } finally {
   await close();
   await origin.close();
-  await silent.close();
+  await hostile.close();
 }

@@ -32,7 +32,10 @@ export class HostileServer implements AsyncDisposable {
     this.#close = close;
   }
 
-  static async start(address = "127.0.0.1"): Promise<HostileServer> {
+  /** With a robots.txt that is missing its hosts are hostile in all else; by default in that too. */
+  static async start({
+    robotsTxt = "hostile",
+  }: { readonly robotsTxt?: "hostile" | "missing" } = {}): Promise<HostileServer> {
     const byHost = new Map(threats.map((threat) => [hostOf(threat), threat.respond]));
     byHost.set(goodHost, (socket) => void socket.write(page("<title>good</title><a href=/next>next</a>")));
     const sockets = new Set<Socket>();
@@ -47,14 +50,16 @@ export class HostileServer implements AsyncDisposable {
         for (let end = text.indexOf("\r\n\r\n"); end >= 0; end = text.indexOf("\r\n\r\n")) {
           const host = /^host: ([^:\r]+)/im.exec(text.slice(0, end))?.[1] ?? "";
           const isLarge = text.startsWith(`GET /${largePath} `);
+          const isMissing = robotsTxt === "missing" && text.startsWith("GET /robots.txt ");
           text = text.slice(end + 4);
           requests.set(host, (requests.get(host) ?? 0) + 1);
-          if (isLarge) socket.write(page(large));
+          if (isMissing) socket.write(page("", [], "404 Not Found"));
+          else if (isLarge) socket.write(page(large));
           else byHost.get(host)?.(socket);
         }
       });
     });
-    await new Promise<void>((resolve) => server.listen(0, address, resolve));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     return new HostileServer((server.address() as AddressInfo).port, requests, async () => {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));

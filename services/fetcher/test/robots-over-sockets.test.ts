@@ -1,6 +1,7 @@
 /** robots.txt from a server on loopback, through the breaker, the guard and the client, to what becomes of the page. */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { gzipSync } from "node:zlib";
 import { Breakers, createHttpClient, type HttpClient } from "@sluice/http";
 import { topics, type Outcome, type Result } from "@sluice/records";
 import { StepDriver } from "@sluice/topology/testing";
@@ -16,11 +17,16 @@ import { jobOf, permitOf } from "./answers.ts";
 
 const rules = "User-agent: *\nDisallow: /x\n";
 const delayMs = 1000;
+/** A KiB. */
+const comment = `${"#".repeat(1023)}\n`;
+const bomb = gzipSync(rules + comment.repeat(100_000));
 
 interface RobotsAnswer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Buffer;
+  /** The body goes on with it for ever. */
+  readonly forever?: string;
 }
 
 let server: Server;
@@ -37,8 +43,15 @@ beforeAll(async () => {
       status,
       headers = {},
       body = "",
+      forever,
     }: RobotsAnswer = path === "/x" ? { status: 200, headers: { "content-type": "text/html" } } : robots;
-    response.writeHead(status, headers).end(body);
+    response.writeHead(status, headers);
+    if (forever === undefined) return void response.end(body);
+    const pump = (): void => {
+      while (!response.destroyed && response.write(forever));
+    };
+    response.on("drain", pump).write(body);
+    pump();
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -102,6 +115,16 @@ describe("robots.txt over sockets", () => {
     robots = { status: 200, headers: { "content-type": "text/html" }, body };
     expect(await fetchPage()).toMatchObject({ category: "ok", robots: "parsed" });
     expect(asked).toEqual(["/robots.txt", "/x"]);
+  });
+
+  test.each<[string, RobotsAnswer]>([
+    ["of 600 KiB", { status: 200, body: `${rules}${comment.repeat(600)}Allow: /x\n` }],
+    ["without an end", { status: 200, body: rules, forever: comment }],
+    ["that unpacks to 100 MB", { status: 200, headers: { "content-encoding": "gzip" }, body: bomb }],
+  ])("%s is read to its limit", async (_, answer) => {
+    robots = answer;
+    expect(await fetchPage()).toMatchObject({ category: "robots", robots: "parsed" });
+    expect(asked).toEqual(["/robots.txt"]);
   });
 
   test("that redirects in a circle is asked for six times, a delay apart, and then is as if there were none", async () => {
