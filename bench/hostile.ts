@@ -1,5 +1,5 @@
 /**
- * What hostile hosts cost those that answer: `node bench/hostile.ts [hosts] [tarpits, or "threats"] [delay ms] [row]`. The
+ * What hostile hosts cost those that answer: `node bench/hostile.ts [hosts] [tarpits, or "threats"] [delay ms] [pages of each] [row]`. The
  * same crawl three times in one fleet on a real Kafka, each time on fresh hosts: alone, beside a crawl of hostile hosts, and
  * alone again, since a machine gets faster as it warms up, or slower as others work on it. The hostile hosts are as many
  * as are asked for that accept a connection and never say a word, or those of the table of docs/security.md, all or of one
@@ -20,8 +20,8 @@ import { openCrawlWorld, services } from "./crawl-world.ts";
 const hosts = Number(process.argv[2] ?? 1_000);
 const kind = process.argv[3] ?? "1000";
 const delayMs = Number(process.argv[4] ?? 10_000);
-const row = process.argv[5];
-const pagesPerHost = 4;
+const pagesPerHost = Number(process.argv[5] ?? 4);
+const row = process.argv[6];
 const urlsPerHostile = 10;
 
 interface HostileHosts {
@@ -192,6 +192,7 @@ try {
     hostile: kind === "threats" ? (row ?? kind) : "silent",
     hostile_hosts: hostile.hosts,
     delay_ms: delayMs,
+    pages_per_host: pagesPerHost,
     pages: (hosts - 1) * pagesPerHost,
     pages_per_second_max: Number((((hosts - 1) * 1000) / delayMs).toFixed(1)),
     alone_pages_per_second: Number(aloneMean.toFixed(1)),

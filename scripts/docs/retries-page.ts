@@ -23,6 +23,6 @@ export function retriesPage(): string {
         ];
       }),
     ),
-    "Of the 5xx only 500, 502, 503 and 504 are tried again. URLs that end without a fetch have a reason of their own: `robots` and `robots_unreachable`, `blocked` by the operator, `host_unreachable` for a host that is given up, `cancelled`. An open breaker costs no try: the URL is `deferred` until the breaker may be tried. A failure that is none of these is `unknown`, counted by `sluice_fetcher_fetched_urls_total` under that category, with the code of what failed in `error_code` of its result.",
+    "Of the 5xx only 500, 502, 503 and 504 are tried again. URLs that end without a fetch have a reason of their own: `robots` and `robots_unreachable`, `blocked` by the operator, `host_unreachable` for a host that is given up, `cancelled`. An open breaker costs no try: the URL is `deferred` until the breaker may be tried. A page that was fetched and can't be read within the limits of time and memory is `ok` and not fetched again: `links_truncated` of its result says so, and `note` of its event `url_crawled` why. A failure that is none of these is `unknown`, counted by `sluice_fetcher_fetched_urls_total` under that category, with the code of what failed in `error_code` of its result. `sluice_fetcher_failed_requests_total` counts by that code; one that is in no table is `unlisted` there, and the log has a line with it and how often it came.",
   );
 }

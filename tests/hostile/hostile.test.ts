@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { listedCode, unlistedCode } from "@sluice/records";
 import { beforeAll, describe, expect, test } from "vitest";
 import { expose, type Exposed } from "./expose.ts";
 import { threats } from "./hostile-server.ts";
@@ -40,6 +41,12 @@ describe("a fetcher that meets a hostile host", () => {
       ...(expected.links === undefined ? {} : { links: report?.links }),
     }));
     expect(told).toEqual(mine.map(({ threat }) => ({ name: threat.name, ...threat.expected })));
+  });
+
+  test("counts each failure under a code of the table", () => {
+    const codes = new Set(exposed.exposures.flatMap(({ report }) => report?.codes ?? []));
+    expect(codes.size).toBeGreaterThan(10);
+    expect([...codes].filter((code) => listedCode(code) === unlistedCode)).toEqual([]);
   });
 
   test("is free again by its deadline", () => {
