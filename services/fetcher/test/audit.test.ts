@@ -1,12 +1,16 @@
 import { Breakers, type FetchAnswer } from "@sluice/http";
+import { jobSchema, topics } from "@sluice/records";
+import { StepDriver } from "@sluice/topology/testing";
 import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { checkAudit } from "../src/audit-check.ts";
-import type { FetchCall } from "../src/calls.ts";
+import type { FetchCall, FetchOutcome } from "../src/calls.ts";
+import type { FetcherState } from "../src/core/hosts.ts";
 import { performFetches } from "../src/perform.ts";
 import { inlineReader } from "../src/reading/reader.ts";
 import { RequestAudit, type AuditLine } from "../src/request-audit.ts";
-import { noWait } from "./answers.ts";
+import { fetcherStep, type PermitRecord } from "../src/step.ts";
+import { noWait, permitOf, robotsAnswer } from "./answers.ts";
 import { plainRequests } from "./plain-requests.ts";
 
 interface Fields {
@@ -129,5 +133,31 @@ describe("the audit", () => {
       url: "http://a.example:8080/robots.txt",
       ...noWait.wait,
     });
+  });
+
+  it("says of a request how long ago the one before it ended and began, and what it had to wait", () => {
+    const nowMs = 1_000_000_000_000;
+    const job = jobSchema.parse({ id: "j", politeness: { delayMs: 2000 } });
+    const driver = new StepDriver<FetcherState, PermitRecord, FetchCall, FetchOutcome>({
+      step: fetcherStep(),
+      nowMs,
+      tables: { [topics.jobs.name]: [["j", job]] },
+    });
+    const permit = permitOf("https://a.example/", nowMs, { job: "j" });
+    driver.feed(topics.permits.name, "a.example", { ...permit, delayMs: 2000 });
+    const waits: FetchCall["wait"][] = [];
+    for (let turn = 0; turn < 2; turn += 1) {
+      while (driver.calls.size === 0) driver.advance(Math.max(1, (driver.nextWakeMs() ?? 0) - driver.nowMs));
+      const [{ callId, request } = { callId: "", request: call }] = driver.calls.values();
+      waits.push(request.wait);
+      driver.advance(300);
+      // The page is asked for when its host's robots.txt was.
+      if (request.kind === "robots") driver.settle(callId, robotsAnswer(driver.nowMs, "404", [], {}));
+    }
+    const same = { job: "j", waitMs: 2000, concurrency: 1, perMinuteMax: null };
+    expect(waits).toEqual([
+      { ...same, waitSource: "takeover", sinceEndMs: null, sinceStartMs: null, perMinute: 1 },
+      { ...same, waitSource: "delay", sinceEndMs: 2000, sinceStartMs: 2300, perMinute: 2 },
+    ]);
   });
 });
