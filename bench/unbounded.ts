@@ -5,6 +5,7 @@
  * Kafka and the other services are generated, and their CPU is told apart. One line of JSON for each mark: 100,000, then
  * 1 and 5 million known URLs. It ends at the last mark, or when the time is over.
  */
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,10 +27,19 @@ import {
   systemClock,
   type OutRecord,
 } from "@sluice/runtime";
+import { nodeEnvironment, nodeFlags } from "@sluice/process";
 import { gaugeFrontier } from "../services/frontier/src/gauges.ts";
 import { frontierInputs, frontierStep, frontierTables } from "../services/frontier/src/step.ts";
 import { answerTo } from "@sluice/records/testing";
 import { GeneratedBroker } from "./generated-broker.ts";
+
+// Memory is that of a service only where V8 and the allocator have a service's settings.
+if (!nodeFlags.every((flag) => process.execArgv.includes(flag))) {
+  const again = [...nodeFlags, import.meta.filename, ...process.argv.slice(2)];
+  const env = { ...nodeEnvironment, ...process.env };
+  const { status } = spawnSync(process.execPath, again, { env, stdio: "inherit" });
+  process.exit(status ?? 1);
+}
 
 const knownMax = Number(process.argv[2] ?? 5_000_000);
 const hosts = Number(process.argv[3] ?? 20_000);
