@@ -2,6 +2,7 @@
 import { type Delivery, type FaultRates, type Random, seededRandom } from "@sluice/broker/memory";
 import { jobSchema, type Job, type Policy, type PolicyBudgets, type PolitenessKey } from "@sluice/records";
 import { type BudgetShape, budgetShapeOf, budgetsOfPolicy, withBudgets } from "./job-budgets.ts";
+import { withEarlySeeds, withPerMinute } from "./job-rarities.ts";
 import { stopOf, withStop } from "./job-stops.ts";
 import { clockJumps, type Fault, faultsOf, fullStates, lateWakes, type ServiceName } from "./fault-plan.ts";
 import { settingsOf, type Settings } from "./settings.ts";
@@ -153,7 +154,7 @@ function workOf(
   const actions: Action[] = [];
   for (let number = 0; number < jobCount; number += 1) {
     const group = groups[shared ? 0 : number] ?? [0];
-    const usual = jobOf(
+    const drawn = jobOf(
       random.fork(`job ${number}`),
       number,
       group,
@@ -163,6 +164,10 @@ function workOf(
       settings,
       hasSitemaps && mapped.chance(0.8),
     );
+    const rarely = random.fork(`rarities ${number}`);
+    const usual = isLong
+      ? drawn
+      : withEarlySeeds(rarely.fork("early"), withPerMinute(rarely, drawn, settings), settings, hosts);
     const planned = budgets === null ? usual : withBudgets(budgets.random.fork(`job ${number}`), usual);
     jobs.push(planned.plan);
     actions.push(...planned.actions);

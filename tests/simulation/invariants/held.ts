@@ -1,9 +1,10 @@
 /**
  * What a process has read and not finished, counted anew for each partition from what was fetched, sought and finished: no
- * more than the mark at which the partition is paused, with what was on its way by then.
+ * more than the mark at which the partition is paused, with what was on its way by then. And that nothing is read on where the
+ * offset that a commit has is too far behind.
  */
 import { decodeRecord } from "@sluice/records";
-import type { Batch, TopicPartition } from "@sluice/runtime";
+import type { Batch, TopicPartition, Transaction } from "@sluice/runtime";
 import type { LifeName, Observer, Report, StepSeen } from "../observer.ts";
 import type { Settings } from "../settings.ts";
 
@@ -13,9 +14,14 @@ interface Held {
   /** Bytes of each record, by offset. */
   readonly open: Map<number, number>;
   bytes: number;
-  /** Records and bytes of the last two batches: fetched before a pause could hold. */
+  /** Records and bytes of the last batches, as many as may be under way. */
   last: readonly (readonly [number, number])[];
+  /** Batches read since a commit lay too far behind; null: the last one did not. */
+  sinceSpan: number | null;
 }
+
+/** Batches of a partition that were fetched before a pause could hold. */
+const underWayMax = 2;
 
 /** Whether a group has a record as done, by what it committed. */
 export type IsDone = (group: string, at: TopicPartition, offset: number) => boolean;
@@ -38,13 +44,19 @@ export class HeldChecks implements Observer {
     const key = `${topic}/${partition}`;
     // To where it is anyway: what it holds stays.
     if (held.get(key)?.position === offset) return;
-    held.set(key, { position: offset, open: new Map(), bytes: 0, last: [] });
+    held.set(key, { position: offset, open: new Map(), bytes: 0, last: [], sinceSpan: null });
   }
 
   batch(life: LifeName, { topic, partition, fromOffset, nextOffset, records }: Batch): void {
     const held = this.#lives.get(life.name)?.get(`${topic}/${partition}`);
     if (held?.position !== fromOffset) return;
     held.position = nextOffset;
+    if (held.sinceSpan !== null) held.sinceSpan += 1;
+    if (held.sinceSpan !== null && held.sinceSpan > underWayMax)
+      this.#report(
+        "a partition is not read on while what is committed lies too far behind",
+        `${life.name} ${topic}/${partition}: ${held.sinceSpan} batches, up to ${nextOffset}`,
+      );
     const before = { records: held.open.size, bytes: held.bytes };
     for (const { offset, key, value } of records) {
       if (this.#isDone(life.service, { topic, partition }, offset)) continue;
@@ -55,7 +67,16 @@ export class HeldChecks implements Observer {
       held.bytes += bytes;
     }
     const size = [held.open.size - before.records, held.bytes - before.bytes] as const;
-    if (size[0] > 0) held.last = [...held.last, size].slice(-2);
+    if (size[0] > 0) held.last = [...held.last, size].slice(-underWayMax);
+  }
+
+  committing(life: LifeName, _: number, { offsets }: Transaction): void {
+    for (const { topic, partition, offset } of offsets) {
+      const held = this.#lives.get(life.name)?.get(`${topic}/${partition}`);
+      if (held === undefined) continue;
+      const isTooFar = held.position - offset > this.#settings.runtime.spanMax;
+      held.sinceSpan = isTooFar ? (held.sinceSpan ?? 0) : null;
+    }
   }
 
   stepped(life: LifeName, { input, effects, context }: StepSeen): void {

@@ -15,6 +15,8 @@ import type { Plan } from "../plan.ts";
 type Begun = Map<string, Set<string>>;
 
 const metadataBytesMax = 4096;
+/** URLs that are read of a queue at once, while there is still room for one. */
+const headMax = 8;
 
 export class LimitChecks implements Observer {
   readonly #plan: Plan;
@@ -94,7 +96,13 @@ export class LimitChecks implements Observer {
 
   /** Where a step has released something, what is out fits into the window of its domain, and into the task's total. */
   #checkReleases(life: LifeName, { effects, context, state }: StepSeen): void {
-    const { out } = state as FrontierState;
+    const { out, heads } = state as FrontierState;
+    const { headsMax } = this.#plan.settings.frontier;
+    if (heads.held > headsMax + headMax)
+      this.#report(
+        "no more URLs that wait are in memory than set",
+        `${life.name} task ${context.task}: ${heads.held} of ${headsMax}`,
+      );
     const domains = new Set<string>();
     for (const effect of effects)
       if (

@@ -1,5 +1,5 @@
 /** Permits keep what outcomes have told: waits, Retry-After, and how many may be out. */
-import { topics, type Outcome, type Permit } from "@sluice/records";
+import { topics, type Job, type Outcome, type Permit } from "@sluice/records";
 import type { RateLimitState } from "../../../services/rate-limit/src/core/domains.ts";
 import type { Plan } from "../plan.ts";
 import type { LifeName, Observer, Report, StepSeen } from "../observer.ts";
@@ -49,9 +49,19 @@ export class PaceChecks implements Observer {
       if (effect.kind !== "send" || effect.topic !== topics.permits.name) continue;
       const permit = effect.value as Permit;
       // One that goes back from an errand has its slot from before; its fetcher keeps the wait.
-      if (permit.answer === undefined)
+      if (permit.answer === undefined) {
+        const job = context.tables[topics.jobs.name]?.get(permit.job) as Job | undefined;
+        this.#checkInterval(permit, job);
         this.#check(scope + effect.key, effect.key, permit, nowMs, state as RateLimitState);
+      }
     }
+  }
+
+  /** Requests as far apart as permits say do not reach in any minute what the job has as its limit. */
+  #checkInterval({ releaseId, intervalMs }: Permit, job: Job | undefined): void {
+    const max = job?.politeness.requestsPerMinuteMax ?? null;
+    if (max !== null && intervalMs <= 60_000 / max)
+      this.#report("a permit keeps the limit per minute", `${releaseId}: ${intervalMs} ms for ${max}`);
   }
 
   /** A URL that comes back again and again because its lease is over is a loop that no clock ends. */

@@ -11,6 +11,8 @@ import { robotsOf, type Visit, type WebObserver } from "../web.ts";
 interface Manners {
   delayMs: number;
   concurrency: number;
+  /** Requests that may not be reached in any minute. */
+  perMinute: number;
 }
 
 /** What one process was told of a host by its robots.txt, and asked for by Retry-After. */
@@ -18,6 +20,8 @@ interface Knowledge {
   robots: { readonly rules: readonly string[] | null; readonly atMs: number } | null;
   holdUntilMs: number;
 }
+
+const unknownManners: Manners = { delayMs: 0, concurrency: 1, perMinute: Infinity };
 
 /** A call may wait for a slot or for the group's answer before it begins. */
 const queuedMsMax = 10_000;
@@ -31,6 +35,8 @@ export class PolitenessChecks implements Observer, WebObserver {
   readonly #manners: ReadonlyMap<string, Manners>;
   readonly #last = new Map<string, Visit>();
   readonly #open = new Map<string, Visit[]>();
+  /** Starts of the last minute, where there is a limit. */
+  readonly #minutes = new Map<string, number[]>();
   readonly #knowledge = new Map<string, Knowledge>();
   /** What was read of a host's robots.txt at another host, by whatever process. */
   readonly #readElsewhere = new Map<number, Knowledge["robots"]>();
@@ -49,7 +55,8 @@ export class PolitenessChecks implements Observer, WebObserver {
           .map(({ job }) => job.politeness);
         const delayMs = Math.min(...jobs.map((each) => each.delayMs));
         const concurrency = Math.max(...jobs.map(({ concurrencyPerHost }) => concurrencyPerHost));
-        return [domain, { delayMs, concurrency }];
+        const perMinute = Math.max(...jobs.map((each) => each.requestsPerMinuteMax ?? Infinity));
+        return [domain, { delayMs, concurrency, perMinute }];
       }),
     );
   }
@@ -65,7 +72,7 @@ export class PolitenessChecks implements Observer, WebObserver {
 
   began(visit: Visit): void {
     const domain = this.#domains[visit.host] ?? "";
-    const { delayMs, concurrency } = this.#manners.get(domain) ?? { delayMs: 0, concurrency: 1 };
+    const { delayMs, concurrency, perMinute } = this.#manners.get(domain) ?? unknownManners;
     const last = this.#last.get(domain);
     this.#last.set(domain, visit);
     const show = (): string => `${text(visit)} after ${last === undefined ? "none" : text(last)}`;
@@ -82,6 +89,7 @@ export class PolitenessChecks implements Observer, WebObserver {
         "a host has no more connections than allowed",
         `${concurrency}: ${open.map(text).join(", ")}`,
       );
+    this.#checkMinute(domain, visit, perMinute);
     const known = this.#of(visit);
     if (visit.startMs < known.holdUntilMs)
       this.#report("Retry-After is kept", `${text(visit)}, asked to wait until ${known.holdUntilMs}`);
@@ -129,6 +137,18 @@ export class PolitenessChecks implements Observer, WebObserver {
       this.#report(
         "the crawl-delay of robots.txt is kept",
         `${delayMs} ms: ${text(visit)} after ${text(last)}`,
+      );
+  }
+
+  #checkMinute(domain: string, { startMs }: Visit, perMinute: number): void {
+    if (perMinute === Infinity) return;
+    const starts = (this.#minutes.get(domain) ?? []).filter((atMs) => startMs - atMs < 60_000);
+    starts.push(startMs);
+    this.#minutes.set(domain, starts);
+    if (starts.length >= perMinute)
+      this.#report(
+        "requests to a host stay below their limit in any minute",
+        `${domain}: ${starts.length} of ${perMinute}, from ${starts[0]} to ${startMs}`,
       );
   }
 

@@ -6,7 +6,8 @@ export function serviceClock(clock: SimClock): Clock {
   return {
     nowMs: () => clock.nowMs(),
     monotonicMs: () => clock.nowMs(),
-    after: (delayMs, task) => clock.setTimer(clock.nowMs() + Math.max(0, delayMs), task),
+    // A process's time of day is in whole milliseconds, whatever part of one it asked to wait for.
+    after: (delayMs, task) => clock.setTimer(Math.ceil(clock.nowMs() + Math.max(0, delayMs)), task),
     soon: (task) => {
       clock.setTimer(clock.nowMs(), task);
     },
