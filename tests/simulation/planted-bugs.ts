@@ -76,7 +76,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: `${runtime}/reader.ts`,
     find: "if (batch.fromOffset === input.position) this.#inputBatch",
     replace: "if (batch.nextOffset > input.position) this.#inputBatch",
-    seed: 42,
+    seed: 213,
   },
   {
     name: "goes on after a failed commit as if it had come through",
