@@ -13,13 +13,19 @@ interface Planned {
 }
 
 /**
- * So many that a host of some dozen pages would reach it in a minute. A lease has to last for several of them, and robots.txt be good
- * until the next one.
+ * So few that the largest host would reach it in a minute. A lease has to last for several of them, and robots.txt be good until the
+ * next one.
  */
-export function withPerMinute(random: Random, planned: Planned, { fetcher, frontier }: Settings): Planned {
+export function withPerMinute(
+  random: Random,
+  planned: Planned,
+  { fetcher, frontier }: Settings,
+  hosts: readonly HostDefinition[],
+): Planned {
   if (!random.chance(0.1) || frontier.leaseMs < defaultFrontierOptions.leaseMs) return planned;
   if (fetcher.robotsTtlMs < defaultFetcherOptions.robotsTtlMs) return planned;
-  const requestsPerMinuteMax = random.between(15, 60);
+  const largest = Math.max(...planned.plan.hosts.map((host) => hosts[host]?.pages.size ?? 0));
+  const requestsPerMinuteMax = Math.max(6, Math.floor((largest * random.between(3, 8)) / 10));
   const limited = (job: Job): Job => ({ ...job, politeness: { ...job.politeness, requestsPerMinuteMax } });
   return {
     plan: { ...planned.plan, job: limited(planned.plan.job) },

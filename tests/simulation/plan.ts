@@ -167,7 +167,7 @@ function workOf(
     const rarely = random.fork(`rarities ${number}`);
     const usual = isLong
       ? drawn
-      : withEarlySeeds(rarely.fork("early"), withPerMinute(rarely, drawn, settings), settings, hosts);
+      : withEarlySeeds(rarely.fork("early"), withPerMinute(rarely, drawn, settings, hosts), settings, hosts);
     const planned = budgets === null ? usual : withBudgets(budgets.random.fork(`job ${number}`), usual);
     jobs.push(planned.plan);
     actions.push(...planned.actions);
