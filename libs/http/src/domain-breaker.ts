@@ -212,6 +212,7 @@ function verdictOf(answer: FetchAnswer): Verdict {
     case "protocol":
     case "too_large":
     case "decode":
+    case "parse":
       return "works";
   }
 }

@@ -46,6 +46,8 @@ export const retryRules: Readonly<Record<FetchCategory, RetryRule>> = {
   too_large: never,
   // Wrongly labelled bytes are a setting of the server; damaged ones would have been a `reset`.
   decode: never,
+  // The page came, and reading it took more time or memory than it may: it would again.
+  parse: never,
   // A decision, not an accident: asking again would let a rebinding name server have another try.
   address_refused: never,
   // The caller wanted no answer; whether it asks again is its own affair.

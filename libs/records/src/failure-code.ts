@@ -8,6 +8,7 @@ const exactCodes = {
   FRAMING_TOO_LARGE: "what frames the body is far larger than the body may be",
   HEAD_TOO_LARGE: "the status line and header are larger than any page needs",
   MEMORY_SHORT: "a slow body had to go, since all of them share a limit",
+  NOT_READ: "the page came, and could not be read within its limits of time and memory",
   PROXY_CLOSED: "the proxy closed the connection",
   PROXY_PROTOCOL: "the proxy answered what is no answer to CONNECT",
   PROXY_REFUSED: "the proxy refused the connection",

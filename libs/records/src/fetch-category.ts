@@ -25,7 +25,7 @@ export const fetchFailures = [
 export type FetchFailure = (typeof fetchFailures)[number];
 
 /** Those of a URL without a page, for which it may be asked for again. */
-export const failedCategories = ["http_4xx", "http_429", "http_5xx", ...fetchFailures] as const;
+export const failedCategories = ["http_4xx", "http_429", "http_5xx", ...fetchFailures, "parse"] as const;
 export type FailedCategory = (typeof failedCategories)[number];
 
 export const fetchCategories = ["ok", "redirect", ...failedCategories] as const;

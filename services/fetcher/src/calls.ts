@@ -69,7 +69,10 @@ export interface Extraction {
 }
 
 /** What was read off a page. */
-export interface PageContent extends PageFacts, Extraction {}
+export interface PageContent extends PageFacts, Extraction {
+  /** Why nothing of the page was read; null where something was. */
+  readonly unreadReason: string | null;
+}
 
 /** A response without its body. */
 export type Headed = Omit<Extract<FetchAnswer, { kind: "response" }>, "body">;

@@ -152,6 +152,7 @@ export function pageAnswer(nowMs: number, status: string, fields: Fields): PageO
     canonicalUrl: null,
     extractedJson: fields["extracted"] ?? null,
     extractionNote: fields["note"] ?? null,
+    unreadReason: fields["unread"] ?? null,
     noindex: fields["noindex"] !== undefined,
     nofollow,
     noarchive: fields["noarchive"] !== undefined,

@@ -85,7 +85,7 @@ describe("a page read in a thread", () => {
       noindex: true,
       links: [],
       linksTruncated: true,
-      extractionNote: "the page: not read within 2000 ms",
+      unreadReason: "not read within 2000 ms",
     });
     expect(await next).toMatchObject({ title: "Next" });
   });
@@ -95,7 +95,7 @@ describe("a page read in a thread", () => {
     const links = Array.from({ length: 20_000 }, (_, i) => `<a href=/${i}>${"y".repeat(4_000)}`);
     const read = await threads.page(page(links.join("")));
     expect(read).toMatchObject({ links: [], linksTruncated: true, contentType: headers["content-type"] });
-    expect(read.extractionNote).toContain("memory");
+    expect(read.unreadReason).toContain("memory");
     expect(await threads.page(page("<title>Next</title>", { t: "title" }))).toMatchObject({ title: "Next" });
   });
 
@@ -104,8 +104,8 @@ describe("a page read in a thread", () => {
     const reads = [threads.page(page(large)), threads.page(page(large))];
     await threads.close();
     for (const read of await Promise.all(reads))
-      expect(read.extractionNote).toBe("the page: the process is stopping");
-    expect((await threads.page(page(large))).extractionNote).toBe("the page: the process is stopping");
+      expect(read.unreadReason).toBe("the process is stopping");
+    expect((await threads.page(page(large))).unreadReason).toBe("the process is stopping");
   });
 });
 

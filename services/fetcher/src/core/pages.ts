@@ -1,5 +1,5 @@
 import { categoryOf, retryDelayMs, shouldRetry, type FetchAnswer } from "@sluice/http";
-import type { Job, Permit } from "@sluice/records";
+import type { FailedCategory, Job, Permit } from "@sluice/records";
 import { admissionOf, recanonicalize, suspicionOf, type CanonicalUrl } from "@sluice/web";
 import type { FetchOutcome, Headed, PageContent } from "../calls.ts";
 import { failedEvent, sendEvent, sendOutcome, sendResult } from "./answers.ts";
@@ -38,7 +38,8 @@ export function settlePage(
   if (isCancelled(knownJob(context, permit), permit))
     return refuse(turn, queued, "cancelled", "the job was cancelled while it was fetched");
   const response = answer.kind === "response" ? answer : null;
-  const category = categoryOf(answer as FetchAnswer);
+  const failure = failureOf(answer, outcome.content);
+  const category = failure?.category ?? categoryOf(answer as FetchAnswer);
   const retryAfterMs =
     outcome.retryAfterMs === null ? null : Math.min(outcome.retryAfterMs, options.retryAfterMaxMs);
   if (retryAfterMs !== null) hold(host, nowMs + retryAfterMs, "retry_after");
@@ -49,7 +50,7 @@ export function settlePage(
     latencyMs: response?.ttfbMs ?? null,
     retryAfterMs,
     breakerUntilMs: outcome.breaker.retryAtMs,
-    detail: answer.kind === "failed" ? `${answer.code}: ${answer.message}`.slice(0, 500) : null,
+    detail: failure === null ? null : `${failure.code}: ${failure.message}`.slice(0, 500),
   };
   if (shouldRetry(answer as FetchAnswer, permit.attempt, job.fetch.attemptsMax)) {
     // Before the end of a hold it would only be deferred.
@@ -74,8 +75,8 @@ export function settlePage(
     permit,
     {
       outcome: category,
-      errorCode: answer.kind === "failed" ? answer.code : null,
-      errorMessage: answer.kind === "failed" ? answer.message : null,
+      errorCode: failure?.code ?? null,
+      errorMessage: failure?.message ?? null,
       response,
       content: outcome.content,
       contentKept: isKept(outcome.content, job),
@@ -126,6 +127,16 @@ export function settlePage(
     ...base,
   });
   out.push({ kind: "finish", id: queued.recordId });
+}
+
+/** Why there is no page; null where one was read, or the status says it all. */
+function failureOf(
+  answer: Exclude<FetchOutcome["answer"], { kind: "breaker_open" }>,
+  content: PageContent | null,
+): { readonly category: FailedCategory; readonly code: string; readonly message: string } | null {
+  if (answer.kind === "failed") return answer;
+  const unread = content?.unreadReason ?? null;
+  return unread === null ? null : { category: "parse", code: "NOT_READ", message: unread };
 }
 
 /** Whether texts of a page may be kept: its own word, unless the job says otherwise. */

@@ -64,19 +64,15 @@ export function inlineReader(nowMs: () => number): BodyReader {
 }
 
 function contentOf(parts: readonly ReadPart[], fault: string | null, plain: PageFacts): PageContent {
-  let content: PageContent = { ...plain, extractedJson: null, extractionNote: null };
+  let content: PageContent = { ...plain, extractedJson: null, extractionNote: null, unreadReason: null };
   for (const part of parts) {
     if (part.kind === "facts") content = { ...content, ...part.facts };
     if (part.kind === "extraction") content = { ...content, ...part.extraction };
   }
   if (fault === null) return content;
-  const isRead = parts.some(({ kind }) => kind === "facts");
-  // Of a page that was not read nobody knows how many links it has.
-  return {
-    ...content,
-    linksTruncated: content.linksTruncated || !isRead,
-    extractionNote: `${isRead ? "texts" : "the page"}: ${fault}`,
-  };
+  if (parts.some(({ kind }) => kind === "facts")) return { ...content, extractionNote: `texts: ${fault}` };
+  // Nobody knows how many links it has.
+  return { ...content, linksTruncated: true, unreadReason: fault };
 }
 
 function linksOf([first]: readonly ReadPart[], fault: string | null): SitemapLinks {
