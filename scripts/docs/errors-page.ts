@@ -1,5 +1,5 @@
 import { exitCodes } from "@sluice/cli";
-import { failureCodes, unlistedCode } from "@sluice/records";
+import { failureCodes, notRead, unlistedCode } from "@sluice/records";
 import { errorCodes } from "@sluice/errors";
 import { code, page, table } from "./markdown.ts";
 
@@ -16,10 +16,11 @@ export function errorsPage(): string {
     "In `error_code` of results and in the metric `sluice_fetcher_failed_requests_total`. A failure whose code is not here is counted as `unlisted`, and logged as `unlisted_failure` with its code.",
     table(
       ["code", "meaning"],
-      [...Object.entries(failureCodes), [unlistedCode, "any other"] as const].map(([name, about]) => [
-        code(name),
-        about,
-      ]),
+      [
+        ...Object.entries(failureCodes),
+        [notRead.code, notRead.about] as const,
+        [unlistedCode, "any other"] as const,
+      ].map(([name, about]) => [code(name), about]),
     ),
     "## Exit codes of the command crawl",
     table(

@@ -8,7 +8,6 @@ const exactCodes = {
   FRAMING_TOO_LARGE: "what frames the body is far larger than the body may be",
   HEAD_TOO_LARGE: "the status line and header are larger than any page needs",
   MEMORY_SHORT: "a slow body had to go, since all of them share a limit",
-  NOT_READ: "the page came, and could not be read within its limits of time and memory",
   PROXY_CLOSED: "the proxy closed the connection",
   PROXY_PROTOCOL: "the proxy answered what is no answer to CONNECT",
   PROXY_REFUSED: "the proxy refused the connection",
@@ -70,6 +69,12 @@ const families = {
 } as const;
 
 export const failureCodes: Readonly<Record<string, string>> = { ...exactCodes, ...families };
+
+/** Of a request that did not fail, and has no page even so. */
+export const notRead = {
+  code: "NOT_READ",
+  about: "the page came, and could not be read within its limits of time and memory",
+} as const;
 
 /** What a code is counted under that the table does not have. */
 export const unlistedCode = "unlisted";

@@ -27,7 +27,7 @@ export {
 } from "./counters.ts";
 export { dueSchema, permitSchema, type Due, type Errand, type ErrandAnswer, type Permit } from "./due.ts";
 export { eventSchema, eventSchemas, type CrawlEvent } from "./event.ts";
-export { failureCodes, listedCode, unlistedCode } from "./failure-code.ts";
+export { failureCodes, listedCode, notRead, unlistedCode } from "./failure-code.ts";
 export {
   failedCategories,
   fetchCategories,

@@ -103,8 +103,7 @@ describe("a page read in a thread", () => {
     const threads = open({ threadsMax: 1 });
     const reads = [threads.page(page(large)), threads.page(page(large))];
     await threads.close();
-    for (const read of await Promise.all(reads))
-      expect(read.unreadReason).toBe("the process is stopping");
+    for (const read of await Promise.all(reads)) expect(read.unreadReason).toBe("the process is stopping");
     expect((await threads.page(page(large))).unreadReason).toBe("the process is stopping");
   });
 });

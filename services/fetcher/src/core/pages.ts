@@ -1,5 +1,5 @@
 import { categoryOf, retryDelayMs, shouldRetry, type FetchAnswer } from "@sluice/http";
-import type { FailedCategory, Job, Permit } from "@sluice/records";
+import { notRead, type FailedCategory, type Job, type Permit } from "@sluice/records";
 import { admissionOf, recanonicalize, suspicionOf, type CanonicalUrl } from "@sluice/web";
 import type { FetchOutcome, Headed, PageContent } from "../calls.ts";
 import { failedEvent, sendEvent, sendOutcome, sendResult } from "./answers.ts";
@@ -136,7 +136,7 @@ function failureOf(
 ): { readonly category: FailedCategory; readonly code: string; readonly message: string } | null {
   if (answer.kind === "failed") return answer;
   const unread = content?.unreadReason ?? null;
-  return unread === null ? null : { category: "parse", code: "NOT_READ", message: unread };
+  return unread === null ? null : { category: "parse", code: notRead.code, message: unread };
 }
 
 /** Whether texts of a page may be kept: its own word, unless the job says otherwise. */
