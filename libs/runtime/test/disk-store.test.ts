@@ -46,6 +46,15 @@ function killed(stores: StateStores): void {
   stores.close();
 }
 
+/** What a process leaves that has applied so much to its first task, and has ended as it should. */
+function leftInOrder(dir: string, changes: readonly (readonly [string, string])[], nextOffset: number): void {
+  const stores = storesIn(dir);
+  const store = stores.open(0, 1_000_000);
+  store.apply(changes, nextOffset);
+  store.close(1_000_000);
+  stores.close();
+}
+
 describe("stores on a disk", () => {
   test("are held once the changelog was read to its end, in this process and in the next", () => {
     const dir = newDir();
@@ -92,11 +101,7 @@ describe("stores on a disk", () => {
 
   test("have everything after a task has left in order", () => {
     const dir = newDir();
-    const stores = storesIn(dir);
-    const store = stores.open(0, 1_000_000);
-    store.apply([["a", "1"]], 4);
-    store.close(1_000_000);
-    stores.close();
+    leftInOrder(dir, [["a", "1"]], 4);
     const again = storesIn(dir);
     expect(again.open(0, 1_000_000).nextOffset).toBe(4);
     killed(again);
@@ -142,14 +147,11 @@ describe("stores on a disk", () => {
     ],
   ])("throw a file away %s, and say so", (_, reason, spoil) => {
     const dir = newDir();
-    const stores = storesIn(dir);
-    const store = stores.open(0, 1_000_000);
-    store.apply(
+    leftInOrder(
+      dir,
       Array.from({ length: 1000 }, (__, index) => [`k${index}`, "v".repeat(50)] as const),
       1000,
     );
-    store.close(1_000_000);
-    stores.close();
     spoil(join(dir, "f-1", "task-0.db"));
     const again = storesIn(dir);
     expect([again.events, again.held()]).toEqual([[reason], []]);
@@ -159,11 +161,7 @@ describe("stores on a disk", () => {
 
   test("keep a file that somebody looks into, and do not start", () => {
     const dir = newDir();
-    const stores = storesIn(dir);
-    const store = stores.open(0, 1_000_000);
-    store.apply([["a", "1"]], 1);
-    store.close(1_000_000);
-    stores.close();
+    leftInOrder(dir, [["a", "1"]], 1);
     const path = join(dir, "f-1", "task-0.db");
     const looking = new DatabaseSync(path);
     looking.exec("BEGIN; SELECT * FROM entries");
@@ -174,14 +172,11 @@ describe("stores on a disk", () => {
 
   test("throw a file away that turns out to be broken while it is read, and end the process", () => {
     const dir = newDir();
-    const stores = storesIn(dir);
-    const store = stores.open(0, 1_000_000);
-    store.apply(
+    leftInOrder(
+      dir,
       Array.from({ length: 5000 }, (__, index) => [`k${index}`, "v".repeat(50)] as const),
       5000,
     );
-    store.close(1_000_000);
-    stores.close();
     const path = join(dir, "f-1", "task-0.db");
     const db = new DatabaseSync(path);
     const { page_count: pages } = db.prepare("PRAGMA page_count").get() as { page_count: number };

@@ -65,7 +65,7 @@ function orderRetries(
   view.tally.announced += context.tasks;
   saveView(state, view, out, context);
   saveOwner(out, owner);
-  for (let task = 0; task < context.tasks; task += 1) sendGrant(out, owner, task);
+  tellAll(owner, out, context);
 }
 
 /** Sends the seeds of the job's record, once. */
@@ -99,6 +99,11 @@ function begin(
 /** Every task has to know until when it may release. */
 function tellDeadline(owner: JobOwner, job: Job, out: Effects, context: StepContext): void {
   if (!owner.setDeadline(job)) return;
+  tellAll(owner, out, context);
+}
+
+/** The same word to every task; what it says of grants is each task's own. */
+function tellAll(owner: JobOwner, out: Effects, context: StepContext): void {
   for (let task = 0; task < context.tasks; task += 1) sendGrant(out, owner, task);
 }
 
@@ -139,21 +144,21 @@ function ownerOf(
 function advance(owner: JobOwner, out: Effects, nowMs: number, context: StepContext): void {
   const job = jobOf(context, owner.id);
   if (job === undefined || job.run !== owner.run) return;
-  const everyone = Array.from({ length: context.tasks }, (_, task) => task);
   if (job.limits.maxPages !== null) {
     const { done, failed } = owner.sum();
     if (done + failed >= job.limits.maxPages && owner.halt === null) {
       owner.halt = "max_pages";
-      for (const task of everyone) sendGrant(out, owner, task);
+      tellAll(owner, out, context);
     } else if (owner.halt === null) {
       const granted = owner.allot(job.limits.maxPages);
-      for (const task of owner.recallChanged ? everyone : granted) sendGrant(out, owner, task);
+      if (owner.recallChanged) tellAll(owner, out, context);
+      else for (const task of granted) sendGrant(out, owner, task);
     }
   }
   if (!job.open) {
     const found = owner.detect(context.tasks);
-    if (found === "probe") for (const task of everyone) sendGrant(out, owner, task);
-    if (found === "ended") end(owner, job, out, nowMs, everyone);
+    if (found === "probe") tellAll(owner, out, context);
+    if (found === "ended") end(owner, job, out, nowMs, context);
   }
   saveOwner(out, owner);
   sendStatus(out, owner.status(stateOf(owner, job), nowMs));
@@ -173,14 +178,14 @@ export function tick(
   tellDeadline(owner, job, out, context);
   if (owner.deadlineAtMs !== null && owner.halt === null && nowMs >= owner.deadlineAtMs) {
     owner.halt = "timeout";
-    for (let task = 0; task < context.tasks; task += 1) sendGrant(out, owner, task);
+    tellAll(owner, out, context);
   }
   progress(owner, out, nowMs);
   advance(owner, out, nowMs, context);
   if (!owner.ended) askForTick(owner, out, nowMs);
 }
 
-function end(owner: JobOwner, job: Job, out: Effects, nowMs: number, everyone: readonly number[]): void {
+function end(owner: JobOwner, job: Job, out: Effects, nowMs: number, context: StepContext): void {
   owner.endedAtMs = nowMs;
   owner.finishReason = reasonOf(owner, job);
   progress(owner, out, nowMs);
@@ -196,7 +201,7 @@ function end(owner: JobOwner, job: Job, out: Effects, nowMs: number, everyone: r
     durationMs: nowMs - owner.startedAtMs,
   };
   sendEvent(out, terminalEvent(owner, base));
-  for (const task of everyone) sendGrant(out, owner, task);
+  tellAll(owner, out, context);
 }
 
 function reasonOf(owner: JobOwner, job: Job): FinishReason {
