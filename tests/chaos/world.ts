@@ -10,6 +10,7 @@ import { Fleet, type ServiceName } from "../fleet/fleet.ts";
 import { draw, Graph, loopback } from "../fleet/graph.ts";
 import { Observer } from "../fleet/observer.ts";
 import { rssMbOf } from "../fleet/process-usage.ts";
+import { Awaited } from "./awaited.ts";
 import { losses, type Blow } from "./losses.ts";
 import type { OriginProcessOptions } from "./origin-process.ts";
 import { Proxy } from "./proxy.ts";
@@ -168,14 +169,18 @@ export class World {
       const status = await this.observer.ended("chaos", 3_600_000, this.runs);
       return status.finishReason ?? null;
     }
-    const urls = new Set<string>();
+    // Seeds and jobs came to be while it ran.
+    const awaited = new Awaited();
+    const reached = this.graph.reachable(this.seeds);
+    for (let run = 1; run <= this.runs; run += 1) awaited.add("chaos", run, reached);
+    for (const [job, urls] of this.otherJobs) awaited.add(job, 1, urls);
     let read = 0;
     await this.observer.until(
       "all results",
       () => {
-        for (; read < this.observer.results.length; read += 1)
-          urls.add(this.observer.results[read]?.url ?? "");
-        return urls.size >= this.expected;
+        for (const result of this.observer.results.slice(read)) awaited.came(result);
+        read = this.observer.results.length;
+        return awaited.count === 0;
       },
       3_600_000,
     );
