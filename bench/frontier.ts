@@ -11,7 +11,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { jobSchema, partitionOf, topics, type Link } from "@sluice/records";
 import { diskStores, RestoreBuffer, type TaskStore } from "@sluice/runtime";
-import { parsedEntries, parsedReads, Overlay, OrderedMap, type StepContext } from "@sluice/topology";
+import {
+  MemoryScratch,
+  OrderedMap,
+  Overlay,
+  parsedEntries,
+  parsedReads,
+  type StepContext,
+} from "@sluice/topology";
 import { urlIdOf } from "@sluice/web";
 import { storedEntry } from "../services/frontier/src/core/entry.ts";
 import { JobView } from "../services/frontier/src/core/job-view.ts";
@@ -73,7 +80,7 @@ function* changelog(): Generator<Change, { readonly text: number }, undefined> {
     Buffer.from(key),
     Buffer.from(JSON.stringify(value)),
   ];
-  const view = new JobView(job, 1, 1);
+  const view = new JobView(job, 1, 1, new MemoryScratch());
   const waiting = Math.round(known * waitingShare);
   Object.assign(view.tally, { received: 1, announced: 1, admitted: known, done: known - waiting });
   yield change(keys.view(job), view.stored());
@@ -151,7 +158,7 @@ function rebuild(dir: string): object {
   }
   add(spent(() => buffer.flush()));
   add(spent(() => store.checkpoint(nowMs)));
-  add(spent(() => frontierStep().load(parsedEntries(store))));
+  add(spent(() => frontierStep().load(parsedEntries(store), store.scratch())));
   close();
   return {
     changelog_records: records,
@@ -173,7 +180,7 @@ function resume(dir: string): object {
   const step = frontierStep();
   const { answer, ...took } = spent(() => {
     const { store } = open(dir);
-    return { store, state: step.load(parsedEntries(store)) };
+    return { store, state: step.load(parsedEntries(store), store.scratch()) };
   });
   const { state, store } = answer;
   let changes = new OrderedMap<string | null>();
@@ -224,6 +231,7 @@ function resume(dir: string): object {
   });
   const links = pages * linksMax;
   const rss = process.memoryUsage().rss;
+  const table = state.views.get(job)?.known;
   const admitted = spent(() => {
     for (let page = 0; page < 500; page += 1) check(known + page * hosts * linksMax + (page % hosts), 1);
   });
@@ -231,6 +239,8 @@ function resume(dir: string): object {
     resume_seconds: round(took.seconds),
     resume_cpu_seconds: round(took.cpuSeconds),
     rss_mb: Math.round(rss / 1_048_576),
+    known_memory_bytes_per_url: round((table?.bytes ?? 0) / known),
+    known_disk_bytes_per_url: round((table?.diskBytes ?? 0) / known),
     checks_per_cpu_second: Math.round(links / checked.cpuSeconds),
     us_per_check: round((checked.cpuSeconds * 1_000_000) / links, 3),
     admissions_per_cpu_second: Math.round((500 * linksMax) / admitted.cpuSeconds),

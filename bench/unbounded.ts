@@ -195,11 +195,18 @@ function tell(mark: number, before: Moment, now: Moment): void {
   const frontierMs = now.cpuMs - before.cpuMs - generatedMs;
   let hostsWaiting = 0;
   let heads = 0;
+  let knownBytes = 0;
+  let knownDiskBytes = 0;
   for (const { state } of service.states()) {
     hostsWaiting += state.hosts.size;
     heads += state.heads.held;
+    for (const { known } of state.views.values()) {
+      knownBytes += known.bytes;
+      knownDiskBytes += known.diskBytes;
+    }
   }
-  const bytes = sizeOf();
+  // The table of known URLs lies in files without names.
+  const bytes = sizeOf() + knownDiskBytes;
   process.stdout.write(
     `${JSON.stringify({
       bench: "unbounded",
@@ -215,6 +222,8 @@ function tell(mark: number, before: Moment, now: Moment): void {
       heap_mb: megabytes(heapUsed),
       arrays_mb: megabytes(arrayBuffers),
       external_mb: megabytes(external),
+      known_memory_mb: megabytes(knownBytes),
+      known_disk_mb: megabytes(knownDiskBytes),
       hosts: hostsWaiting,
       head_urls: heads,
       disk_mb: megabytes(bytes),

@@ -214,13 +214,14 @@ export const overviewDashboard: Dashboard = {
           ["limit", `sum(${gauge("sluice_frontier_unanswered_urls_limit")})`],
         ),
         graph(
-          "Known URLs in memory",
+          "Known URLs",
           "bytes",
           {
             description:
-              "What links are checked against. Waiting URLs themselves are on disk, but for heads of queues.",
+              "What links are checked against: a few bytes of each in memory, the rest on disk where a job has many. Waiting URLs themselves are on disk, but for heads of queues.",
           },
-          ["known", `sum(${gauge("sluice_frontier_known_bytes")})`],
+          ["memory", `sum(${gauge("sluice_frontier_known_bytes")})`],
+          ["disk", `sum(${gauge("sluice_frontier_known_disk_bytes")})`],
         ),
         graph(
           "Waiting URLs in memory",

@@ -1,8 +1,10 @@
 /** State on a disk, in SQLite: one file a task. */
 import { SluiceError, asError, messageOf } from "@sluice/errors";
+import type { Scratch } from "@sluice/topology";
 import { existsSync, rmSync, statSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { copiedMaxBytes, copiesOf, isMostlySpare, shrink } from "./disk-room.ts";
+import { DiskScratch } from "./disk-scratch.ts";
 import type { InputOffsets, TaskStore } from "./store.ts";
 
 /** Rises with every change of what lies in the file, and of what it means. */
@@ -103,6 +105,7 @@ export class DiskStore implements TaskStore {
   readonly path: string;
   readonly #nowMs: () => number;
   readonly #onEvent: StateEvents;
+  readonly #scratch: DiskScratch;
   #db: DatabaseSync;
   #statements: Statements;
   #marks: Marks;
@@ -116,6 +119,7 @@ export class DiskStore implements TaskStore {
 
   constructor(path: string, nowMs: () => number, onEvent: StateEvents) {
     this.path = path;
+    this.#scratch = new DiskScratch(`${path}-scratch`);
     this.#nowMs = nowMs;
     this.#onEvent = onEvent;
     try {
@@ -297,6 +301,11 @@ export class DiskStore implements TaskStore {
     this.#db.exec(keeping);
   }
 
+  scratch(): Scratch {
+    this.#scratch.close();
+    return this.#scratch;
+  }
+
   clear(): void {
     this.#db.close();
     removeFile(this.path);
@@ -308,6 +317,7 @@ export class DiskStore implements TaskStore {
   }
 
   close(asOfMs: number | null): void {
+    this.#scratch.close();
     if (!this.#db.isOpen) return;
     // Of one that has failed, what the last checkpoint wrote is all that can be believed.
     if (asOfMs !== null && !this.#hasFailed) this.checkpoint(asOfMs);

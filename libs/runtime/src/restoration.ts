@@ -128,7 +128,7 @@ export class Restoration<State, Rec extends InputRecord, Call, Outcome> {
     if (task.phase !== "loading" || !this.#tables.ready) return;
     const { budget, clock, closing, options, probe } = this.#kernel;
     const { partitions } = options.layout;
-    task.state = options.step.load(parsedEntries(task.store));
+    task.state = options.step.load(parsedEntries(task.store), task.store.scratch());
     task.context = {
       task: task.number,
       tasks: partitions,

@@ -1,4 +1,4 @@
-import { MemoryEntries, type LoadedEntries } from "@sluice/topology";
+import { MemoryEntries, MemoryScratch, type LoadedEntries, type Scratch } from "@sluice/topology";
 
 /** Offsets of inputs that were committed together with what a store holds, by topic without prefix. */
 export type InputOffsets = Readonly<Record<string, number>>;
@@ -22,6 +22,8 @@ export interface TaskStore extends LoadedEntries<string> {
   checkpoint(asOfMs: number): void;
   /** When that was last done, in epoch milliseconds; null: not since it was opened. */
   readonly checkpointAtMs: number | null;
+  /** Room for a state that is loaded; what the one before it had is gone. */
+  scratch(): Scratch;
   /** Forgets everything: the changelog is another one now. */
   clear(): void;
   /** The task leaves. `asOfMs` as for `checkpoint`; null: the changelog was not read to its end. */
@@ -76,6 +78,10 @@ class MemoryStore extends MemoryEntries<string> implements TaskStore {
 
   checkpoint(asOfMs: number): void {
     this.#asOfMs = asOfMs;
+  }
+
+  scratch(): Scratch {
+    return new MemoryScratch();
   }
 
   clear(): void {

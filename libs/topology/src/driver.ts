@@ -1,6 +1,13 @@
 import { MemoryEntries, Overlay, parsedEntries, parsedReads } from "./entries.ts";
 import { OrderedMap } from "./ordered-map.ts";
-import type { Effect, Input, InputRecord, Step, StepContext } from "./index.ts";
+import {
+  MemoryScratch,
+  type Effect,
+  type Input,
+  type InputRecord,
+  type Step,
+  type StepContext,
+} from "./index.ts";
 
 /** A record that a step sent, as it would lie in its topic: the value went through JSON. */
 export interface SentRecord {
@@ -86,7 +93,7 @@ export class StepDriver<State, Rec extends InputRecord = InputRecord, Call = nev
     this.nowMs = options.nowMs ?? 1_000_000_000_000;
     for (const [name, entries] of Object.entries(options.tables ?? {})) this.tables[name] = new Map(entries);
     this.#context = this.#contextNow();
-    this.state = options.step.load(parsedEntries(this.#durable));
+    this.state = options.step.load(parsedEntries(this.#durable), new MemoryScratch());
     this.#step({ kind: "restored" });
     this.#work();
   }
@@ -255,7 +262,7 @@ export class StepDriver<State, Rec extends InputRecord = InputRecord, Call = nev
     this.calls.clear();
     const again = [...this.#held.values()].map(({ record }) => record);
     this.#held = new Map();
-    this.state = this.#options.step.load(parsedEntries(this.#durable));
+    this.state = this.#options.step.load(parsedEntries(this.#durable), new MemoryScratch());
     this.#step({ kind: "restored" });
     for (const record of again) this.#enqueue(record);
     this.#work();

@@ -4,6 +4,7 @@
  */
 
 import type { Entries, LoadedEntries } from "./entries.ts";
+import type { Scratch } from "./scratch.ts";
 
 export {
   MemoryEntries,
@@ -14,6 +15,7 @@ export {
   type LoadedEntries,
 } from "./entries.ts";
 export { OrderedMap } from "./ordered-map.ts";
+export { MemoryScratch, scratchPageBytes, type Scratch } from "./scratch.ts";
 
 /** Names one record for `finish`: topic, partition and offset, as `topic/partition/offset`. */
 export type RecordId = string;
@@ -104,8 +106,8 @@ export interface StepContext {
 
 export interface Step<State, Rec extends InputRecord = InputRecord, Call = never, Outcome = never> {
   readonly name: string;
-  /** Builds the state of one task from its durable entries (none at the very first start). */
-  readonly load: (entries: LoadedEntries) => State;
+  /** Builds the state of one task from its durable entries (none at the very first start), with room of its own. */
+  readonly load: (entries: LoadedEntries, scratch: Scratch) => State;
   /** The lane of a record: records of one lane start in order; lanes run side by side. */
   readonly laneOf: (record: Rec) => string;
   /** How many records of a lane may be unfinished at once. Default 1. */

@@ -56,8 +56,10 @@ function gaugeUrls({ state }: RunningTask<FrontierState>, count: Count): void {
     for (const [name, value] of Object.entries(states)) count("sluice_frontier_urls", value, { state: name });
   }
   let bytes = 0;
+  let diskBytes = 0;
   for (const view of state.views.values()) {
     bytes += view.known.bytes;
+    diskBytes += view.known.diskBytes;
     if (view.halt !== null) {
       count("sluice_frontier_waiting_urls", view.waiting, { reason: "ending" });
       continue;
@@ -68,6 +70,7 @@ function gaugeUrls({ state }: RunningTask<FrontierState>, count: Count): void {
   count("sluice_frontier_head_urls", state.heads.held);
   count("sluice_frontier_head_urls_limit", state.heads.max);
   count("sluice_frontier_known_bytes", bytes);
+  count("sluice_frontier_known_disk_bytes", diskBytes);
   count("sluice_frontier_unanswered_urls", state.total.outstanding);
   count("sluice_frontier_unanswered_urls_limit", state.options.releasedMax);
 }

@@ -58,7 +58,7 @@ export function frontierStep(
 ): Step<FrontierState, FrontierRecord> {
   return {
     name: "frontier",
-    load: (entries) => loadFrontier(options, entries),
+    load: (entries, scratch) => loadFrontier(options, entries, scratch),
     laneOf: (record) => record.topic,
     // Only a record that waits for its job stays unfinished: it must not hold up those of other jobs.
     laneWidth: () => options.pendingMax,

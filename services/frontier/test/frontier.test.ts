@@ -1,5 +1,5 @@
 import { emptyTally, jobIdSchema, jobSchema, partitionOf, topics, type Due } from "@sluice/records";
-import { MemoryEntries } from "@sluice/topology";
+import { MemoryEntries, MemoryScratch } from "@sluice/topology";
 import { StepDriver } from "@sluice/topology/testing";
 import { canonicalize } from "@sluice/web";
 import { describe, expect, test } from "vitest";
@@ -266,7 +266,7 @@ describe("state of the version before", () => {
     former.map.set(`u|j|${url("out").urlId}`, open("out", 1, releaseId));
     former.map.set(`u|j|${url("a").urlId}`, open("a", 3, null));
     former.map.set(`u|j|${url("b").urlId}`, open("b", 2, null));
-    const state = step.load(former);
+    const state = step.load(former, new MemoryScratch());
     const context = {
       ...new StepDriver({ step }).context,
       entries: former,
@@ -280,7 +280,7 @@ describe("state of the version before", () => {
     }
     expect(out.map((due) => due.url.slice(-1))).toEqual(["b", "a"]);
     expect([...former.keys("u|")]).toEqual([]);
-    const again = step.load(former);
+    const again = step.load(former, new MemoryScratch());
     again.read(former);
     checkTask(again);
     expect([again.views.get("j")?.known.size, again.out.size, again.out.has(releaseId)]).toEqual([

@@ -4,7 +4,7 @@ import { delayReasons } from "../src/core/delay-reason.ts";
 import { entryOf, type StoredEntry } from "../src/core/entry.ts";
 import { unrecordedCategory, type JobView } from "../src/core/job-view.ts";
 import { keys, parseDelayed, parseFailed, parseHeld, parseOut, parseQueued } from "../src/core/keys.ts";
-import type { Whereabouts } from "../src/core/known-urls.ts";
+import type { Whereabouts } from "../src/core/known-slots.ts";
 import { idsOf } from "../src/core/settled-block.ts";
 import type { FrontierState } from "../src/core/state.ts";
 

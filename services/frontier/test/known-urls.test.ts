@@ -1,7 +1,9 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { MemoryScratch, scratchPageBytes } from "@sluice/topology";
 import { urlIdOf } from "@sluice/web";
-import { depthMax, KnownUrls, type Whereabouts } from "../src/core/known-urls.ts";
+import { depthMax, type Whereabouts } from "../src/core/known-slots.ts";
+import { KnownUrls } from "../src/core/known-urls.ts";
 import type { Effects } from "../src/core/effects.ts";
 import { hostOfBlock, keys } from "../src/core/keys.ts";
 import { idsOf, putSettled, readBlock } from "../src/core/settled-block.ts";
@@ -9,13 +11,26 @@ import { FrontierState } from "../src/core/state.ts";
 import { defaultFrontierOptions } from "../src/options.ts";
 
 const places: readonly Whereabouts[] = ["settled", "fresh", "granted", "delayed", "out"];
+const hex = (value: number): string => (value % 2 ** 32).toString(16).padStart(8, "0");
 const id = (index: number): string => urlIdOf(`https://h.example/${index}`);
+
+/** As a file may be: a page that is taken has in it what was there before. */
+class UsedScratch extends MemoryScratch {
+  readonly #page = new Uint8Array(scratchPageBytes).fill(0xa5);
+
+  override take(): number {
+    const page = super.take();
+    this.write(page, this.#page);
+    return page;
+  }
+}
 
 describe("known URLs", () => {
   test("are found again as they were set last, however many there are, and no other is", () => {
     fc.assert(
       fc.property(fc.nat(), fc.constantFrom(50, 5000, 30_000), (seed, count) => {
-        const known = new KnownUrls();
+        const scratch = new UsedScratch();
+        const known = new KnownUrls(scratch);
         const model = new Map<string, { at: Whereabouts; depth: number; place: number }>();
         for (let step = 0; step < count; step += 1) {
           if ((step * 11 + seed) % 7 === 0) {
@@ -36,14 +51,14 @@ describe("known URLs", () => {
           if (!model.has(id(index))) expect(known.get(id(index))).toBeNull();
         for (let index = 0; index < 1000; index += 1) expect(known.get(id(count + index))).toBeNull();
         known.clear();
-        expect([known.size, known.get(id(0))]).toEqual([0, null]);
+        expect([known.size, known.get(id(0)), known.diskBytes, scratch.bytes]).toEqual([0, null, 0, 0]);
       }),
       { numRuns: 8 },
     );
   });
 
   test("are the same by their bytes", () => {
-    const known = new KnownUrls();
+    const known = new KnownUrls(new MemoryScratch());
     for (let index = 0; index < 6000; index += 1) {
       const at = places[index % places.length] ?? "fresh";
       known.add(Buffer.from(`00${id(index)}`, "hex"), 1, at, index % 200, at === "settled" ? 0 : index);
@@ -59,28 +74,51 @@ describe("known URLs", () => {
     expect(wrong).toBe(0);
   });
 
-  test("take up to 25 bytes each beyond the first few thousand", () => {
-    const known = new KnownUrls();
-    for (let index = 0; index < 200_000; index += 1) known.set(id(index), "settled", 1);
-    expect(known.bytes / known.size).toBeGreaterThan(19);
-    expect(known.bytes / known.size).toBeLessThan(26);
+  test("take a few bytes of memory each beyond the first few thousand, and are on the disk", () => {
+    const scratch = new MemoryScratch();
+    const known = new KnownUrls(scratch);
+    const spent: number[] = [];
+    for (let index = 0; index < 200_000; index += 1) {
+      known.set(id(index), "settled", 1);
+      if (index === 2999 || index === 99_999) spent.push(known.bytes, known.diskBytes);
+    }
+    const [few = 0, fewOnDisk, many = 0] = spent;
+    expect(few / 3000).toBeLessThan(25);
+    expect(fewOnDisk).toBe(0);
+    expect((known.bytes - many) / 100_000).toBeLessThan(6);
+    expect(known.diskBytes / known.size).toBeLessThan(36);
+    expect(known.diskBytes).toBe(scratch.bytes);
+  });
+
+  test.each([
+    ["32 bits", (index: number) => `${hex(index * 40_503)}0badcafe`],
+    ["what says where they lie", (index: number) => `0badcafe${hex(index * 2_654_435_761)}`],
+  ])("are told apart where somebody has chosen them to share %s", (_, first) => {
+    const known = new KnownUrls(new MemoryScratch());
+    const urlId = (index: number): string => first(index).padEnd(32, "0");
+    for (let index = 0; index < 8000; index += 1) known.set(urlId(index), "fresh", 1, index);
+    const wrong = Array.from({ length: 8000 }, (__, index) => index).filter(
+      (index) => known.get(urlId(index))?.place !== index,
+    );
+    expect([known.size, wrong, known.get(urlId(8000))]).toEqual([8000, [], null]);
   });
 
   test("take no more than a bounded amount of memory where as many come as are forgotten", () => {
-    const known = new KnownUrls();
+    const known = new KnownUrls(new MemoryScratch());
     for (let index = 0; index < 20_000; index += 1) known.set(id(index), "settled", 1);
-    const { bytes } = known;
+    const { bytes, diskBytes } = known;
     for (let index = 0; index < 100_000; index += 1) {
       known.forget(id(index));
       known.set(id(index + 20_000), "settled", 1);
     }
     expect(known.size).toBe(20_000);
     expect(known.bytes).toBeLessThan(bytes * 2.5);
+    expect(known.diskBytes).toBeLessThan(diskBytes * 2.5);
     expect([known.get(id(99_999)), known.get(id(100_000))?.depth]).toEqual([null, 1]);
   });
 
   test("tell settled URLs apart that share half of their ids", () => {
-    const known = new KnownUrls();
+    const known = new KnownUrls(new MemoryScratch());
     const [one, two] = ["0123456789abcdef1111111111111111", "0123456789abcdef2222222222222222"];
     known.set(one, "settled", 1);
     expect(known.get(two)).toBeNull();
@@ -89,7 +127,7 @@ describe("known URLs", () => {
   });
 
   test("tell depths apart up to a limit, which stands for all beyond", () => {
-    const known = new KnownUrls();
+    const known = new KnownUrls(new MemoryScratch());
     known.set(id(1), "fresh", 1_000_000, 5);
     expect(known.get(id(1))).toEqual({ at: "fresh", depth: depthMax, place: 5 });
   });
@@ -97,7 +135,7 @@ describe("known URLs", () => {
 
 describe("blocks of settled URLs", () => {
   test("make known what was added to them, host by host, in the fewest keys", () => {
-    const state = new FrontierState(defaultFrontierOptions);
+    const state = new FrontierState(defaultFrontierOptions, new MemoryScratch());
     const out: Effects = [];
     for (let index = 0; index < 100; index += 1)
       putSettled(
@@ -116,7 +154,7 @@ describe("blocks of settled URLs", () => {
       [0, "a.example"],
     ]);
     expect(stored("b.example")).toHaveLength(4);
-    const known = new KnownUrls();
+    const known = new KnownUrls(new MemoryScratch());
     for (const [, text] of [...stored("a.example"), ...stored("b.example")]) readBlock(text, known);
     expect(known.size).toBe(100);
     for (let index = 0; index < 100; index += 1)

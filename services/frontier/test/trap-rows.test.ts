@@ -7,7 +7,7 @@ import {
   type Link,
   type Outcome,
 } from "@sluice/records";
-import { MemoryEntries } from "@sluice/topology";
+import { MemoryEntries, MemoryScratch } from "@sluice/topology";
 import { StepDriver } from "@sluice/topology/testing";
 import { describe, expect, test } from "vitest";
 import { budgetOfTrap } from "../src/core/budget-rules.ts";
@@ -175,7 +175,7 @@ describe("pages that look like one of endlessly many", () => {
     const stored = new MemoryEntries<unknown>();
     stored.map.set(keys.view("j"), { run: 1, tally, wave: 0, halt: null, recall: false, number: 1 });
     stored.map.set(keys.held(1, `t/former/${host}`, entry), storedEntry(entry));
-    const state = step.load(stored);
+    const state = step.load(stored, new MemoryScratch());
     const context = { ...bench.driver.context, entries: stored };
     const out = step.step(state, { kind: "wake", lane: lanes.clearing }, 1000, context);
     const due = out.filter((effect) => effect.kind === "send" && effect.topic === topics.due.name);

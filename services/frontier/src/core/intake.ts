@@ -17,7 +17,7 @@ import { isForgotten } from "./forgetting.ts";
 import { hold, wakeHeld } from "./held-urls.ts";
 import { jobOf } from "./jobs.ts";
 import type { JobView } from "./job-view.ts";
-import type { Known } from "./known-urls.ts";
+import type { Known } from "./known-slots.ts";
 import { announceOutlinks, keepAlias, keepOutlinks } from "./outlinks.ts";
 import { findWaiting, priorityOf, putToWait, settle, settleNearer, takeAway, updateOut } from "./places.ts";
 import { admitSitemaps } from "./sitemaps.ts";

@@ -4,6 +4,7 @@ import type { OpenEntry } from "./entry.ts";
 import type { Served } from "./fair-turns.ts";
 import { Gates } from "./gates.ts";
 import { JobHosts } from "./job-hosts.ts";
+import type { Scratch } from "@sluice/topology";
 import { KnownUrls } from "./known-urls.ts";
 
 /** What failed under a version that kept no categories: counted, and not there to be asked for again. */
@@ -44,7 +45,7 @@ export class JobView {
   recall = false;
   /** Under which its URLs are stored; another one once they are dropped, so that what is left can go in pieces. */
   number: number;
-  readonly known = new KnownUrls();
+  readonly known: KnownUrls;
   /** URLs that failed in this run and were not asked for again, by category. */
   readonly failedBy = new Map<string, number>();
   /** Admitted URLs that were given up without a result, and links that were not admitted, by reason. */
@@ -80,8 +81,10 @@ export class JobView {
   /** Of these, those in their domain's queue. */
   #queuedGranted = 0;
 
-  constructor(id: string, run: number, number: number, stored?: StoredJobView) {
+  /** @param scratch for the URLs that it knows */
+  constructor(id: string, run: number, number: number, scratch: Scratch, stored?: StoredJobView) {
     this.id = id;
+    this.known = new KnownUrls(scratch);
     this.run = run;
     this.number = number;
     // One that an older version stored lacks what has come since.

@@ -3,7 +3,7 @@ import { defaultPriority } from "@sluice/records";
 import { delayReasons, type DelayReason } from "./delay-reason.ts";
 import type { OpenEntry } from "./entry.ts";
 import { isOfTrap } from "./trap-rules.ts";
-import { depthMax } from "./known-urls.ts";
+import { depthMax } from "./known-slots.ts";
 
 const digits = (value: number, width: number): string => value.toString(36).padStart(width, "0");
 const depthText = (depth: number): string => digits(Math.min(depth, depthMax), 3);

@@ -1,5 +1,5 @@
 /** Builds what a task has in memory from its durable entries. URLs that wait stay where they are stored. */
-import type { LoadedEntries } from "@sluice/topology";
+import type { LoadedEntries, Scratch } from "@sluice/topology";
 import type { FrontierOptions } from "../options.ts";
 import { entryOf, type StoredEntry } from "./entry.ts";
 import { formerEntries } from "./former-entries.ts";
@@ -12,8 +12,12 @@ import { readBlock } from "./settled-block.ts";
 import { FrontierState, releaseIdOf } from "./state.ts";
 
 /** Rebuilds the state of a task. What waits for a time that has passed is found by the first wake. */
-export function loadFrontier(options: FrontierOptions, entries: LoadedEntries): FrontierState {
-  const state = new FrontierState(options);
+export function loadFrontier(
+  options: FrontierOptions,
+  entries: LoadedEntries,
+  scratch: Scratch,
+): FrontierState {
+  const state = new FrontierState(options, scratch);
   state.read(entries);
   const views = new Map<number, JobView>();
   for (const [key, value] of entries.all("j|")) {
@@ -21,7 +25,7 @@ export function loadFrontier(options: FrontierOptions, entries: LoadedEntries): 
     const stored = value as Omit<StoredJobView, "number"> & Partial<Pick<StoredJobView, "number">>;
     const id = key.slice(2);
     const number = stored.number ?? 0;
-    const view = new JobView(id, stored.run, number, { ...stored, number });
+    const view = new JobView(id, stored.run, number, scratch, { ...stored, number });
     state.views.set(id, view);
     if (number > 0) views.set(number, view);
     state.nextNumber = Math.max(state.nextNumber, number + 1);
@@ -31,11 +35,8 @@ export function loadFrontier(options: FrontierOptions, entries: LoadedEntries): 
   for (const letter of letters) {
     for (const number of numbersUnder(entries, letter)) {
       const view = views.get(number);
-      if (view !== undefined) {
-        // A run forgets its URLs all at once, or those of a host, so what it has admitted is what is stored at most.
-        if (!view.isKept) view.known.reserve(view.tally.admitted + view.inherited);
-        loaders[letter](state, view, entries);
-      } else state.dropping.add(number);
+      if (view !== undefined) loaders[letter](state, view, entries);
+      else state.dropping.add(number);
       state.nextNumber = Math.max(state.nextNumber, number + 1);
     }
   }

@@ -9,7 +9,7 @@ import { entryOf, storedEntry, type OpenEntry, type Settled, type StoredEntry } 
 import type { QueueReader } from "./host-queue.ts";
 import type { JobView } from "./job-view.ts";
 import { keys, parseDelayed, parseHeld, parseQueued } from "./keys.ts";
-import type { Known } from "./known-urls.ts";
+import type { Known } from "./known-slots.ts";
 import { put } from "./put.ts";
 import { forgetSettled, isForgotten } from "./forgetting.ts";
 import { putSettled } from "./settled-block.ts";

@@ -1,7 +1,8 @@
 /** URLs that came to their end, many under one key: only that each is known matters now. */
 import type { Settled } from "./entry.ts";
 import { keys } from "./keys.ts";
-import { depthMax, type KnownUrls } from "./known-urls.ts";
+import { depthMax } from "./known-slots.ts";
+import type { KnownUrls } from "./known-urls.ts";
 import { put } from "./put.ts";
 import type { Effects } from "./effects.ts";
 import type { FrontierState } from "./state.ts";

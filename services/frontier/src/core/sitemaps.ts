@@ -9,7 +9,7 @@ import { sendRefused, type Effects } from "./effects.ts";
 import { newEntry } from "./entry.ts";
 import { isForgotten } from "./forgetting.ts";
 import type { JobView } from "./job-view.ts";
-import type { Known } from "./known-urls.ts";
+import type { Known } from "./known-slots.ts";
 import { findWaiting, putToWait, takeAway } from "./places.ts";
 import type { FrontierState } from "./state.ts";
 

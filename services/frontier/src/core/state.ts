@@ -1,5 +1,5 @@
 import { DemandTotal, WakeQueue } from "@sluice/runtime";
-import { MemoryEntries, Overlay, type Entries, type InputRecord } from "@sluice/topology";
+import { MemoryEntries, Overlay, type Entries, type InputRecord, type Scratch } from "@sluice/topology";
 import type { BudgetCounters, Link, Seed } from "@sluice/records";
 import { Ceilings } from "./ceilings.ts";
 import type { OpenEntry } from "./entry.ts";
@@ -87,8 +87,12 @@ export class FrontierState {
   entries: Overlay<unknown>;
   #stored: Entries;
 
-  constructor(options: FrontierOptions) {
+  /** For the URLs that jobs know. */
+  readonly scratch: Scratch;
+
+  constructor(options: FrontierOptions, scratch: Scratch) {
     this.options = options;
+    this.scratch = scratch;
     this.total = new DemandTotal(options.releasedMax);
     this.heads = new HeadBudget(options.headsMax);
     this.#stored = new MemoryEntries<unknown>();
