@@ -1,37 +1,8 @@
+import type { OpenCall, RejectedRecord, SentRecord } from "./driven.ts";
 import { MemoryEntries, Overlay, parsedEntries, parsedReads } from "./entries.ts";
+import type { Effect, Input, InputRecord, Step, StepContext } from "./index.ts";
 import { OrderedMap } from "./ordered-map.ts";
-import {
-  MemoryScratch,
-  type Effect,
-  type Input,
-  type InputRecord,
-  type Step,
-  type StepContext,
-} from "./index.ts";
-
-/** A record that a step sent, as it would lie in its topic: the value went through JSON. */
-export interface SentRecord {
-  readonly topic: string;
-  readonly key: string;
-  readonly value: unknown;
-  /** Given by the step; otherwise the key decides. */
-  readonly partition: number | null;
-  readonly headers: Readonly<Record<string, string>>;
-}
-
-/** A call that was asked for and has not settled. */
-export interface OpenCall<Call> {
-  readonly callId: string;
-  readonly lane: string;
-  readonly request: Call;
-  started: boolean;
-  aborted: boolean;
-}
-
-export interface RejectedRecord {
-  readonly id: string;
-  readonly reason: string;
-}
+import { MemoryScratch } from "./scratch.ts";
 
 export interface DriverOptions<State, Rec extends InputRecord, Call, Outcome> {
   readonly step: Step<State, Rec, Call, Outcome>;
