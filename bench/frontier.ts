@@ -23,6 +23,7 @@ import { urlIdOf } from "@sluice/web";
 import { storedEntry } from "../services/frontier/src/core/entry.ts";
 import { JobView } from "../services/frontier/src/core/job-view.ts";
 import { keys } from "../services/frontier/src/core/keys.ts";
+import { KnownUrls } from "../services/frontier/src/core/known-urls.ts";
 import { settledText, urlsMax } from "../services/frontier/src/core/settled-block.ts";
 import { frontierStep, type FrontierRecord } from "../services/frontier/src/step.ts";
 
@@ -80,7 +81,7 @@ function* changelog(): Generator<Change, { readonly text: number }, undefined> {
     Buffer.from(key),
     Buffer.from(JSON.stringify(value)),
   ];
-  const view = new JobView(job, 1, 1, new MemoryScratch());
+  const view = new JobView(job, 1, 1, new KnownUrls(new MemoryScratch(), 1));
   const waiting = Math.round(known * waitingShare);
   Object.assign(view.tally, { received: 1, announced: 1, admitted: known, done: known - waiting });
   yield change(keys.view(job), view.stored());

@@ -24,10 +24,10 @@ export interface Settings {
 
 const sessionTimeoutMs = 3000;
 
-/** Where few URLs may be out, few are in memory too. */
+/** Where few URLs may be out, few are in memory too, waiting or known. */
 function windowed(windowMax: number): FrontierOptions {
-  const { headsMax, windowMax: usual } = defaultFrontierOptions;
-  return { ...defaultFrontierOptions, windowMax, headsMax: windowMax === usual ? headsMax : windowMax };
+  if (windowMax === defaultFrontierOptions.windowMax) return defaultFrontierOptions;
+  return { ...defaultFrontierOptions, windowMax, headsMax: windowMax, knownInMemoryMax: windowMax };
 }
 
 export function settingsOf(random: Random, politenessKey: PolitenessKey = "host"): Settings {

@@ -10,6 +10,8 @@ export interface FrontierOptions {
   readonly releasedMax: number;
   /** Most URLs that wait of which a task has more in memory than that they are known. */
   readonly headsMax: number;
+  /** URLs that a task knows of a job, beyond which they are on the disk but for a few bytes each; at most 3,000. */
+  readonly knownInMemoryMax: number;
   /** A release not started by then is answered `expired`. */
   readonly leaseMs: number;
   /** A domain's window holds about this much time of its pace, so that few URLs wait downstream. */
@@ -38,6 +40,7 @@ export const defaultFrontierOptions: FrontierOptions = {
   windowMax: 100,
   releasedMax: 1000,
   headsMax: 10_000,
+  knownInMemoryMax: 3000,
   leaseMs: 600_000,
   windowSpanMs: 30_000,
   unknownJobMs: 10_000,

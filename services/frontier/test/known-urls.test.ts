@@ -11,6 +11,7 @@ import { FrontierState } from "../src/core/state.ts";
 import { defaultFrontierOptions } from "../src/options.ts";
 
 const places: readonly Whereabouts[] = ["settled", "fresh", "granted", "delayed", "out"];
+const max = defaultFrontierOptions.knownInMemoryMax;
 const hex = (value: number): string => (value % 2 ** 32).toString(16).padStart(8, "0");
 const id = (index: number): string => urlIdOf(`https://h.example/${index}`);
 
@@ -30,7 +31,7 @@ describe("known URLs", () => {
     fc.assert(
       fc.property(fc.nat(), fc.constantFrom(50, 5000, 30_000), (seed, count) => {
         const scratch = new UsedScratch();
-        const known = new KnownUrls(scratch);
+        const known = new KnownUrls(scratch, max);
         const model = new Map<string, { at: Whereabouts; depth: number; place: number }>();
         for (let step = 0; step < count; step += 1) {
           if ((step * 11 + seed) % 7 === 0) {
@@ -58,7 +59,7 @@ describe("known URLs", () => {
   });
 
   test("are the same by their bytes", () => {
-    const known = new KnownUrls(new MemoryScratch());
+    const known = new KnownUrls(new MemoryScratch(), max);
     for (let index = 0; index < 6000; index += 1) {
       const at = places[index % places.length] ?? "fresh";
       known.add(Buffer.from(`00${id(index)}`, "hex"), 1, at, index % 200, at === "settled" ? 0 : index);
@@ -76,7 +77,7 @@ describe("known URLs", () => {
 
   test("take a few bytes of memory each beyond the first few thousand, and are on the disk", () => {
     const scratch = new MemoryScratch();
-    const known = new KnownUrls(scratch);
+    const known = new KnownUrls(scratch, max);
     const spent: number[] = [];
     for (let index = 0; index < 200_000; index += 1) {
       known.set(id(index), "settled", 1);
@@ -94,7 +95,7 @@ describe("known URLs", () => {
     ["32 bits", (index: number) => `${hex(index * 40_503)}0badcafe`],
     ["what says where they lie", (index: number) => `0badcafe${hex(index * 2_654_435_761)}`],
   ])("are told apart where somebody has chosen them to share %s", (_, first) => {
-    const known = new KnownUrls(new MemoryScratch());
+    const known = new KnownUrls(new MemoryScratch(), max);
     const urlId = (index: number): string => first(index).padEnd(32, "0");
     for (let index = 0; index < 8000; index += 1) known.set(urlId(index), "fresh", 1, index);
     const wrong = Array.from({ length: 8000 }, (__, index) => index).filter(
@@ -104,7 +105,7 @@ describe("known URLs", () => {
   });
 
   test("take no more than a bounded amount of memory where as many come as are forgotten", () => {
-    const known = new KnownUrls(new MemoryScratch());
+    const known = new KnownUrls(new MemoryScratch(), max);
     for (let index = 0; index < 20_000; index += 1) known.set(id(index), "settled", 1);
     const { bytes, diskBytes } = known;
     for (let index = 0; index < 100_000; index += 1) {
@@ -118,7 +119,7 @@ describe("known URLs", () => {
   });
 
   test("tell settled URLs apart that share half of their ids", () => {
-    const known = new KnownUrls(new MemoryScratch());
+    const known = new KnownUrls(new MemoryScratch(), max);
     const [one, two] = ["0123456789abcdef1111111111111111", "0123456789abcdef2222222222222222"];
     known.set(one, "settled", 1);
     expect(known.get(two)).toBeNull();
@@ -127,7 +128,7 @@ describe("known URLs", () => {
   });
 
   test("tell depths apart up to a limit, which stands for all beyond", () => {
-    const known = new KnownUrls(new MemoryScratch());
+    const known = new KnownUrls(new MemoryScratch(), max);
     known.set(id(1), "fresh", 1_000_000, 5);
     expect(known.get(id(1))).toEqual({ at: "fresh", depth: depthMax, place: 5 });
   });
@@ -154,7 +155,7 @@ describe("blocks of settled URLs", () => {
       [0, "a.example"],
     ]);
     expect(stored("b.example")).toHaveLength(4);
-    const known = new KnownUrls(new MemoryScratch());
+    const known = new KnownUrls(new MemoryScratch(), max);
     for (const [, text] of [...stored("a.example"), ...stored("b.example")]) readBlock(text, known);
     expect(known.size).toBe(100);
     for (let index = 0; index < 100; index += 1)

@@ -4,8 +4,7 @@ import type { OpenEntry } from "./entry.ts";
 import type { Served } from "./fair-turns.ts";
 import { Gates } from "./gates.ts";
 import { JobHosts } from "./job-hosts.ts";
-import type { Scratch } from "@sluice/topology";
-import { KnownUrls } from "./known-urls.ts";
+import type { KnownUrls } from "./known-urls.ts";
 
 /** What failed under a version that kept no categories: counted, and not there to be asked for again. */
 export const unrecordedCategory = "not_recorded";
@@ -81,10 +80,9 @@ export class JobView {
   /** Of these, those in their domain's queue. */
   #queuedGranted = 0;
 
-  /** @param scratch for the URLs that it knows */
-  constructor(id: string, run: number, number: number, scratch: Scratch, stored?: StoredJobView) {
+  constructor(id: string, run: number, number: number, known: KnownUrls, stored?: StoredJobView) {
     this.id = id;
-    this.known = new KnownUrls(scratch);
+    this.known = known;
     this.run = run;
     this.number = number;
     // One that an older version stored lacks what has come since.

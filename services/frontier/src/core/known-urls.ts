@@ -4,22 +4,22 @@ import { KnownPages } from "./known-pages.ts";
 import { fillSlot, knownOf, words, type Known, type Sought, type Whereabouts } from "./known-slots.ts";
 import { KnownTable } from "./known-table.ts";
 
-/** URLs that are kept in memory: so many that their slots are no more than those of a page. */
-const tableMax = 3000;
-
 /**
  * The first few thousand lie in a table in memory. Where there are more, all lie in pages of scratch, and memory has about two and a
  * half bytes of each, whatever the URL's length.
  */
 export class KnownUrls {
   readonly #scratch: Scratch;
+  readonly #inMemoryMax: number;
   #urls: KnownTable | KnownPages = new KnownTable();
   #size = 0;
   readonly #slot = new Uint32Array(words);
   readonly #sought = { high: 0, low: 0, rest: 0 };
 
-  constructor(scratch: Scratch) {
+  /** @param inMemoryMax URLs beyond which they go into the scratch; at most what a page takes, 3,276 */
+  constructor(scratch: Scratch, inMemoryMax: number) {
     this.#scratch = scratch;
+    this.#inMemoryMax = inMemoryMax;
   }
 
   get size(): number {
@@ -73,7 +73,7 @@ export class KnownUrls {
   #put(sought: Sought, at: Whereabouts, depth: number, place: number): void {
     fillSlot(this.#slot, sought, at, depth, place);
     if (this.#urls.put(sought, this.#slot)) this.#size += 1;
-    if (this.#size > tableMax && this.#urls instanceof KnownTable)
+    if (this.#size > this.#inMemoryMax && this.#urls instanceof KnownTable)
       this.#urls = new KnownPages(this.#scratch, this.#urls.slots);
   }
 

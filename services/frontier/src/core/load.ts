@@ -25,7 +25,7 @@ export function loadFrontier(
     const stored = value as Omit<StoredJobView, "number"> & Partial<Pick<StoredJobView, "number">>;
     const id = key.slice(2);
     const number = stored.number ?? 0;
-    const view = new JobView(id, stored.run, number, scratch, { ...stored, number });
+    const view = new JobView(id, stored.run, number, state.knownUrls(), { ...stored, number });
     state.views.set(id, view);
     if (number > 0) views.set(number, view);
     state.nextNumber = Math.max(state.nextNumber, number + 1);

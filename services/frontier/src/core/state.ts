@@ -7,6 +7,7 @@ import { FairTurns } from "./fair-turns.ts";
 import { HeadBudget, HostQueue } from "./host-queue.ts";
 import type { JobView } from "./job-view.ts";
 import type { JobOwner } from "./job-owner.ts";
+import { KnownUrls } from "./known-urls.ts";
 import { ReadyDomains } from "./ready-domains.ts";
 import type { FrontierOptions } from "../options.ts";
 
@@ -87,12 +88,11 @@ export class FrontierState {
   entries: Overlay<unknown>;
   #stored: Entries;
 
-  /** For the URLs that jobs know. */
-  readonly scratch: Scratch;
+  readonly #scratch: Scratch;
 
   constructor(options: FrontierOptions, scratch: Scratch) {
     this.options = options;
-    this.scratch = scratch;
+    this.#scratch = scratch;
     this.total = new DemandTotal(options.releasedMax);
     this.heads = new HeadBudget(options.headsMax);
     this.#stored = new MemoryEntries<unknown>();
@@ -113,6 +113,11 @@ export class FrontierState {
       this.hosts.set(domain, host);
     }
     return host;
+  }
+
+  /** For a view of a job. */
+  knownUrls(): KnownUrls {
+    return new KnownUrls(this.#scratch, this.options.knownInMemoryMax);
   }
 
   takeNumber(): number {

@@ -12,7 +12,7 @@ export function viewOf(state: FrontierState, { id, run, continues }: JobRun, out
   if (known !== undefined && known.run >= run) return known;
   const goesOn = known !== undefined && known.isKept && known.run === continues;
   if (known !== undefined && !goesOn) dropUrls(state, known, out);
-  const view = new JobView(id, run, goesOn ? known.number : state.takeNumber(), state.scratch);
+  const view = new JobView(id, run, goesOn ? known.number : state.takeNumber(), state.knownUrls());
   if (goesOn) readSettled(state, view);
   state.views.set(id, view);
   return view;
