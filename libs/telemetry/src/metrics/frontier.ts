@@ -116,7 +116,7 @@ export const frontierMetrics = {
     unit: "bytes",
     services,
     labels: {},
-    help: "Memory of what every link is checked against: 22 bytes for each of a job's first 3,000 known URLs in a task, and 4 where there are more.",
+    help: "Memory of what every link is checked against: 22 bytes for each of a job's first 3,000 known URLs in a task, and about 5 where there are more.",
   },
   sluice_frontier_known_disk_bytes: {
     type: "gauge",

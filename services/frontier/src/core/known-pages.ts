@@ -6,9 +6,9 @@ const slotsOfPage = scratchPageBytes / slotBytes;
 const filledMax = slotsOfPage * 0.8;
 /** Of the first 32 bits of an id those that say where its slot is. */
 const homeShift = 32 - Math.log2(slotsOfPage);
-/** Changed slots of a page that are kept in memory, so that the page is written once for all of them. */
-const changedMax = 64;
-/** Slots of a page that were read last, kept as well: most links that are known lead where many do. A power of two. */
+/** Changes of a page that are kept in memory, so that it is written once for all of them. */
+const changesMax = 128;
+/** Slots of a page that were read or changed last, kept as well: most links that are known lead where many do. A power of two. */
 const recentMax = 256;
 
 /** What is read, and written, at a time: a slot, a page, and the page that it is made of. Of no use in between. */
@@ -26,11 +26,11 @@ class Page {
   readonly tags = new Uint8Array(slotsOfPage);
   filled = 0;
   gone = 0;
-  /** Slots that were changed since the page was written, and their words. */
-  readonly changed = new Uint16Array(changedMax);
-  readonly changedWords = new Uint32Array(changedMax * words);
-  changedCount = 0;
-  /** Which slot was read last of those with the same remainder, plus one, and its words. */
+  /** Slots that were changed since the page was written, in order, and their words. */
+  readonly changed = new Uint16Array(changesMax);
+  readonly changedWords = new Uint32Array(changesMax * words);
+  changes = 0;
+  /** Which slot was read or changed last of those with the same remainder, plus one, and its words. */
   readonly recent = new Uint16Array(recentMax);
   readonly recentWords = new Uint32Array(recentMax * words);
 
@@ -39,7 +39,7 @@ class Page {
   }
 }
 
-const pageBytes = slotsOfPage + (changedMax + recentMax) * (2 + slotBytes);
+const pageBytes = slotsOfPage + (changesMax + recentMax) * (2 + slotBytes);
 
 /** By the next bit of the id, from the first of its second 32 bits on. Those of two URLs differ in some of the 64. */
 interface Fork {
@@ -51,10 +51,11 @@ const isOne = ({ high, low }: Pick<Sought, "high" | "low">, bit: number): boolea
   ((bit < 32 ? low >>> (31 - bit) : high >>> (63 - bit)) & 1) === 1;
 const tagOf = (high: number): number => ((high & 0xffff) % 255) + 1;
 const homeOf = (high: number): number => high >>> homeShift;
-/** Where the slot is among those that were changed; -1: it is not. */
-function changedAt({ changed, changedCount }: Page, slot: number): number {
-  for (let index = 0; index < changedCount; index += 1) if (changed[index] === slot) return index;
-  return -1;
+/** The last change of the slot; -1: none. */
+function changeOf({ changed, changes }: Page, slot: number): number {
+  let index = changes - 1;
+  while (index >= 0 && changed[index] !== slot) index -= 1;
+  return index;
 }
 
 function copyWords(from: Uint32Array, fromAt: number, to: Uint32Array, toAt: number): void {
@@ -149,40 +150,35 @@ export class KnownPages {
 
   /** Reads a slot's words into `read`. */
   #read(page: Page, at: number): void {
-    const changed = changedAt(page, at);
-    if (changed >= 0) {
-      copyWords(page.changedWords, changed * words, read, 0);
-      return;
-    }
     const line = at % recentMax;
     if (page.recent[line] === at + 1) {
       copyWords(page.recentWords, line * words, read, 0);
       return;
     }
-    this.#scratch.read(page.number, readBytes, at * slotBytes);
+    const change = changeOf(page, at);
+    if (change >= 0) copyWords(page.changedWords, change * words, read, 0);
+    else this.#scratch.read(page.number, readBytes, at * slotBytes);
     page.recent[line] = at + 1;
     copyWords(read, 0, page.recentWords, line * words);
   }
 
   #write(page: Page, at: number, slot: Uint32Array): void {
-    const changed = changedAt(page, at);
-    const index = changed >= 0 ? changed : page.changedCount;
-    page.changed[index] = at;
-    copyWords(slot, 0, page.changedWords, index * words);
-    // What was read of it is former.
-    if (page.recent[at % recentMax] === at + 1) page.recent[at % recentMax] = 0;
-    if (changed >= 0) return;
-    page.changedCount += 1;
-    if (page.changedCount < changedMax) return;
+    const line = at % recentMax;
+    page.recent[line] = at + 1;
+    copyWords(slot, 0, page.recentWords, line * words);
+    page.changed[page.changes] = at;
+    copyWords(slot, 0, page.changedWords, page.changes * words);
+    page.changes += 1;
+    if (page.changes < changesMax) return;
     this.#readWhole(page);
     this.#scratch.write(page.number, wholeBytes);
-    page.changedCount = 0;
+    page.changes = 0;
   }
 
   /** The page with all changes. */
   #readWhole(page: Page): void {
     this.#scratch.read(page.number, wholeBytes, 0);
-    for (let index = 0; index < page.changedCount; index += 1)
+    for (let index = 0; index < page.changes; index += 1)
       whole.set(
         page.changedWords.subarray(index * words, (index + 1) * words),
         (page.changed[index] ?? 0) * words,

@@ -5,8 +5,8 @@ import { fillSlot, knownOf, words, type Known, type Sought, type Whereabouts } f
 import { KnownTable } from "./known-table.ts";
 
 /**
- * The first few thousand lie in a table in memory. Where there are more, all lie in pages of scratch, and memory has about two and a
- * half bytes of each, whatever the URL's length.
+ * The first few thousand lie in a table in memory. Where there are more, all lie in pages of scratch, and memory has about five
+ * bytes of each, whatever the URL's length.
  */
 export class KnownUrls {
   readonly #scratch: Scratch;
