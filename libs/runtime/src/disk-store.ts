@@ -105,7 +105,7 @@ export class DiskStore implements TaskStore {
   readonly path: string;
   readonly #nowMs: () => number;
   readonly #onEvent: StateEvents;
-  readonly #scratch: DiskScratch;
+  #scratch: DiskScratch | null = null;
   #db: DatabaseSync;
   #statements: Statements;
   #marks: Marks;
@@ -119,7 +119,6 @@ export class DiskStore implements TaskStore {
 
   constructor(path: string, nowMs: () => number, onEvent: StateEvents) {
     this.path = path;
-    this.#scratch = new DiskScratch(`${path}-scratch`);
     this.#nowMs = nowMs;
     this.#onEvent = onEvent;
     try {
@@ -302,7 +301,8 @@ export class DiskStore implements TaskStore {
   }
 
   scratch(): Scratch {
-    this.#scratch.close();
+    this.#scratch?.close();
+    this.#scratch = new DiskScratch(`${this.path}-scratch`);
     return this.#scratch;
   }
 
@@ -317,7 +317,8 @@ export class DiskStore implements TaskStore {
   }
 
   close(asOfMs: number | null): void {
-    this.#scratch.close();
+    this.#scratch?.close();
+    this.#scratch = null;
     if (!this.#db.isOpen) return;
     // Of one that has failed, what the last checkpoint wrote is all that can be believed.
     if (asOfMs !== null && !this.#hasFailed) this.checkpoint(asOfMs);

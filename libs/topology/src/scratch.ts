@@ -6,6 +6,8 @@ export const scratchPageBytes = 65_536;
  * the next one is loaded with room of its own. Reads and writes are at once, and a failed one is the end of the task.
  */
 export interface Scratch {
+  /** 32 bits that nobody outside can know, for hash tables whose keys others choose. Those of a simulation are the same each time. */
+  readonly salt: number;
   /** A page with anything in it, to be written before it is read. */
   take(): number;
   giveBack(page: number): void;
@@ -19,6 +21,7 @@ export interface Scratch {
 
 /** Scratch in memory, e.g. that of a test or of a simulation. */
 export class MemoryScratch implements Scratch {
+  readonly salt = 0x5eed;
   readonly #pages = new Map<number, Uint8Array>();
   #next = 0;
 
@@ -41,6 +44,7 @@ export class MemoryScratch implements Scratch {
   }
 
   write(page: number, bytes: Uint8Array): void {
+    if (bytes.length !== scratchPageBytes) throw new Error(`${bytes.length} bytes are not a page`);
     this.#of(page).set(bytes);
   }
 

@@ -4,6 +4,7 @@ import { MemoryScratch, scratchPageBytes } from "@sluice/topology";
 import { urlIdOf } from "@sluice/web";
 import { depthMax, type Whereabouts } from "../src/core/known-slots.ts";
 import { KnownUrls } from "../src/core/known-urls.ts";
+import { JobView } from "../src/core/job-view.ts";
 import type { Effects } from "../src/core/effects.ts";
 import { hostOfBlock, keys } from "../src/core/keys.ts";
 import { idsOf, putSettled, readBlock } from "../src/core/settled-block.ts";
@@ -26,6 +27,15 @@ class UsedScratch extends MemoryScratch {
   }
 }
 
+class CountingScratch extends MemoryScratch {
+  reads = 0;
+
+  override read(page: number, into: Uint8Array, from: number): void {
+    this.reads += 1;
+    super.read(page, into, from);
+  }
+}
+
 describe("known URLs", () => {
   test("are found again as they were set last, however many there are, and no other is", () => {
     fc.assert(
@@ -36,9 +46,11 @@ describe("known URLs", () => {
         for (let step = 0; step < count; step += 1) {
           if ((step * 11 + seed) % 7 === 0) {
             const gone = id((step * 104_729 + seed) % Math.ceil(count / 1.5));
-            known.forget(gone);
-            model.delete(gone);
+            expect(known.forget(gone)).toBe(model.delete(gone));
           }
+          // Others read in between have their places among what was read last.
+          const other = id((step * 15_485_863 + seed) % Math.ceil(count / 1.5));
+          if (step % 3 === 0) expect(known.get(other)).toEqual(model.get(other) ?? null);
           const urlId = id((step * 7919 + seed) % Math.ceil(count / 1.5));
           const at = places[(step + seed) % places.length] ?? "fresh";
           const depth = (step * 31) % 200;
@@ -92,16 +104,61 @@ describe("known URLs", () => {
   });
 
   test.each([
-    ["32 bits", (index: number) => `${hex(index * 40_503)}0badcafe`],
-    ["what says where they lie", (index: number) => `0badcafe${hex(index * 2_654_435_761)}`],
-  ])("are told apart where somebody has chosen them to share %s", (_, first) => {
-    const known = new KnownUrls(new MemoryScratch(), max);
+    ["the first 32 bits", (index: number) => `0badcafe${hex(index * 2_654_435_761)}`],
+    ["the second 32 bits", (index: number) => `${hex(index * 40_503)}0badcafe`],
+    [
+      "some of all bits",
+      (index: number) =>
+        `${hex(((index * 40_503) % 4096) * 2 ** 20)}${hex(Math.floor((index * 40_503) / 4096))}`,
+    ],
+  ])("cost the same where somebody has chosen them to share %s", (_, first) => {
+    const scratch = new CountingScratch();
+    const known = new KnownUrls(scratch, max);
     const urlId = (index: number): string => first(index).padEnd(32, "0");
-    for (let index = 0; index < 8000; index += 1) known.set(urlId(index), "fresh", 1, index);
-    const wrong = Array.from({ length: 8000 }, (__, index) => index).filter(
-      (index) => known.get(urlId(index))?.place !== index,
-    );
-    expect([known.size, wrong, known.get(urlId(8000))]).toEqual([8000, [], null]);
+    for (let index = 0; index < 20_000; index += 1) known.set(urlId(index), "fresh", 1, index);
+    scratch.reads = 0;
+    const all = Array.from({ length: 20_000 }, (__, index) => index);
+    expect(all.filter((index) => known.get(urlId(index))?.place !== index)).toEqual([]);
+    expect(all.filter((index) => known.get(urlId(index + 20_000)) !== null)).toEqual([]);
+    expect([known.size, scratch.reads < 25_000]).toEqual([20_000, true]);
+  });
+
+  test("that are not known cost hardly a read, and those that were asked for lately none", () => {
+    const scratch = new CountingScratch();
+    const known = new KnownUrls(scratch, max);
+    for (let index = 0; index < 20_000; index += 1) known.set(id(index), "settled", 1);
+    scratch.reads = 0;
+    for (let index = 0; index < 10_000; index += 1) known.get(id(20_000 + index));
+    expect(scratch.reads).toBeLessThan(800);
+    for (let index = 0; index < 100; index += 1) known.get(id(index));
+    scratch.reads = 0;
+    for (let index = 0; index < 100; index += 1) known.get(id(index));
+    expect(scratch.reads).toBeLessThan(20);
+  });
+
+  test("of a few come and go in a table that does not grow", () => {
+    const known = new KnownUrls(new MemoryScratch(), max);
+    for (let index = 0; index < 30_000; index += 1) {
+      known.set(id(index), "settled", index % 9);
+      if (index >= 2000) expect(known.forget(id(index - 2000))).toBe(true);
+    }
+    expect([known.size, known.diskBytes, known.bytes]).toEqual([2000, 0, 131_072]);
+    expect(known.forget(id(5))).toBe(false);
+    expect(known.get(id(29_999))?.depth).toBe(29_999 % 9);
+  });
+
+  test("of several jobs lie beside each other, and go with the view of their job", () => {
+    const scratch = new UsedScratch();
+    const views = ["a", "b"].map((job, index) => new JobView(job, 1, index, new KnownUrls(scratch, 10)));
+    const [one, two] = views as [JobView, JobView];
+    for (let index = 0; index < 20_000; index += 1)
+      for (const view of views) view.known.set(id(index), "fresh", 1, index + view.number);
+    one.clear();
+    expect([one.known.diskBytes, scratch.bytes]).toEqual([0, two.known.diskBytes]);
+    for (let index = 0; index < 20_000; index += 1)
+      if (two.known.get(id(index))?.place !== index + 1) expect.fail(`${index}`);
+    two.clear();
+    expect(scratch.bytes).toBe(0);
   });
 
   test("take no more than a bounded amount of memory where as many come as are forgotten", () => {

@@ -4,6 +4,9 @@ import { KnownPages } from "./known-pages.ts";
 import { fillSlot, knownOf, words, type Known, type Sought, type Whereabouts } from "./known-slots.ts";
 import { KnownTable } from "./known-table.ts";
 
+/** What comes out of memory goes into one page. */
+const inMemoryLimit = 3000;
+
 /**
  * The first few thousand lie in a table in memory. Where there are more, all lie in pages of scratch, and memory has about five
  * bytes of each, whatever the URL's length.
@@ -16,8 +19,9 @@ export class KnownUrls {
   readonly #slot = new Uint32Array(words);
   readonly #sought = { high: 0, low: 0, rest: 0 };
 
-  /** @param inMemoryMax URLs beyond which they go into the scratch; at most what a page takes, 3,276 */
+  /** @param inMemoryMax URLs beyond which they go into the scratch */
   constructor(scratch: Scratch, inMemoryMax: number) {
+    if (inMemoryMax > inMemoryLimit) throw new Error(`a page has no room for ${inMemoryMax} URLs`);
     this.#scratch = scratch;
     this.#inMemoryMax = inMemoryMax;
   }
