@@ -1,7 +1,7 @@
-import { SluiceError, messageOf } from "@sluice/errors";
 import { scratchPageBytes, type Scratch } from "@sluice/topology";
 import { randomInt } from "node:crypto";
 import { closeSync, ftruncateSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { stateFailed } from "./state-failed.ts";
 
 /**
  * Scratch in a file without a name: the system takes the room back when it is closed, or when the process ends, however it
@@ -52,10 +52,10 @@ export class DiskScratch implements Scratch {
     try {
       count = readSync(file, into, 0, into.length, page * scratchPageBytes + from);
     } catch (error) {
-      throw this.#failed(error);
+      throw stateFailed(this.#path, "failed", error);
     }
     if (count !== into.length)
-      throw this.#failed(new Error(`${count} of ${into.length} bytes of page ${page}`));
+      throw stateFailed(this.#path, "failed", new Error(`${count} of ${into.length} bytes of page ${page}`));
   }
 
   write(page: number, bytes: Uint8Array): void {
@@ -90,13 +90,7 @@ export class DiskScratch implements Scratch {
     try {
       return act();
     } catch (error) {
-      throw this.#failed(error);
+      throw stateFailed(this.#path, "failed", error);
     }
-  }
-
-  #failed(error: unknown): SluiceError {
-    return new SluiceError("SLUICE_STATE_FAILED", `${this.#path} failed: ${messageOf(error)}`, {
-      cause: error,
-    });
   }
 }

@@ -1,10 +1,11 @@
 /** State on a disk, in SQLite: one file a task. */
-import { SluiceError, asError, messageOf } from "@sluice/errors";
+import { asError } from "@sluice/errors";
 import type { Scratch } from "@sluice/topology";
 import { existsSync, rmSync, statSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { copiedMaxBytes, copiesOf, isMostlySpare, shrink } from "./disk-room.ts";
 import { DiskScratch } from "./disk-scratch.ts";
+import { stateFailed } from "./state-failed.ts";
 import type { InputOffsets, TaskStore } from "./store.ts";
 
 /** Rises with every change of what lies in the file, and of what it means. */
@@ -63,7 +64,7 @@ export function marksOf(path: string): Marks | "unreadable" | "version" {
     return readMarks(db);
   } catch (error) {
     // Someone looks into it: it is good once they have gone.
-    if (codeOf(error) === busyCode) throw failed(path, "failed", error);
+    if (codeOf(error) === busyCode) throw stateFailed(path, "failed", error);
     return "unreadable";
   } finally {
     db?.close();
@@ -124,7 +125,7 @@ export class DiskStore implements TaskStore {
     try {
       this.#db = opened(path);
     } catch (error) {
-      throw failed(path, "failed", error);
+      throw stateFailed(path, "failed", error);
     }
     this.#statements = prepared(this.#db);
     this.#marks = readMarks(this.#db);
@@ -333,7 +334,7 @@ export class DiskStore implements TaskStore {
 
   /** A file that turns out to be broken is of no use: it goes, and the next start rebuilds it. */
   #guarded<T>(act: () => T): T {
-    if (this.#hasFailed) throw failed(this.path, "failed", new Error("an earlier operation failed"));
+    if (this.#hasFailed) throw stateFailed(this.path, "failed", new Error("an earlier operation failed"));
     try {
       return act();
     } catch (error) {
@@ -344,7 +345,7 @@ export class DiskStore implements TaskStore {
         removeFile(this.path);
       }
       const what = isBroken ? "was broken and is thrown away; the next start rebuilds it" : "failed";
-      throw failed(this.path, what, error);
+      throw stateFailed(this.path, what, error);
     }
   }
 }
@@ -354,9 +355,6 @@ const brokenCodes: ReadonlySet<number> = new Set([11, 26]);
 /** SQLITE_BUSY. */
 const busyCode = 5;
 const codeOf = (error: unknown): number => Number((error as { errcode?: unknown }).errcode) & 0xff;
-
-const failed = (path: string, what: string, error: unknown): SluiceError =>
-  new SluiceError("SLUICE_STATE_FAILED", `${path} ${what}: ${messageOf(error)}`, { cause: error });
 
 /** A log for writing ahead survives a kill at any point, and a power cut costs its last transactions at most. */
 const keeping = "PRAGMA synchronous = NORMAL; PRAGMA journal_mode = WAL";
