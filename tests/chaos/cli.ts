@@ -97,7 +97,7 @@ async function main(): Promise<number> {
     partitions: 12,
     sessionTimeoutMs: flag("session-ms"),
     env: { SLUICE_DELIVERY: delivery, ...(isHeld ? soonHeld : {}) },
-    keepsResults: plan["soak-s"] === 0,
+    keepsResults: !transactions && plan["soak-s"] === 0,
     proxied: plan.network > 0,
     log,
   });

@@ -26,7 +26,7 @@ export interface WorldOptions {
   readonly partitions: number;
   readonly sessionTimeoutMs: number;
   readonly env: Readonly<Record<string, string>>;
-  /** The reader keeps what it has read; a run of hours only counts. */
+  /** The reader keeps what it has read, where the job's end is told by its results; else it only counts. */
   readonly keepsResults: boolean;
   /** The services reach the broker through a proxy that can be made slow, cut and stopped. */
   readonly proxied: boolean;

@@ -52,9 +52,8 @@ export class Graph {
   reachable(seeds: readonly string[]): ReadonlySet<string> {
     const found = new Set(seeds);
     const queue = [...seeds];
-    for (;;) {
-      const url = queue.shift();
-      if (url === undefined) return found;
+    // Grows while it is walked. Taking the first one off would move all others, a million of them at times.
+    for (const url of queue) {
       const { hostname, pathname } = new URL(url);
       const { links, location } = this.#at(this.#options.hosts.indexOf(hostname), pathname);
       for (const link of location === null ? links : [location]) {
@@ -65,6 +64,7 @@ export class Graph {
         queue.push(target.href);
       }
     }
+    return found;
   }
 
   /** Every page of the graph, reachable or not, for a verifier that knows nothing of how it was made. */
