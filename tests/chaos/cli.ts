@@ -70,9 +70,11 @@ function pagesPerHost(urls: number, hosts: number): number {
 /** What tells this run's kind from others. */
 function scenarioName(plan: Plan, transactions: boolean): string {
   const played = scenarios.filter((each) => plan[each] > 0);
-  return [...(played.length > 0 ? played : ["no fault"]), ...(transactions ? [] : ["at-least-once"])].join(
-    ", ",
-  );
+  return [
+    ...(played.length > 0 ? played : ["no fault"]),
+    ...(transactions ? [] : ["at-least-once"]),
+    ...(flag("urls") >= 1_000_000 ? ["a million URLs"] : []),
+  ].join(", ");
 }
 
 async function main(): Promise<number> {
