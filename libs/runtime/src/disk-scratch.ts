@@ -58,13 +58,14 @@ export class DiskScratch implements Scratch {
       throw stateFailed(this.#path, "failed", new Error(`${count} of ${into.length} bytes of page ${page}`));
   }
 
-  write(page: number, bytes: Uint8Array): void {
+  write(page: number, bytes: Uint8Array, from: number): void {
     const file = this.#file ?? this.#open();
+    if (from + bytes.length > scratchPageBytes) throw new Error(`page ${page} has no room for that`);
     this.#guarded(() => {
       let count = 0;
       // A disk that is nearly full takes a part, and refuses the rest.
       while (count < bytes.length)
-        count += writeSync(file, bytes, count, bytes.length - count, page * scratchPageBytes + count);
+        count += writeSync(file, bytes, count, bytes.length - count, page * scratchPageBytes + from + count);
     });
   }
 

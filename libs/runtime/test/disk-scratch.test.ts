@@ -33,9 +33,22 @@ describe("scratch on a disk", () => {
   test("has what was written to each page, whole or in part", () => {
     const scratch = new DiskScratch(join(dir, "scratch"));
     const [one, two] = [scratch.take(), scratch.take()];
-    scratch.write(two, page("two-"));
-    scratch.write(one, page("one-"));
+    scratch.write(two, page("two-"), 0);
+    scratch.write(one, page("one-"), 0);
     expect([part(scratch, one, 65_528, 8), part(scratch, two, 2, 6)]).toEqual(["one-one-", "o-two-"]);
+    scratch.close();
+  });
+
+  test("takes parts of a page, which may be all that was ever written to it, and nothing beyond it", () => {
+    const scratch = new DiskScratch(join(dir, "scratch"));
+    const [one, two] = [scratch.take(), scratch.take()];
+    scratch.write(two, Buffer.from("first"), 0);
+    scratch.write(two, Buffer.from("second"), 5);
+    expect(part(scratch, two, 3, 6)).toBe("stseco");
+    scratch.write(one, page("one-"), 0);
+    scratch.write(one, Buffer.from("end"), scratchPageBytes - 3);
+    expect([part(scratch, one, 65_530, 6), part(scratch, two, 0, 5)]).toEqual(["e-oend", "first"]);
+    expect(() => scratch.write(one, Buffer.from("end"), scratchPageBytes - 2)).toThrow("no room");
     scratch.close();
   });
 
@@ -43,7 +56,7 @@ describe("scratch on a disk", () => {
     const scratch = new DiskScratch(join(dir, "scratch"));
     const pages = ["a", "b", "c"].map((text) => {
       const taken = scratch.take();
-      scratch.write(taken, page(text));
+      scratch.write(taken, page(text), 0);
       return taken;
     });
     expect(scratch.bytes).toBe(3 * scratchPageBytes);
@@ -57,7 +70,7 @@ describe("scratch on a disk", () => {
 
   test("has no name in its folder, and is gone when it is closed", () => {
     const scratch = new DiskScratch(join(dir, "scratch"));
-    scratch.write(scratch.take(), page("a"));
+    scratch.write(scratch.take(), page("a"), 0);
     expect([readdirSync(dir), openFiles()]).toEqual([[], [`${join(dir, "scratch")} (deleted)`]]);
     scratch.close();
     expect(openFiles()).toEqual([]);
@@ -65,7 +78,7 @@ describe("scratch on a disk", () => {
 
   test("that can't be had is a failure of the state, with its path", () => {
     const scratch = new DiskScratch(join(dir, "nowhere", "scratch"));
-    expect(() => scratch.write(scratch.take(), page("a"))).toThrow(
+    expect(() => scratch.write(scratch.take(), page("a"), 0)).toThrow(
       expect.objectContaining({ code: "SLUICE_STATE_FAILED", message: expect.stringContaining("nowhere") }),
     );
   });
@@ -77,7 +90,7 @@ describe("scratch on a disk", () => {
     });
     const scratch = new DiskScratch(join(dir, "scratch"));
     const taken = scratch.take();
-    scratch.write(taken, page("a"));
+    scratch.write(taken, page("a"), 0);
     const descriptor = readdirSync("/proc/self/fd").find((each) => {
       try {
         return readlinkSync(`/proc/self/fd/${each}`).startsWith(dir);
@@ -87,7 +100,7 @@ describe("scratch on a disk", () => {
     });
     closeSync(Number(descriptor));
     expect(() => part(scratch, taken, 0, 8)).toThrow(failure);
-    expect(() => scratch.write(taken, page("b"))).toThrow(failure);
+    expect(() => scratch.write(taken, page("b"), 0)).toThrow(failure);
     expect(() => scratch.giveBack(taken)).toThrow(failure);
     expect(() => scratch.close()).toThrow(failure);
   });
@@ -95,12 +108,12 @@ describe("scratch on a disk", () => {
   test("refuses what a state does that was thrown away", () => {
     const scratch = new DiskScratch(join(dir, "scratch"));
     const taken = scratch.take();
-    scratch.write(taken, page("a"));
+    scratch.write(taken, page("a"), 0);
     scratch.take();
     scratch.giveBack(taken);
     expect(() => scratch.giveBack(taken)).toThrow("page 0 is not in use");
     scratch.close();
-    expect(() => scratch.write(1, page("b"))).toThrow("is closed");
+    expect(() => scratch.write(1, page("b"), 0)).toThrow("is closed");
     expect(openFiles()).toEqual([]);
   });
 
@@ -108,11 +121,11 @@ describe("scratch on a disk", () => {
     const stores = diskStores({ dir, instance: "i", nowMs: () => 0, onEvent: () => undefined });
     const store = stores.open(3, 0);
     const former = store.scratch();
-    former.write(former.take(), page("a"));
+    former.write(former.take(), page("a"), 0);
     const scratch = store.scratch();
-    expect(() => former.write(0, page("late"))).toThrow("is closed");
+    expect(() => former.write(0, page("late"), 0)).toThrow("is closed");
     expect([scratch.bytes, openFiles().filter((file) => file.includes(".db-scratch"))]).toEqual([0, []]);
-    scratch.write(scratch.take(), page("b"));
+    scratch.write(scratch.take(), page("b"), 0);
     expect(openFiles().filter((file) => file.includes(".db-scratch"))).toHaveLength(1);
     store.close(0);
     expect(openFiles().filter((file) => file.includes(".db-scratch"))).toEqual([]);

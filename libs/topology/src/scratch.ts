@@ -13,8 +13,8 @@ export interface Scratch {
   giveBack(page: number): void;
   /** Fills `into` with what lies in the page from this byte on. */
   read(page: number, into: Uint8Array, from: number): void;
-  /** @param bytes a whole page */
-  write(page: number, bytes: Uint8Array): void;
+  /** The page has the bytes from this byte on. */
+  write(page: number, bytes: Uint8Array, from: number): void;
   /** Bytes of the pages that were taken and not given back. */
   readonly bytes: number;
 }
@@ -43,9 +43,8 @@ export class MemoryScratch implements Scratch {
     into.set(this.#of(page).subarray(from, from + into.length));
   }
 
-  write(page: number, bytes: Uint8Array): void {
-    if (bytes.length !== scratchPageBytes) throw new Error(`${bytes.length} bytes are not a page`);
-    this.#of(page).set(bytes);
+  write(page: number, bytes: Uint8Array, from: number): void {
+    this.#of(page).set(bytes, from);
   }
 
   #of(page: number): Uint8Array {

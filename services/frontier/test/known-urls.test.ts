@@ -22,7 +22,7 @@ class UsedScratch extends MemoryScratch {
 
   override take(): number {
     const page = super.take();
-    this.write(page, this.#page);
+    this.write(page, this.#page, 0);
     return page;
   }
 }
@@ -85,6 +85,57 @@ describe("known URLs", () => {
       if (found?.at !== at || found?.depth !== index % 200 || found.place !== place) wrong += 1;
     }
     expect(wrong).toBe(0);
+  });
+
+  test("that are loaded are the same as those that were set one by one, though some come many times", () => {
+    fc.assert(
+      fc.property(fc.nat(), fc.constantFrom(100, 4000, 40_000), fc.boolean(), (seed, count, isExpected) => {
+        const scratch = new UsedScratch();
+        const known = new KnownUrls(scratch, max);
+        const model = new Map<string, { at: Whereabouts; depth: number; place: number }>();
+        const put = (urlId: string, step: number): void => {
+          const at = places[(step + seed) % places.length] ?? "fresh";
+          const place = at === "settled" ? 0 : step;
+          known.set(urlId, at, step % 200, place);
+          model.set(urlId, { at, depth: step % 200, place });
+        };
+        known.load(isExpected ? count / 1.5 : 0);
+        for (let step = 0; step < count; step += 1) {
+          put(id((step * 7919 + seed) % Math.ceil(count / 1.5)), step);
+          // More often than a page has room for.
+          if (step % 4 === 0) put(id(seed % 3), step);
+        }
+        known.loaded();
+        expect(known.size).toBe(model.size);
+        for (const [urlId, expected] of model) expect(known.get(urlId)).toEqual(expected);
+        expect([known.get(id(count)), known.diskBytes]).toEqual([null, scratch.bytes]);
+        put(id(count), 5);
+        expect([known.get(id(count))?.depth, known.size]).toEqual([5, model.size]);
+        known.clear();
+        expect([known.size, scratch.bytes]).toEqual([0, 0]);
+      }),
+      { numRuns: 8 },
+    );
+  });
+
+  test("that are loaded are not asked for before all are there", () => {
+    const known = new KnownUrls(new MemoryScratch(), 10);
+    known.load(20);
+    for (let index = 0; index < 20; index += 1) known.set(id(index), "fresh", 1, index);
+    expect(() => known.get(id(1))).toThrow("while they are loaded");
+    known.loaded();
+    expect([known.size, known.get(id(1))?.place]).toEqual([20, 1]);
+  });
+
+  test("of which two share half of their ids are told apart when both were settled before they are loaded", () => {
+    const known = new KnownUrls(new MemoryScratch(), 1);
+    const ids = ["1111111111111111", "2222222222222222"].map((rest) => `0123456789abcdef${rest}`);
+    known.load(20);
+    known.set(id(1), "fresh", 1, 1);
+    known.set(id(2), "fresh", 1, 2);
+    for (const [depth, each] of ids.entries()) known.set(each, "settled", depth);
+    known.loaded();
+    expect([known.size, ...ids.map((each) => known.get(each)?.depth)]).toEqual([4, 0, 1]);
   });
 
   test("take a few bytes of memory each beyond the first few thousand, and are on the disk", () => {

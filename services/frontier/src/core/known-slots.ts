@@ -52,6 +52,14 @@ export function isOf(slots: Uint32Array, at: number, { high, low, rest }: Sought
   return code !== settledCode || (flags & 0xffff) * word + (slots[at + 3] ?? 0) === rest;
 }
 
+/** Whether two slots are those of one URL, as far as they can tell: where one of them is open, by 64 bits of the id. */
+export function isSame(slots: Uint32Array, at: number, others: Uint32Array, other: number): boolean {
+  if (slots[at] !== others[other] || slots[at + 1] !== others[other + 1]) return false;
+  const [flags, otherFlags] = [slots[at + 2] ?? 0, others[other + 2] ?? 0];
+  if (flags >>> 29 !== settledCode || otherFlags >>> 29 !== settledCode) return true;
+  return (flags & 0xffff) === (otherFlags & 0xffff) && slots[at + 3] === others[other + 3];
+}
+
 /** What a slot says, of its last two words; null of a free one. */
 export function knownOf(flags: number, tail: number): Known | null {
   const at = codes[flags >>> 29] ?? null;

@@ -26,6 +26,7 @@ export function loadFrontier(
     const id = key.slice(2);
     const number = stored.number ?? 0;
     const view = new JobView(id, stored.run, number, state.knownUrls(), { ...stored, number });
+    view.known.load(view.tally.admitted + view.inherited - view.forgotten);
     state.views.set(id, view);
     if (number > 0) views.set(number, view);
     state.nextNumber = Math.max(state.nextNumber, number + 1);
@@ -41,7 +42,10 @@ export function loadFrontier(
     }
   }
   state.former = formerEntries(entries);
-  for (const view of state.views.values()) if (view.number === 0) view.number = state.takeNumber();
+  for (const view of state.views.values()) {
+    view.known.loaded();
+    if (view.number === 0) view.number = state.takeNumber();
+  }
   for (const view of views.values()) {
     if (view.halt !== null && view.waiting > 0) state.halting.add(view.id);
     if (view.retrying !== null) state.retrying.add(view.id);
