@@ -20,7 +20,7 @@ import {
   type StepContext,
 } from "@sluice/topology";
 import { urlIdOf } from "@sluice/web";
-import { storedEntry } from "../services/frontier/src/core/entry.ts";
+import { storedWaiting } from "../services/frontier/src/core/entry.ts";
 import { JobView } from "../services/frontier/src/core/job-view.ts";
 import { keys } from "../services/frontier/src/core/keys.ts";
 import { KnownUrls } from "../services/frontier/src/core/known-urls.ts";
@@ -118,7 +118,7 @@ function* changelog(): Generator<Change, { readonly text: number }, undefined> {
       dueAtMs: 0,
       delayedBy: null,
     };
-    yield change(keys.queued(1, entry), storedEntry(entry));
+    yield change(keys.queued(1, entry), storedWaiting(entry));
   }
   return { text };
 }

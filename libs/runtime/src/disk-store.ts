@@ -15,8 +15,6 @@ export const storeVersion = 1;
 const cacheKiB = 4096;
 /** Changes applied after which the file is brought up to date, so that its log stays small. */
 const changesMax = 10_000;
-/** The same of a file that is filled from the changelog: each change may touch a page, which is kept in memory as it was. */
-const fillingMax = 1600;
 /** Entries that one statement puts into a file that is filled: half the time of as many statements. */
 const rowsMax = 16;
 /** Keys or entries that are read at a time where all are gone through. */
@@ -211,7 +209,7 @@ export class DiskStore implements TaskStore {
         entries: this.#marks.entries + entries,
         inputs: inputs === undefined ? known : { ...known, ...inputs },
       };
-      if (this.#changes >= (this.isWhole ? changesMax : fillingMax)) this.#commit();
+      if (this.#changes >= changesMax) this.#commit();
     });
   }
 
@@ -225,7 +223,7 @@ export class DiskStore implements TaskStore {
     return more;
   }
 
-  /** The same of a file of which nothing is kept if it is not filled to the end: it is brought up to date on the way. */
+  /** The same of a file that is filled: its rows come in the order of their keys. */
   #fill(changes: Iterable<readonly [string, string | null]>): number {
     let more = 0;
     let rows: string[] = [];
@@ -240,9 +238,6 @@ export class DiskStore implements TaskStore {
         more += this.#putRows(rows);
         rows = [];
       }
-      if (this.#changes < fillingMax) continue;
-      this.#commit();
-      this.#db.exec("BEGIN");
     }
     return more + this.#putRows(rows);
   }
@@ -358,12 +353,14 @@ const codeOf = (error: unknown): number => Number((error as { errcode?: unknown 
 
 /** A log for writing ahead survives a kill at any point, and a power cut costs its last transactions at most. */
 const keeping = "PRAGMA synchronous = NORMAL; PRAGMA journal_mode = WAL";
-/** What is not whole is thrown away after a kill, so it is written once and without waiting for the disk. */
-const filling = "PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY";
+/** What is not whole is thrown away after a kill or a failure, so nothing is kept as it was, and nothing waits for the disk. */
+const filling = "PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF";
 
 function opened(path: string): DatabaseSync {
   const isNew = !existsSync(path);
-  const db = new DatabaseSync(path, { timeout: 0 });
+  // Node.js lets no file be written without a journal unless it is told to.
+  const options = { timeout: 0, defensive: !isNew };
+  const db = new DatabaseSync(path, options);
   // Kept by the process: no second one can open the file.
   db.exec(`PRAGMA locking_mode = EXCLUSIVE; ${isNew ? filling : keeping}; PRAGMA cache_size = -${cacheKiB}`);
   // One that is complete is not written to: the disk may be full.

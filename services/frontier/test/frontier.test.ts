@@ -1,8 +1,10 @@
 import { emptyTally, jobIdSchema, jobSchema, partitionOf, topics, type Due } from "@sluice/records";
 import { MemoryEntries, MemoryScratch } from "@sluice/topology";
 import { StepDriver } from "@sluice/topology/testing";
-import { canonicalize } from "@sluice/web";
+import { canonicalize, urlIdOf } from "@sluice/web";
 import { describe, expect, test } from "vitest";
+import { newEntry, storedEntry, type OpenEntry } from "../src/core/entry.ts";
+import { formerWaitingKey, keys, parseDelayed } from "../src/core/keys.ts";
 import { defaultFrontierOptions, type FrontierOptions } from "../src/options.ts";
 import { frontierStep, type FrontierRecord } from "../src/step.ts";
 import type { FrontierState } from "../src/core/state.ts";
@@ -287,6 +289,60 @@ describe("state of the version before", () => {
       4,
       3,
       true,
+    ]);
+  });
+
+  test("has whole ids in the keys of what waits, which is found, brought nearer and released all the same", () => {
+    const step = frontierStep();
+    const job = jobSchema.parse(openJob("j"));
+    const stored = new MemoryEntries<unknown>();
+    const tally = { ...emptyTally(), admitted: 3 };
+    stored.map.set("j|j", { run: 1, tally, wave: 0, halt: null, recall: false, number: 1 });
+    const former = (name: string, at: Partial<OpenEntry>): string => {
+      const url = `https://h.example/${name}`;
+      const found = { url, urlId: urlIdOf(url), domain: "h.example", depth: 2, root: null, parent: null };
+      const rest = { redirects: 0, priority: 50, granted: false, sitemap: 0, stray: false };
+      const entry = { ...newEntry({ ...found, ...rest }), ...at };
+      const isDelayed = entry.delayedBy !== null;
+      const key = formerWaitingKey(isDelayed ? keys.delayed(1, entry) : keys.queued(1, entry), entry.urlId);
+      expect(key).toContain(Buffer.from(entry.urlId, "hex").toString("base64url"));
+      stored.map.set(key, storedEntry(entry));
+      return key;
+    };
+    const formerKeys = [
+      former("fresh", { place: 1 }),
+      former("granted", { place: 2, granted: true }),
+      former("delayed", { dueAtMs: 5000, delayedBy: "back_off" }),
+    ];
+    const state = step.load(stored, new MemoryScratch());
+    state.read(stored);
+    checkTask(state);
+    const context = {
+      ...new StepDriver({ step }).context,
+      entries: stored,
+      tables: { [topics.jobs.name]: new Map([["j", job]]) },
+    };
+    const out: Due[] = [];
+    const { domain, link } = linksTo(
+      "j",
+      ["fresh", "granted", "delayed"].map((name) => `https://h.example/${name}`),
+    );
+    const value = { ...link, depth: 1 };
+    const record = { topic: topics.links.name, partition: 0, offset: 0, key: domain, value, id: "l/0/0" };
+    const input = { ...record, headers: {}, timestampMs: 1000 } as FrontierRecord;
+    for (const effect of step.step(state, { kind: "record", record: input }, 1000, context)) {
+      if (effect.kind === "put" && effect.value === null) stored.map.delete(effect.key);
+      else if (effect.kind === "put") stored.map.set(effect.key, effect.value);
+      else if (effect.kind === "send" && effect.topic === topics.due.name) out.push(effect.value as Due);
+    }
+    checkTask(state);
+    expect(out.map(({ url, depth }) => [url.slice(18), depth])).toEqual([
+      ["granted", 1],
+      ["fresh", 1],
+    ]);
+    expect(formerKeys.filter((key) => stored.get(key) !== undefined)).toEqual([]);
+    expect([...stored.keys("d")].map((key) => parseDelayed(key))).toMatchObject([
+      { depth: 1, dueAtMs: 5000, delayedBy: "back_off" },
     ]);
   });
 });

@@ -5,6 +5,7 @@ import { urlIdOf } from "@sluice/web";
 import { depthMax, type Whereabouts } from "../src/core/known-slots.ts";
 import { KnownUrls } from "../src/core/known-urls.ts";
 import { JobView } from "../src/core/job-view.ts";
+import type { OpenEntry } from "../src/core/entry.ts";
 import type { Effects } from "../src/core/effects.ts";
 import { hostOfBlock, keys } from "../src/core/keys.ts";
 import { idsOf, putSettled, readBlock } from "../src/core/settled-block.ts";
@@ -70,18 +71,22 @@ describe("known URLs", () => {
     );
   });
 
-  test("are the same by their bytes", () => {
+  test("are the same by their bytes, and by the text of their keys", () => {
     const known = new KnownUrls(new MemoryScratch(), max);
+    const keyOf = (index: number): string => {
+      const waits = { domain: "h.example", depth: index % 200, granted: false, priority: 50, place: index };
+      return keys.queued(1, { ...waits, urlId: id(index) } as OpenEntry);
+    };
     for (let index = 0; index < 6000; index += 1) {
-      const at = places[index % places.length] ?? "fresh";
-      known.add(Buffer.from(`00${id(index)}`, "hex"), 1, at, index % 200, at === "settled" ? 0 : index);
+      const key = keyOf(index);
+      if (index % 2 === 0) known.addSettled(Buffer.from(`00${id(index)}`, "hex"), 1, index % 200);
+      else known.addWaiting(key, key.lastIndexOf("|") + 1, "fresh", index % 200, index);
     }
     expect(known.size).toBe(6000);
     let wrong = 0;
     for (let index = 0; index < 6000; index += 1) {
       const found = known.get(id(index));
-      const at = places[index % places.length];
-      const place = at === "settled" ? 0 : index;
+      const [at, place] = index % 2 === 0 ? ["settled", 0] : ["fresh", index];
       if (found?.at !== at || found?.depth !== index % 200 || found.place !== place) wrong += 1;
     }
     expect(wrong).toBe(0);

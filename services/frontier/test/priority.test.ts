@@ -1,10 +1,11 @@
 import { jobSchema, topics, type Due, type Link } from "@sluice/records";
 import { StepDriver } from "@sluice/topology/testing";
-import { canonicalize } from "@sluice/web";
+import { canonicalize, type CanonicalUrl } from "@sluice/web";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { OpenEntry } from "../src/core/entry.ts";
-import { idOf, keys, parseQueued, placeInQueue } from "../src/core/keys.ts";
+import { entryOf, newEntry, storedWaiting, type OpenEntry } from "../src/core/entry.ts";
+import { keys, parseDelayed, parseQueued, placeInQueue, seekWaiting } from "../src/core/keys.ts";
+import { depthMax, unread } from "../src/core/known-slots.ts";
 import type { FrontierState } from "../src/core/state.ts";
 import { defaultFrontierOptions, type FrontierOptions } from "../src/options.ts";
 import { frontierStep, type FrontierRecord } from "../src/step.ts";
@@ -13,6 +14,12 @@ import { answerTo } from "@sluice/records/testing";
 import { linksTo } from "./records.ts";
 
 type JobFields = { readonly id: string; readonly priority?: number };
+
+function canonicalUrl(text: string): CanonicalUrl {
+  const url = canonicalize(text);
+  if (url.kind === "refused") throw new Error(url.detail);
+  return url;
+}
 
 /** One frontier task whose releases are answered one by one, the oldest first. */
 class Bench {
@@ -174,13 +181,15 @@ describe("URLs of one job on one host", () => {
       granted: fc.boolean(),
     });
     type Drawn = { depth: number; priority: number; place: number; granted: boolean };
-    const url = canonicalize("https://h.example/x");
-    if (url.kind === "refused") throw new Error(url.detail);
+    let page = 0;
+    let url = canonicalUrl("https://h.example/x");
     const keyOf = (drawn: Drawn): string => keys.queued(7, { ...url, ...drawn } as unknown as OpenEntry);
     const rank = ({ granted, priority, depth, place }: Drawn): readonly number[] =>
       granted ? [0, 0, 0, place] : [1, -priority, depth, place];
     fc.assert(
       fc.property(entry, entry, (a, b) => {
+        page += 1;
+        url = canonicalUrl(`https://h.example/${page}`);
         const difference = rank(a)
           .map((part, at) => part - (rank(b)[at] ?? 0))
           .find((part) => part !== 0);
@@ -188,17 +197,40 @@ describe("URLs of one job on one host", () => {
         const keyB = keyOf(b);
         if (difference !== undefined) expect(keyA < keyB).toBe(difference < 0);
         const { priority, ...said } = parseQueued(keyA);
-        expect(said).toMatchObject({ depth: a.depth, place: a.place, granted: a.granted, urlId: url.urlId });
-        const { id, ...place } = placeInQueue(keyA, keys.queue(7, url.domain));
-        expect({ ...said, ...place, urlId: idOf(id), priority }).toEqual({
-          ...said,
-          urlId: url.urlId,
-          priority,
+        expect(said).toMatchObject({ depth: a.depth, place: a.place, granted: a.granted });
+        const { idAt, ...place } = placeInQueue(keyA, keys.queue(7, url.domain));
+        expect({ ...said, ...place, priority }).toEqual({ ...said, priority });
+        const id = { high: 0, low: 0, rest: 0 };
+        seekWaiting(keyA, idAt, id);
+        expect(id).toEqual({
+          high: parseInt(url.urlId.slice(0, 8), 16),
+          low: parseInt(url.urlId.slice(8, 16), 16),
+          rest: unread,
         });
         // What holds a grant goes first whatever its priority, which only its entry says.
         if (!a.granted) expect(priority).toBe(a.priority);
       }),
       { numRuns: 2000 },
+    );
+  });
+
+  test("are stored with what their keys do not say, however deep they are", () => {
+    const url = canonicalUrl("https://h.example/x");
+    const found = { ...url, root: null, parent: null, redirects: 0, sitemap: 0, stray: false };
+    const drawn = fc.record({
+      depth: fc.constantFrom(0, 3, depthMax - 1, depthMax, depthMax + 1, 1_000_000),
+      attempt: fc.integer({ min: 1, max: 3 }),
+      granted: fc.boolean(),
+      dueAtMs: fc.constantFrom(0, 5000),
+    });
+    fc.assert(
+      fc.property(drawn, ({ depth, attempt, granted, dueAtMs }) => {
+        const entry = newEntry({ ...found, depth, granted, priority: 50 });
+        Object.assign(entry, { attempt, dueAtMs, delayedBy: dueAtMs === 0 ? null : "back_off" });
+        const said =
+          dueAtMs === 0 ? parseQueued(keys.queued(1, entry)) : parseDelayed(keys.delayed(1, entry));
+        expect(entryOf(said, storedWaiting(entry))).toEqual(entry);
+      }),
     );
   });
 });

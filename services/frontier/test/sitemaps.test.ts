@@ -3,7 +3,7 @@ import { StepDriver } from "@sluice/topology/testing";
 import { urlIdOf } from "@sluice/web";
 import { describe, expect, test } from "vitest";
 import type { FrontierState } from "../src/core/state.ts";
-import { sitemapIdOf } from "../src/core/sitemaps.ts";
+import { sitemapIdOf } from "../src/core/entry.ts";
 import { defaultFrontierOptions, type FrontierOptions } from "../src/options.ts";
 import { frontierStep, type FrontierRecord } from "../src/step.ts";
 import { checkTask } from "./invariants.ts";

@@ -9,11 +9,12 @@ import {
 } from "@sluice/records";
 import { MemoryEntries, MemoryScratch } from "@sluice/topology";
 import { StepDriver } from "@sluice/topology/testing";
+import { urlIdOf } from "@sluice/web";
 import { describe, expect, test } from "vitest";
 import { budgetOfTrap } from "../src/core/budget-rules.ts";
 import { unitsOf } from "../src/core/budget-units.ts";
 import { storedEntry, newEntry } from "../src/core/entry.ts";
-import { keys } from "../src/core/keys.ts";
+import { formerWaitingKey, keys } from "../src/core/keys.ts";
 import type { FrontierState } from "../src/core/state.ts";
 import { trapBudget } from "../src/core/trap-rules.ts";
 import { defaultFrontierOptions } from "../src/options.ts";
@@ -160,7 +161,7 @@ describe("pages that look like one of endlessly many", () => {
     const bench = new Bench();
     const entry = newEntry({
       url: `${root}calendar/2001/01/02/`,
-      urlId: "00112233445566778899aabbccddeeff",
+      urlId: urlIdOf(`${root}calendar/2001/01/02/`),
       domain: host,
       depth: 1,
       root,
@@ -174,7 +175,8 @@ describe("pages that look like one of endlessly many", () => {
     const tally = { ...emptyTally(), admitted: 1 };
     const stored = new MemoryEntries<unknown>();
     stored.map.set(keys.view("j"), { run: 1, tally, wave: 0, halt: null, recall: false, number: 1 });
-    stored.map.set(keys.held(1, `t/former/${host}`, entry), storedEntry(entry));
+    const key = formerWaitingKey(keys.held(1, `t/former/${host}`, entry), entry.urlId);
+    stored.map.set(key, storedEntry(entry));
     const state = step.load(stored, new MemoryScratch());
     const context = { ...bench.driver.context, entries: stored };
     const out = step.step(state, { kind: "wake", lane: lanes.clearing }, 1000, context);

@@ -1,6 +1,8 @@
 import { defaultPriority } from "@sluice/records";
+import { urlIdOf } from "@sluice/web";
 import type { DelayReason } from "./delay-reason.ts";
 import { idOf, idText } from "./keys.ts";
+import { depthMax } from "./known-slots.ts";
 
 /** A URL of one run of a job that has not come to its end. */
 export interface OpenEntry {
@@ -83,15 +85,18 @@ export type Settled = "done" | "failed" | "skipped";
 
 /**
  * Durable form, beside what the key says: URL, root, parent, depth, then numbers of which those at the end are
- * left out that are as for a URL that was never released, and names of budgets.
+ * left out that are as for a URL that was never released, and names of budgets. Where the key says the depth it may be left out too.
  */
 export type StoredEntry = readonly [
   url: string,
   root: string | 0 | null,
   parent: string | null,
-  depth: number,
+  depth?: number,
   ...more: (number | string)[],
 ];
+
+/** URL, root, parent and depth. */
+const waitingParts = 4;
 
 /** Redirects, attempt, releases, granted, lease, due time, visit, priority, level of a sitemap, stray. */
 const usual = [0, 1, 0, 0, 0, 0, 1, defaultPriority, 0, 0];
@@ -114,17 +119,28 @@ export function storedEntry(entry: OpenEntry): StoredEntry {
   ];
 }
 
-/** @param key what the key of the entry says */
+/** Of a sitemap: the same URL may be linked as a page, and then it is one of its own. No canonical URL has a space. */
+export const sitemapIdOf = (url: string): string => urlIdOf(`sitemap ${url}`);
+
+/** The same of one that waits, whose key says its depth as well, unless that is too deep for it. */
+export function storedWaiting(entry: OpenEntry): StoredEntry {
+  const stored = storedEntry(entry);
+  const [url, root, parent] = stored;
+  return stored.length > waitingParts || entry.depth >= depthMax ? stored : [url, root, parent];
+}
+
+/** @param key what the key of the entry says; that of one that waits does not say its id */
 export function entryOf(
   key: {
     readonly domain: string;
-    readonly urlId: string;
+    readonly urlId?: string;
+    readonly depth?: number;
     readonly place?: number;
     readonly delayedBy?: DelayReason | null;
   },
-  [urlText, rootText, parent, depth, ...more]: StoredEntry,
+  [urlText, rootText, parent, depth = key.depth ?? 0, ...more]: StoredEntry,
 ): OpenEntry {
-  const { domain, urlId, place = 0, delayedBy = null } = key;
+  const { domain, place = 0, delayedBy = null } = key;
   const numbers = more as readonly number[];
   const units = more.length > usual.length ? (more.slice(usual.length) as string[]) : noUnits;
   const [redirects = 0, attempt = 1, releases = 0, granted = 0, leaseUntilMs = 0, dueAtMs = 0, visit = 1] =
@@ -133,7 +149,7 @@ export function entryOf(
   const url = restored(urlText, domain);
   return {
     url,
-    urlId,
+    urlId: key.urlId ?? (sitemap > 0 ? sitemapIdOf(url) : urlIdOf(url)),
     domain,
     depth,
     root: rootText === 0 ? url : rootText === null ? null : restored(rootText, domain),

@@ -5,7 +5,7 @@ import { budgetsOf, type Budget } from "./budget-rules.ts";
 import { isSpent, roomIn, settleUnits, unitsOf, type Ending } from "./budget-units.ts";
 import { forgetUnits } from "./forgetting.ts";
 import { saveView, sendRefused, type Effects } from "./effects.ts";
-import { entryOf, storedEntry, type OpenEntry, type StoredEntry } from "./entry.ts";
+import { entryOf, storedWaiting, type OpenEntry, type StoredEntry } from "./entry.ts";
 import { skip } from "./halting.ts";
 import { jobOf } from "./jobs.ts";
 import type { JobView } from "./job-view.ts";
@@ -28,7 +28,7 @@ export function hold(
   entry.delayedBy = "budget";
   view.waits(entry);
   view.known.set(entry.urlId, "held", entry.depth, rankedPlace(entry));
-  put(state, out, keys.held(view.number, name, entry), storedEntry(entry));
+  put(state, out, keys.held(view.number, name, entry), storedWaiting(entry));
 }
 
 /** The budget is spent: the URL ends without a fetch, with an event and a reason. */

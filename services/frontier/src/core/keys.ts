@@ -3,9 +3,20 @@ import { defaultPriority } from "@sluice/records";
 import { delayReasons, type DelayReason } from "./delay-reason.ts";
 import type { OpenEntry } from "./entry.ts";
 import { isOfTrap } from "./trap-rules.ts";
-import { depthMax } from "./known-slots.ts";
+import { depthMax, unread, type Sought } from "./known-slots.ts";
 
 const digits = (value: number, width: number): string => value.toString(36).padStart(width, "0");
+
+/** A number that `digits` wrote. */
+function numberAt(key: string, from: number, width: number): number {
+  let value = 0;
+  for (let at = from; at < from + width; at += 1) {
+    const code = key.charCodeAt(at);
+    value = value * 36 + (code < 58 ? code - 48 : code - 87);
+  }
+  return value;
+}
+
 const depthText = (depth: number): string => digits(Math.min(depth, depthMax), 3);
 /**
  * Before what is as urgent as all lies what is more, behind it what is less: `0p` and two digits, `1`,
@@ -50,13 +61,13 @@ export const keys = {
   queue: (view: number, domain: string) => `q${view.toString(36)}|${domain}|`,
   queued: (view: number, entry: OpenEntry) =>
     entry.granted
-      ? `${keys.queue(view, entry.domain)}0000${digits(entry.place, 7)}|${idText(entry.urlId)}|${depthText(entry.depth)}`
-      : `${keys.queue(view, entry.domain)}${rankOf(entry.priority)}${depthText(entry.depth)}${digits(entry.place, 7)}|${idText(entry.urlId)}`,
+      ? `${keys.queue(view, entry.domain)}0000${digits(entry.place, 7)}|${waitingId(entry.urlId)}|${depthText(entry.depth)}`
+      : `${keys.queue(view, entry.domain)}${rankOf(entry.priority)}${depthText(entry.depth)}${digits(entry.place, 7)}|${waitingId(entry.urlId)}`,
   delayed: (view: number, entry: OpenEntry) =>
-    `d${view.toString(36)}|${digits(entry.dueAtMs, 9)}|${entry.domain}|${classOf(entry)}${depthText(entry.depth)}|${idText(entry.urlId)}`,
+    `d${view.toString(36)}|${digits(entry.dueAtMs, 9)}|${entry.domain}|${classOf(entry)}${depthText(entry.depth)}|${waitingId(entry.urlId)}`,
   /** By the budget that a URL lacks a unit of, in the order in which they would be released; of traps the deepest first. */
   held: (view: number, budget: string, entry: OpenEntry) =>
-    `${keys.heldBy(view, budget)}${rankOf(entry.priority)}${(isOfTrap(budget) ? deepestFirst : shallowestFirst)(entry)}|${idText(entry.urlId)}|${entry.domain}`,
+    `${keys.heldBy(view, budget)}${rankOf(entry.priority)}${(isOfTrap(budget) ? deepestFirst : shallowestFirst)(entry)}|${waitingId(entry.urlId)}|${entry.domain}`,
   heldBy: (view: number, budget: string) => `h${view.toString(36)}|${budget}|`,
   /** Units that a task has of a budget, in one run. */
   budget: ({ number, run }: { readonly number: number; readonly run: number }, name: string) =>
@@ -83,11 +94,10 @@ export const keys = {
 export const letters = ["k", "q", "d", "h", "f", "x", "l", "b"] as const;
 export type Letter = (typeof letters)[number];
 
-/** What the key of a URL says. */
+/** What the key of a URL that waits says. */
 export interface UrlKey {
   readonly view: number;
   readonly domain: string;
-  readonly urlId: string;
   readonly granted: boolean;
   readonly depth: number;
   readonly priority: number;
@@ -102,12 +112,11 @@ export function viewOfKey(key: string): number {
 }
 
 export function parseQueued(key: string): UrlKey {
-  const [, domain = "", order = "", id = "", grantedDepth] = key.split("|");
+  const [, domain = "", order = "", , grantedDepth] = key.split("|");
   const { granted, priority } = rankAt(order, 0);
   return {
     view: viewOfKey(key),
     domain,
-    urlId: idOf(id),
     granted,
     depth: parseInt(grantedDepth ?? order.slice(-10, -7), 36),
     priority,
@@ -121,31 +130,30 @@ export function parseQueued(key: string): UrlKey {
 export function placeInQueue(
   key: string,
   queue: string,
-): Omit<UrlKey, "view" | "domain" | "dueAtMs" | "urlId" | "delayedBy"> & {
+): Pick<UrlKey, "granted" | "depth" | "priority" | "place"> & {
   readonly delayedBy: null;
-  /** As `idText` has it. */
-  readonly id: string;
+  /** Where its id begins. */
+  readonly idAt: number;
 } {
   const from = queue.length;
   const bar = key.indexOf("|", from);
-  const end = bar + 1 + idChars;
   const { granted, priority } = rankAt(key, from);
   return {
     granted,
     delayedBy: null,
     priority,
-    place: parseInt(key.slice(bar - 7, bar), 36),
-    id: key.slice(bar + 1, end),
-    depth: parseInt(granted ? key.slice(end + 1) : key.slice(bar - 10, bar - 7), 36),
+    place: numberAt(key, bar - 7, 7),
+    depth: granted ? numberAt(key, key.indexOf("|", bar + 1) + 1, 3) : numberAt(key, bar - 10, 3),
+    idAt: bar + 1,
   };
 }
 
-export function parseDelayed(key: string): Omit<UrlKey, "priority"> {
+export function parseDelayed(key: string): Omit<UrlKey, "priority"> & { readonly id: string } {
   const [, due = "", domain = "", order = "", id = ""] = key.split("|");
   return {
     view: viewOfKey(key),
     domain,
-    urlId: idOf(id),
+    id,
     granted: Number(order.charAt(0)) % 2 === 0,
     depth: parseInt(order.slice(1), 36),
     place: 0,
@@ -155,7 +163,9 @@ export function parseDelayed(key: string): Omit<UrlKey, "priority"> {
 }
 
 /** With the name of the budget. */
-export function parseHeld(key: string): Omit<UrlKey, "dueAtMs"> & { readonly name: string } {
+export function parseHeld(
+  key: string,
+): Omit<UrlKey, "dueAtMs"> & { readonly name: string; readonly id: string } {
   const [, name = "", order = "", id = "", domain = ""] = key.split("|");
   const { priority } = rankAt(order, 0);
   const depth = parseInt(order.slice(-10, -7), 36);
@@ -165,7 +175,7 @@ export function parseHeld(key: string): Omit<UrlKey, "dueAtMs"> & { readonly nam
     view: viewOfKey(key),
     name,
     domain,
-    urlId: idOf(id),
+    id,
     granted: false,
     depth: isReversed ? depthMax - depth : depth,
     priority,
@@ -174,7 +184,12 @@ export function parseHeld(key: string): Omit<UrlKey, "dueAtMs"> & { readonly nam
   };
 }
 
-export function parseOut(key: string): Pick<UrlKey, "view" | "domain" | "urlId"> {
+/** What the key of one that is released or has failed says. */
+interface SettlingKey extends Pick<UrlKey, "view" | "domain"> {
+  readonly urlId: string;
+}
+
+export function parseOut(key: string): SettlingKey {
   const [, domain = "", id = ""] = key.split("|");
   return { view: viewOfKey(key), domain, urlId: idOf(id) };
 }
@@ -188,15 +203,10 @@ export function hostOfBlock(key: string): string | null {
 /** The name of the budget that a key of units is of. */
 export const budgetOfKey = (key: string): string => key.split("|")[2] ?? "";
 
-export function parseFailed(
-  key: string,
-): Pick<UrlKey, "view" | "domain" | "urlId"> & { readonly category: string; readonly run: number } {
+export function parseFailed(key: string): SettlingKey & { readonly category: string; readonly run: number } {
   const [, category = "", since = "", domain = "", id = ""] = key.split("|");
   return { view: viewOfKey(key), category, domain, urlId: idOf(id), run: parseInt(since.slice(0, 4), 36) };
 }
-
-/** Characters of a URL id in a key. */
-const idChars = 22;
 
 /** 22 characters for the 32 digits of a URL id. */
 export function idText(urlId: string): string {
@@ -205,4 +215,28 @@ export function idText(urlId: string): string {
 
 export function idOf(text: string): string {
   return Buffer.from(text, "base64url").toString("hex");
+}
+
+/** Of the id of a URL that waits its key has 11 characters, for the 64 bits by which it is known. Its entry has the URL, which says all. */
+const waitingIdChars = 11;
+const waitingId = (urlId: string): string => idText(urlId.slice(0, 18)).slice(0, waitingIdChars);
+
+/** The key as former versions wrote it, with the whole id. */
+export const formerWaitingKey = (key: string, urlId: string): string =>
+  key.replace(`|${waitingId(urlId)}`, `|${idText(urlId)}`);
+
+/** Values of the characters of base64url (RFC 4648, section 5), by their codes. */
+const sextets = new Uint8Array(128);
+for (const [value, char] of [..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"].entries())
+  sextets[char.charCodeAt(0)] = value;
+
+/** Reads the first 64 bits of an id in the text of a key, at its character `from`. A dozen times as fast as by a buffer. */
+export function seekWaiting(key: string, from: number, into: Sought): void {
+  const at = (index: number): number => sextets[key.charCodeAt(from + index)] ?? 0;
+  const middle = at(5);
+  into.high =
+    ((at(0) << 26) | (at(1) << 20) | (at(2) << 14) | (at(3) << 8) | (at(4) << 2) | (middle >> 4)) >>> 0;
+  into.low =
+    ((middle << 28) | (at(6) << 22) | (at(7) << 16) | (at(8) << 10) | (at(9) << 4) | (at(10) >> 2)) >>> 0;
+  into.rest = unread;
 }

@@ -17,9 +17,9 @@ import { words, type Sought } from "./known-slots.ts";
 import { PageTree, type Wanted } from "./page-tree.ts";
 
 /** Notes of a page, on average, that is not going to be full. */
-const expectedMax = filledMax * 0.9;
-/** Pages for 70 million URLs. What is expected may be wrong, and each page takes 2 KB of memory. */
-const bitsMax = 14;
+const expectedMax = filledMax * 0.95;
+/** What is expected may be wrong, and each page takes 2 KB of memory. */
+const expectedLimit = 50_000_000;
 
 /** Slots in the order in which they came, the last of them not in the scratch yet. */
 class LogPage {
@@ -56,8 +56,8 @@ export class KnownLog {
    */
   constructor(scratch: Scratch, slots: Uint32Array, expected: number) {
     this.#scratch = scratch;
-    const bits = Math.ceil(Math.log2(Math.max(1, expected / expectedMax)));
-    this.#tree = PageTree.even(Math.min(bits, bitsMax), () => new LogPage(scratch.take(), 0));
+    const slotCount = Math.min(expected, expectedLimit);
+    this.#tree = PageTree.for(slotCount, expectedMax, () => new LogPage(scratch.take(), 0));
     eachUrl(slots, scratch.salt, (at, hash) => this.#note(hash, slots, at));
   }
 

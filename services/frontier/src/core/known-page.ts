@@ -4,7 +4,7 @@ import type { Wanted } from "./page-tree.ts";
 
 export const slotBytes = words * 4;
 const slotsOfPage = scratchPageBytes / slotBytes;
-export const filledMax = slotsOfPage * 0.8;
+export const filledMax = Math.floor(slotsOfPage * 0.9);
 /** Changes of a page that are kept in memory, so that it is written once for all of them. */
 export const changesMax = 128;
 /** Slots of a page that were read or changed last, kept as well: most links that are known lead where many do. A power of two. */
@@ -19,7 +19,7 @@ export const wholeBytes = new Uint8Array(whole.buffer);
 export const former = new Uint32Array(slotsOfPage * words);
 export const formerBytes = new Uint8Array(former.buffer);
 
-/** Slots of up to 3,277 URLs: themselves in the scratch, and of each a byte here that says which id it may be. */
+/** Slots of up to 3,686 URLs: themselves in the scratch, and of each a byte here that says which id it may be. */
 export class KnownPage {
   /** In the scratch. */
   readonly number: number;

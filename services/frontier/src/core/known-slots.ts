@@ -49,7 +49,7 @@ export function isOf(slots: Uint32Array, at: number, { high, low, rest }: Sought
   const code = flags >>> 29;
   if (code === goneCode) return false;
   // A settled URL has no place, and room for more of its id.
-  return code !== settledCode || (flags & 0xffff) * word + (slots[at + 3] ?? 0) === rest;
+  return code !== settledCode || rest === unread || (flags & 0xffff) * word + (slots[at + 3] ?? 0) === rest;
 }
 
 /** Whether two slots are those of one URL, as far as they can tell: where one of them is open, by 64 bits of the id. */
@@ -68,12 +68,15 @@ export function knownOf(flags: number, tail: number): Known | null {
   return { at, depth: (flags >>> 16) & depthMax, place };
 }
 
-/** What is asked for by its id: 64 bits of it, and the 48 after them. */
+/** What is asked for by its id: 64 bits of it, and the 48 after them, or `unread`. */
 export interface Sought {
-  readonly high: number;
-  readonly low: number;
-  readonly rest: number;
+  high: number;
+  low: number;
+  rest: number;
 }
+
+/** In the place of bits that are not there to be read, and need not be equal. */
+export const unread = -1;
 
 /** Fills the four words of a slot. @param place below 2^48 */
 export function fillSlot(

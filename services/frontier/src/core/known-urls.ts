@@ -1,5 +1,6 @@
 /** Which URLs a task knows of one run of a job: what every link that is found is checked against. */
 import type { Scratch } from "@sluice/topology";
+import { seekWaiting } from "./keys.ts";
 import { KnownLog } from "./known-log.ts";
 import { KnownPages } from "./known-pages.ts";
 import { fillSlot, knownOf, words, type Known, type Sought, type Whereabouts } from "./known-slots.ts";
@@ -62,13 +63,19 @@ export class KnownUrls {
     this.#put(this.#seek(urlId), at, depth, place);
   }
 
-  /** The same by the 16 bytes of its id. */
-  add(bytes: Buffer, from: number, at: Whereabouts, depth: number, place = 0): void {
+  /** The same of one that waits, by the text of a key in which its id begins at the character `from`. */
+  addWaiting(key: string, from: number, at: Whereabouts, depth: number, place: number): void {
+    seekWaiting(key, from, this.#sought);
+    this.#put(this.#sought, at, depth, place);
+  }
+
+  /** The same of one that is settled, by the 16 bytes of its id. */
+  addSettled(bytes: Buffer, from: number, depth: number): void {
     const sought = this.#sought;
     sought.high = bytes.readUInt32BE(from);
     sought.low = bytes.readUInt32BE(from + 4);
     sought.rest = bytes.readUIntBE(from + 8, 6);
-    this.#put(sought, at, depth, place);
+    this.#put(sought, "settled", depth, 0);
   }
 
   /** It is known no more; false where it was not known. */

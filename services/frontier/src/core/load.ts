@@ -77,7 +77,6 @@ const loaders: Readonly<Record<(typeof letters)[number], LoadUrls>> = {
   },
   q: (state, view, entries) => {
     const prefix = keys.all("q", view.number);
-    const id = Buffer.alloc(16);
     // The URLs of a domain lie one after another, and there may be a million of them.
     let queue: string | null = null;
     let host: HostQueue | null = null;
@@ -93,8 +92,7 @@ const loaders: Readonly<Record<(typeof letters)[number], LoadUrls>> = {
         }
       }
       const at = placeInQueue(key, queue);
-      id.write(at.id, "base64url");
-      view.known.add(id, 0, at.granted ? "granted" : "fresh", at.depth, rankedPlace(at));
+      view.known.addWaiting(key, at.idAt, at.granted ? "granted" : "fresh", at.depth, rankedPlace(at));
       view.waits(at);
       state.places = Math.max(state.places, at.place + 1);
       host?.restore(view.id, queue, at.granted);
@@ -103,8 +101,8 @@ const loaders: Readonly<Record<(typeof letters)[number], LoadUrls>> = {
   h: (state, view, entries) => {
     let prefix = "";
     for (const key of entries.keys(keys.all("h", view.number))) {
-      const { urlId, name, depth, place, priority } = parseHeld(key);
-      view.known.set(urlId, "held", depth, rankedPlace({ place, priority }));
+      const { id, name, depth, place, priority } = parseHeld(key);
+      view.known.addWaiting(id, 0, "held", depth, rankedPlace({ place, priority }));
       view.waits({ granted: false, delayedBy: "budget" });
       state.places = Math.max(state.places, place + 1);
       if (key.startsWith(prefix) && prefix !== "") continue;
@@ -116,8 +114,8 @@ const loaders: Readonly<Record<(typeof letters)[number], LoadUrls>> = {
   b: () => undefined,
   d: (_, view, entries) => {
     for (const key of entries.keys(keys.all("d", view.number))) {
-      const { urlId, granted, depth, dueAtMs, delayedBy } = parseDelayed(key);
-      view.known.set(urlId, "delayed", depth, dueAtMs);
+      const { id, granted, depth, dueAtMs, delayedBy } = parseDelayed(key);
+      view.known.addWaiting(id, 0, "delayed", depth, dueAtMs);
       view.waits({ granted, delayedBy });
     }
   },

@@ -1,22 +1,35 @@
-/** By the next bit of the hash. */
-class Fork<P> {
-  zero: P | Fork<P>;
-  one: P | Fork<P>;
+/** Hashes are numbers below this. */
+const hashEnd = 2 ** 32;
 
-  constructor(zero: P | Fork<P>, one: P | Fork<P>) {
-    this.zero = zero;
-    this.one = one;
+/** Hashes below `at` are under `below`, the others under `above`. */
+class Fork<P> {
+  readonly at: number;
+  below: P | Fork<P>;
+  above: P | Fork<P>;
+
+  constructor(at: number, below: P | Fork<P>, above: P | Fork<P>) {
+    this.at = at;
+    this.below = below;
+    this.above = above;
   }
 }
 
-const isOne = (hash: number, bit: number): boolean => ((hash >>> (31 - bit)) & 1) === 1;
+/** As good as random, and always the same: from 0 to 1. */
+const drawn = (from: number, to: number): number => (Math.imul(from ^ (to - 1), 0x9e3779b1) >>> 0) / hashEnd;
 
-/** Of whom a page is to have the slots: those whose hash is as `hash` in the bits that lead to the page. */
+/**
+ * Where the hashes from `from` to `to` are parted: not in the middle, and not alike everywhere. Else all pages would be full at
+ * the same time, and half empty the moment after.
+ */
+const partedAt = (from: number, to: number): number =>
+  from + Math.ceil((to - from) * (0.38 + 0.24 * drawn(from, to)));
+
+/** Of whom a page is to have the slots, by their hash. */
 export type Wanted = (hash: number) => boolean;
 
 /**
- * Pages by the first bits of their slots' hashes: one that is full is split in two by the next bit, and no other is touched
- * (extendible hashing; Fagin et al. 1979).
+ * Pages by their slots' hashes: one that is full is split in two, and no other is touched (as in extendible hashing; Fagin et al.
+ * 1979).
  */
 export class PageTree<P extends object> {
   #root: P | Fork<P>;
@@ -27,11 +40,20 @@ export class PageTree<P extends object> {
     this.#pageCount = pageCount;
   }
 
-  /** A tree of two to the power of `bits` pages. */
-  static even<P extends object>(bits: number, make: () => P): PageTree<P> {
-    const below = (left: number): P | Fork<P> =>
-      left === 0 ? make() : new Fork(below(left - 1), below(left - 1));
-    return new PageTree(below(bits), 2 ** bits);
+  /** A tree of the pages that so many slots need, where none has more than `max` of them on average, and some as few as 0.7 of that. */
+  static for<P extends object>(slots: number, max: number, make: () => P): PageTree<P> {
+    const whole = (hashEnd * max) / Math.max(1, slots);
+    const starts = [0];
+    for (let end = 0; ; starts.push(end)) {
+      end += Math.ceil(whole * (0.7 + 0.3 * drawn(end, 0)));
+      if (end >= hashEnd) break;
+    }
+    const made = (first: number, last: number): P | Fork<P> => {
+      if (first === last) return make();
+      const middle = Math.ceil((first + last) / 2);
+      return new Fork(starts[middle] ?? 0, made(first, middle - 1), made(middle, last));
+    };
+    return new PageTree(made(0, starts.length - 1), starts.length);
   }
 
   get pageCount(): number {
@@ -40,22 +62,23 @@ export class PageTree<P extends object> {
 
   of(hash: number): P {
     let node = this.#root;
-    for (let bit = 0; node instanceof Fork; bit += 1) node = isOne(hash, bit) ? node.one : node.zero;
+    while (node instanceof Fork) node = hash < node.at ? node.below : node.above;
     return node;
   }
 
   /** In the place of the page of this hash come two, each made for the hashes that are wanted there. */
   split(hash: number, make: (wanted: Wanted) => P): void {
-    const [fork, bit] = this.#above(hash);
-    if (bit > 31) throw new Error("a page of URLs shares the 32 bits of their hashes");
-    const zero = make((other) => !isOne(other, bit));
-    this.#replace(
+    const { fork, from, to } = this.#above(hash);
+    const at = partedAt(from, to);
+    if (at >= to) throw new Error("a page of URLs shares the 32 bits of their hashes");
+    const below = make((other) => other < at);
+    this.#put(
       hash,
       fork,
-      bit,
       new Fork(
-        zero,
-        make((other) => isOne(other, bit)),
+        at,
+        below,
+        make((other) => other >= at),
       ),
     );
     this.#pageCount += 1;
@@ -63,39 +86,39 @@ export class PageTree<P extends object> {
 
   /** In the place of the page of this hash comes another one. */
   replace(hash: number, page: P): void {
-    this.#replace(hash, ...this.#above(hash), page);
+    this.#put(hash, this.#above(hash).fork, page);
   }
 
   /** The same tree of other pages. */
   map<Q extends object>(make: (page: P) => Q): PageTree<Q> {
     const mapped = (node: P | Fork<P>): Q | Fork<Q> =>
-      node instanceof Fork ? new Fork(mapped(node.zero), mapped(node.one)) : make(node);
+      node instanceof Fork ? new Fork(node.at, mapped(node.below), mapped(node.above)) : make(node);
     return new PageTree(mapped(this.#root), this.#pageCount);
   }
 
   *pages(node = this.#root): Generator<P, void, undefined> {
     if (!(node instanceof Fork)) yield node;
     else {
-      yield* this.pages(node.zero);
-      yield* this.pages(node.one);
+      yield* this.pages(node.below);
+      yield* this.pages(node.above);
     }
   }
 
-  /** What leads to the page of this hash, null where nothing does, and the bit that comes next. */
-  #above(hash: number): readonly [Fork<P> | null, number] {
+  /** What leads to the page of this hash, null where nothing does, and which hashes the page has. */
+  #above(hash: number): { readonly fork: Fork<P> | null; readonly from: number; readonly to: number } {
     let fork: Fork<P> | null = null;
-    let node = this.#root;
-    let bit = 0;
-    for (; node instanceof Fork; bit += 1) {
+    let [from, to] = [0, hashEnd];
+    for (let node = this.#root; node instanceof Fork; node = hash < node.at ? node.below : node.above) {
       fork = node;
-      node = isOne(hash, bit) ? node.one : node.zero;
+      if (hash < node.at) to = node.at;
+      else from = node.at;
     }
-    return [fork, bit];
+    return { fork, from, to };
   }
 
-  #replace(hash: number, fork: Fork<P> | null, bit: number, by: P | Fork<P>): void {
+  #put(hash: number, fork: Fork<P> | null, by: P | Fork<P>): void {
     if (fork === null) this.#root = by;
-    else if (isOne(hash, bit - 1)) fork.one = by;
-    else fork.zero = by;
+    else if (hash < fork.at) fork.below = by;
+    else fork.above = by;
   }
 }

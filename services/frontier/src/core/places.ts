@@ -5,10 +5,17 @@ import { budgetsOf } from "./budget-rules.ts";
 import { unsayBudget } from "./budget-units.ts";
 import { saveView, type Effects } from "./effects.ts";
 import { delayReasons } from "./delay-reason.ts";
-import { entryOf, storedEntry, type OpenEntry, type Settled, type StoredEntry } from "./entry.ts";
+import {
+  entryOf,
+  storedEntry,
+  storedWaiting,
+  type OpenEntry,
+  type Settled,
+  type StoredEntry,
+} from "./entry.ts";
 import type { QueueReader } from "./host-queue.ts";
 import type { JobView } from "./job-view.ts";
-import { keys, parseDelayed, parseHeld, parseQueued } from "./keys.ts";
+import { formerWaitingKey, keys, parseDelayed, parseHeld, parseQueued } from "./keys.ts";
 import type { Known } from "./known-slots.ts";
 import { put } from "./put.ts";
 import { forgetSettled, isForgotten } from "./forgetting.ts";
@@ -31,7 +38,7 @@ export function putToWait(
     view.waits(entry);
     view.known.set(entry.urlId, "delayed", entry.depth, entry.dueAtMs);
     state.delayed.set(view.id, entry.dueAtMs);
-    put(state, out, keys.delayed(view.number, entry), storedEntry(entry));
+    put(state, out, keys.delayed(view.number, entry), storedWaiting(entry));
     return;
   }
   entry.dueAtMs = 0;
@@ -41,7 +48,7 @@ export function putToWait(
   state.places += 1;
   view.known.set(entry.urlId, entry.granted ? "granted" : "fresh", entry.depth, rankedPlace(entry));
   const key = keys.queued(view.number, entry);
-  put(state, out, key, storedEntry(entry));
+  put(state, out, key, storedWaiting(entry));
   if (!entry.granted) view.gated.count(entry.domain, 1);
   state.host(entry.domain).push(view.id, keys.queue(view.number, entry.domain), { key, entry });
   view.hosts.add(entry.domain);
@@ -81,11 +88,24 @@ export function findWaiting(
       const priority = priorityOf(known);
       const at = { ...url, depth, granted, priority, place, dueAtMs: known.place, delayedBy } as OpenEntry;
       const key = isDelayed ? keys.delayed(view.number, at) : keys.queued(view.number, at);
-      const stored = state.entries.get(key) as StoredEntry | undefined;
-      if (stored === undefined) continue;
-      const entry = entryOf({ ...url, place: isDelayed ? 0 : place, delayedBy }, stored);
-      return entry.url === url.url ? { key, entry } : null;
+      const stored = storedUnder(state, key, url.urlId);
+      if (stored === null) continue;
+      const entry = entryOf({ ...url, depth, place: isDelayed ? 0 : place, delayedBy }, stored.value);
+      return entry.url === url.url ? { key: stored.key, entry } : null;
     }
+  }
+  return null;
+}
+
+/** What is stored of one that waits, under its key or under the one that a former version gave it. */
+function storedUnder(
+  state: FrontierState,
+  key: string,
+  urlId: string,
+): { readonly key: string; readonly value: StoredEntry } | null {
+  for (const each of [key, formerWaitingKey(key, urlId)]) {
+    const value = state.entries.get(each) as StoredEntry | undefined;
+    if (value !== undefined) return { key: each, value };
   }
   return null;
 }
@@ -101,10 +121,10 @@ function findHeld(
   const at = { ...url, depth: known.depth, priority: priorityOf(known), place } as OpenEntry;
   for (const { name } of budgetsOf(job, { url: url.url, root: null, stray: true }, state.ceilings)) {
     const key = keys.held(view.number, name, at);
-    const stored = state.entries.get(key) as StoredEntry | undefined;
-    if (stored === undefined) continue;
-    const entry = entryOf({ ...url, place, delayedBy: "budget" }, stored);
-    return entry.url === url.url ? { key, entry } : null;
+    const stored = storedUnder(state, key, url.urlId);
+    if (stored === null) continue;
+    const entry = entryOf({ ...url, depth: known.depth, place, delayedBy: "budget" }, stored.value);
+    return entry.url === url.url ? { key: stored.key, entry } : null;
   }
   return null;
 }

@@ -40,7 +40,7 @@ export function putSettled(
 export function readBlock(text: string, known: KnownUrls): void {
   const bytes = Buffer.from(text, "base64url");
   for (let at = 0; at + bytesOfUrl <= bytes.length; at += bytesOfUrl)
-    known.add(bytes, at, "settled", bytes.readUInt16BE(at + 16) & 0x3fff);
+    known.addSettled(bytes, at, bytes.readUInt16BE(at + 16) & 0x3fff);
 }
 
 /** Ids of the URLs of a stored block; one may be there twice. */

@@ -4,17 +4,14 @@
  */
 import { defaultPriority, isOfDomain, type Job, type Link } from "@sluice/records";
 import type { InputRecord } from "@sluice/topology";
-import { canonicalize, sitemapIndexDepthMax, urlIdOf } from "@sluice/web";
+import { canonicalize, sitemapIndexDepthMax } from "@sluice/web";
 import { sendRefused, type Effects } from "./effects.ts";
-import { newEntry } from "./entry.ts";
+import { newEntry, sitemapIdOf } from "./entry.ts";
 import { isForgotten } from "./forgetting.ts";
 import type { JobView } from "./job-view.ts";
 import type { Known } from "./known-slots.ts";
 import { findWaiting, putToWait, takeAway } from "./places.ts";
 import type { FrontierState } from "./state.ts";
-
-/** The same URL may be linked as a page, and then it is one of its own. No canonical URL has a space. */
-export const sitemapIdOf = (url: string): string => urlIdOf(`sitemap ${url}`);
 
 /**
  * Takes in the sitemaps of a record of links. What decides is not the scope, which is about pages, but the level, and how
