@@ -118,7 +118,7 @@ function* changelog(): Generator<Change, { readonly text: number }, undefined> {
       dueAtMs: 0,
       delayedBy: null,
     };
-    yield change(keys.queued(1, entry), storedWaiting(entry));
+    yield change(keys.queued(1, entry), storedWaiting(entry, null));
   }
   return { text };
 }

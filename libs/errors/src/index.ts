@@ -10,7 +10,7 @@ export const errorCodes = {
   SLUICE_COMMIT_FAILED: "A transaction did not certainly commit; the task starts again from its offsets.",
   SLUICE_CONSUMER_DEAD: "The consumer ended for good; the process exits so that it is started anew.",
   SLUICE_STATE_UNREADABLE:
-    "A record of a changelog can't be read: the state would have a hole, so the service stops.",
+    "A record of a changelog can't be read, or is a newer version's: the state would have a hole, so the service stops.",
   SLUICE_STATE_FAILED:
     "The state of a task could not be read or written on this machine's disk; the message names the file.",
   SLUICE_SERVICE_DEAD: "A service died again and again; the launcher gives up and names the last cause.",

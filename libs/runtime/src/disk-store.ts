@@ -223,7 +223,7 @@ export class DiskStore implements TaskStore {
     return more;
   }
 
-  /** The same of a file that is filled: its rows come in the order of their keys. */
+  /** The same of a file that is filled, several rows at a time: the fastest where they come in the order of their keys. */
   #fill(changes: Iterable<readonly [string, string | null]>): number {
     let more = 0;
     let rows: string[] = [];

@@ -4,6 +4,8 @@ import { StepDriver } from "@sluice/topology/testing";
 import { canonicalize, urlIdOf } from "@sluice/web";
 import { describe, expect, test } from "vitest";
 import { newEntry, storedEntry, type OpenEntry } from "../src/core/entry.ts";
+import { budgetsOf } from "../src/core/budget-rules.ts";
+import { Ceilings } from "../src/core/ceilings.ts";
 import { formerWaitingKey, keys, parseDelayed } from "../src/core/keys.ts";
 import { defaultFrontierOptions, type FrontierOptions } from "../src/options.ts";
 import { frontierStep, type FrontierRecord } from "../src/step.ts";
@@ -233,7 +235,7 @@ describe("frontier", () => {
   });
 });
 
-describe("state of the version before", () => {
+describe("state of another version", () => {
   test("is taken over: what is known stays known, what waits is released in order, what is out is answered", () => {
     const step = frontierStep();
     const job = jobSchema.parse(openJob("j"));
@@ -292,57 +294,94 @@ describe("state of the version before", () => {
     ]);
   });
 
-  test("has whole ids in the keys of what waits, which is found, brought nearer and released all the same", () => {
-    const step = frontierStep();
-    const job = jobSchema.parse(openJob("j"));
-    const stored = new MemoryEntries<unknown>();
-    const tally = { ...emptyTally(), admitted: 3 };
-    stored.map.set("j|j", { run: 1, tally, wave: 0, halt: null, recall: false, number: 1 });
-    const former = (name: string, at: Partial<OpenEntry>): string => {
-      const url = `https://h.example/${name}`;
-      const found = { url, urlId: urlIdOf(url), domain: "h.example", depth: 2, root: null, parent: null };
-      const rest = { redirects: 0, priority: 50, granted: false, sitemap: 0, stray: false };
-      const entry = { ...newEntry({ ...found, ...rest }), ...at };
-      const isDelayed = entry.delayedBy !== null;
-      const key = formerWaitingKey(isDelayed ? keys.delayed(1, entry) : keys.queued(1, entry), entry.urlId);
-      expect(key).toContain(Buffer.from(entry.urlId, "hex").toString("base64url"));
-      stored.map.set(key, storedEntry(entry));
-      return key;
-    };
-    const formerKeys = [
-      former("fresh", { place: 1 }),
-      former("granted", { place: 2, granted: true }),
-      former("delayed", { dueAtMs: 5000, delayedBy: "back_off" }),
-    ];
-    const state = step.load(stored, new MemoryScratch());
-    state.read(stored);
-    checkTask(state);
-    const context = {
-      ...new StepDriver({ step }).context,
-      entries: stored,
-      tables: { [topics.jobs.name]: new Map([["j", job]]) },
-    };
-    const out: Due[] = [];
-    const { domain, link } = linksTo(
-      "j",
-      ["fresh", "granted", "delayed"].map((name) => `https://h.example/${name}`),
-    );
-    const value = { ...link, depth: 1 };
-    const record = { topic: topics.links.name, partition: 0, offset: 0, key: domain, value, id: "l/0/0" };
-    const input = { ...record, headers: {}, timestampMs: 1000 } as FrontierRecord;
-    for (const effect of step.step(state, { kind: "record", record: input }, 1000, context)) {
-      if (effect.kind === "put" && effect.value === null) stored.map.delete(effect.key);
-      else if (effect.kind === "put") stored.map.set(effect.key, effect.value);
-      else if (effect.kind === "send" && effect.topic === topics.due.name) out.push(effect.value as Due);
+  describe("with whole ids in the keys of what waits", () => {
+    /** A task with URLs of h.example that an older version has left, all at depth 2. */
+    function leftBy(
+      older: readonly (readonly [name: string, at: Partial<OpenEntry>])[],
+      limits: object = {},
+    ) {
+      const step = frontierStep();
+      const job = jobSchema.parse({ ...openJob("j"), limits });
+      const stored = new MemoryEntries<unknown>();
+      const tally = { ...emptyTally(), admitted: older.length };
+      stored.map.set("j|j", { run: 1, tally, wave: 0, halt: null, recall: false, number: 1 });
+      for (const [name, at] of older) {
+        const url = `https://h.example/${name}`;
+        const found = { url, urlId: urlIdOf(url), domain: "h.example", depth: 2, root: null, parent: null };
+        const rest = { redirects: 0, priority: 50, granted: false, sitemap: 0, stray: false };
+        const entry = { ...newEntry({ ...found, ...rest }), ...at };
+        const [budget] = budgetsOf(job, { url, root: null, stray: false }, new Ceilings());
+        const key =
+          entry.delayedBy === null
+            ? keys.queued(1, entry)
+            : entry.delayedBy === "budget"
+              ? keys.held(1, budget?.name ?? "", entry)
+              : keys.delayed(1, entry);
+        const formerKey = formerWaitingKey(key, entry.urlId);
+        expect(formerKey).toContain(Buffer.from(entry.urlId, "hex").toString("base64url"));
+        stored.map.set(formerKey, storedEntry(entry, null));
+      }
+      const formerKeys = [...stored.keys("")].filter((key) => key !== "j|j");
+      const state = step.load(stored, new MemoryScratch());
+      state.read(stored);
+      checkTask(state);
+      const tables = { [topics.jobs.name]: new Map([["j", job]]) };
+      const context = { ...new StepDriver({ step }).context, entries: stored, tables };
+      const out: Due[] = [];
+      /** A link to all of them from a page at that depth. */
+      const find = (depth: number): void => {
+        const urls = older.map(([name]) => `https://h.example/${name}`);
+        const { domain, link } = linksTo("j", urls, depth);
+        const record = { topic: topics.links.name, partition: 0, offset: 0, key: domain, value: link };
+        const input = { ...record, id: "l/0/0", headers: {}, timestampMs: 1000 } as FrontierRecord;
+        for (const effect of step.step(state, { kind: "record", record: input }, 1000, context)) {
+          if (effect.kind === "put" && effect.value === null) stored.map.delete(effect.key);
+          else if (effect.kind === "put") stored.map.set(effect.key, effect.value);
+          else if (effect.kind === "send" && effect.topic === topics.due.name) out.push(effect.value as Due);
+        }
+        checkTask(state);
+      };
+      const left = (): readonly string[] => formerKeys.filter((key) => stored.get(key) !== undefined);
+      return { find, out, left, stored };
     }
-    checkTask(state);
-    expect(out.map(({ url, depth }) => [url.slice(18), depth])).toEqual([
-      ["granted", 1],
-      ["fresh", 1],
-    ]);
-    expect(formerKeys.filter((key) => stored.get(key) !== undefined)).toEqual([]);
-    expect([...stored.keys("d")].map((key) => parseDelayed(key))).toMatchObject([
-      { depth: 1, dueAtMs: 5000, delayedBy: "back_off" },
-    ]);
+
+    test("finds it, brings it nearer and releases it", () => {
+      const { find, out, left, stored } = leftBy([
+        ["fresh", { place: 1 }],
+        ["granted", { place: 2, granted: true }],
+        ["delayed", { dueAtMs: 5000, delayedBy: "back_off" }],
+      ]);
+      find(1);
+      expect(out.map(({ url, depth }) => [url.slice(18), depth])).toEqual([
+        ["granted", 1],
+        ["fresh", 1],
+      ]);
+      expect(left()).toEqual([]);
+      expect([...stored.keys("d")].map((key) => parseDelayed(key))).toMatchObject([
+        { depth: 1, dueAtMs: 5000, delayedBy: "back_off" },
+      ]);
+    });
+
+    test("finds what is held by a budget", () => {
+      const { find, out, left } = leftBy(
+        [
+          ["fresh", { place: 1 }],
+          ["held", { place: 2, delayedBy: "budget" }],
+        ],
+        { perHost: { pagesMax: 1 } },
+      );
+      expect(left()).toHaveLength(2);
+      find(1);
+      expect(left()).toEqual([]);
+      // Nothing is left of the budget for the second one.
+      expect(out).toHaveLength(1);
+    });
+  });
+
+  test("is left alone where a newer version has written it in a form of its own", () => {
+    const stored = new MemoryEntries<unknown>();
+    const view = { run: 1, tally: emptyTally(), wave: 0, halt: null, recall: false, number: 1 };
+    stored.map.set("j|j", { ...view, form: 99 });
+    expect(() => frontierStep().load(stored, new MemoryScratch())).toThrow("job j is stored in form 99");
   });
 });

@@ -23,7 +23,7 @@ function storedOf(state: FrontierState, view: JobView) {
   };
   for (const [key, value] of read("q")) {
     const parsed = parseQueued(key);
-    const entry = entryOf(parsed, value as StoredEntry);
+    const entry = entryOf(parsed, value as StoredEntry, state.rootsOf(view.number));
     is.waiting += 1;
     if (!entry.granted) {
       is.needing += 1;
@@ -35,7 +35,7 @@ function storedOf(state: FrontierState, view: JobView) {
     queues.set(entry.domain, (queues.get(entry.domain) ?? 0) + 1);
   }
   for (const [key, value] of read("d")) {
-    const entry = entryOf(parseDelayed(key), value as StoredEntry);
+    const entry = entryOf(parseDelayed(key), value as StoredEntry, state.rootsOf(view.number));
     is.waiting += 1;
     delayedBy[entry.delayedBy ?? "politeness"] += 1;
     if (!entry.granted) is.needing += 1;
@@ -43,7 +43,7 @@ function storedOf(state: FrontierState, view: JobView) {
   }
   for (const [key, value] of read("h")) {
     const parsed = parseHeld(key);
-    const entry = entryOf(parsed, value as StoredEntry);
+    const entry = entryOf(parsed, value as StoredEntry, state.rootsOf(view.number));
     is.waiting += 1;
     is.needing += 1;
     delayedBy.budget += 1;
@@ -52,7 +52,7 @@ function storedOf(state: FrontierState, view: JobView) {
     known(entry.urlId, "held", entry.depth);
   }
   for (const [key, value] of read("f")) {
-    const entry = entryOf(parseOut(key), value as StoredEntry);
+    const entry = entryOf(parseOut(key), value as StoredEntry, state.rootsOf(view.number));
     is.inFlight += 1;
     known(entry.urlId, "out", entry.depth);
     outByDomain.set(entry.domain, (outByDomain.get(entry.domain) ?? 0) + 1);

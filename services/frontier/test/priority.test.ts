@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 import { entryOf, newEntry, storedWaiting, type OpenEntry } from "../src/core/entry.ts";
 import { keys, parseDelayed, parseQueued, placeInQueue, seekWaiting } from "../src/core/keys.ts";
 import { depthMax, unread } from "../src/core/known-slots.ts";
+import { Roots } from "../src/core/roots.ts";
 import type { FrontierState } from "../src/core/state.ts";
 import { defaultFrontierOptions, type FrontierOptions } from "../src/options.ts";
 import { frontierStep, type FrontierRecord } from "../src/step.ts";
@@ -229,7 +230,7 @@ describe("URLs of one job on one host", () => {
         Object.assign(entry, { attempt, dueAtMs, delayedBy: dueAtMs === 0 ? null : "back_off" });
         const said =
           dueAtMs === 0 ? parseQueued(keys.queued(1, entry)) : parseDelayed(keys.delayed(1, entry));
-        expect(entryOf(said, storedWaiting(entry))).toEqual(entry);
+        expect(entryOf(said, storedWaiting(entry, null), new Roots())).toEqual(entry);
       }),
     );
   });

@@ -176,7 +176,7 @@ describe("pages that look like one of endlessly many", () => {
     const stored = new MemoryEntries<unknown>();
     stored.map.set(keys.view("j"), { run: 1, tally, wave: 0, halt: null, recall: false, number: 1 });
     const key = formerWaitingKey(keys.held(1, `t/former/${host}`, entry), entry.urlId);
-    stored.map.set(key, storedEntry(entry));
+    stored.map.set(key, storedEntry(entry, null));
     const state = step.load(stored, new MemoryScratch());
     const context = { ...bench.driver.context, entries: stored };
     const out = step.step(state, { kind: "wake", lane: lanes.clearing }, 1000, context);

@@ -92,7 +92,7 @@ type Look = (
 const lookAtWaiting =
   (parse: typeof parseDelayed | typeof parseHeld): Look =>
   (state, view, key, value, out, nowMs, context) => {
-    const entry = entryOf(parse(key), value as StoredEntry);
+    const entry = entryOf(parse(key), value as StoredEntry, state.rootsOf(view.number));
     const blocked = blockOf(entry.url, context);
     if (blocked === null) return;
     takeAway(state, view, { key, entry }, out);
@@ -101,7 +101,7 @@ const lookAtWaiting =
 
 /** Those of a job that came to a halt are given up as that, and are in no queue in memory. */
 const lookAtQueued: Look = (state, view, key, value, out, nowMs, context) => {
-  const entry = entryOf(parseQueued(key), value as StoredEntry);
+  const entry = entryOf(parseQueued(key), value as StoredEntry, state.rootsOf(view.number));
   const blocked = blockOf(entry.url, context);
   if (view.halt !== null || blocked?.forget !== true) return;
   takeAway(state, view, { key, entry }, out);
@@ -143,7 +143,7 @@ function forgetFailed(
   context: StepContext,
 ): void {
   const parsed = parseFailed(key);
-  if (blockOf(entryOf(parsed, value).url, context) === null) return;
+  if (blockOf(entryOf(parsed, value, state.rootsOf(view.number)).url, context) === null) return;
   put(state, out, key, null);
   if (parsed.run !== view.run) return;
   view.failedNoMore(parsed.category);

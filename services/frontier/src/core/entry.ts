@@ -3,6 +3,7 @@ import { urlIdOf } from "@sluice/web";
 import type { DelayReason } from "./delay-reason.ts";
 import { idOf, idText } from "./keys.ts";
 import { depthMax } from "./known-slots.ts";
+import type { Roots } from "./roots.ts";
 
 /** A URL of one run of a job that has not come to its end. */
 export interface OpenEntry {
@@ -84,12 +85,12 @@ export function newEntry(
 export type Settled = "done" | "failed" | "skipped";
 
 /**
- * Durable form, beside what the key says: URL, root, parent, depth, then numbers of which those at the end are
+ * Durable form, beside what the key says: URL, root (0: the URL itself; or its number among those of the view), parent, depth, then numbers of which those at the end are
  * left out that are as for a URL that was never released, and names of budgets. Where the key says the depth it may be left out too.
  */
 export type StoredEntry = readonly [
   url: string,
-  root: string | 0 | null,
+  root: string | number | null,
   parent: string | null,
   depth?: number,
   ...more: (number | string)[],
@@ -101,7 +102,7 @@ const waitingParts = 4;
 /** Redirects, attempt, releases, granted, lease, due time, visit, priority, level of a sitemap, stray. */
 const usual = [0, 1, 0, 0, 0, 0, 1, defaultPriority, 0, 0];
 
-export function storedEntry(entry: OpenEntry): StoredEntry {
+export function storedEntry(entry: OpenEntry, rootNumber: number | null): StoredEntry {
   const { redirects, attempt, releases, leaseUntilMs, dueAtMs, visit, priority, sitemap } = entry;
   const stray = entry.stray ? 1 : 0;
   const granted = entry.granted ? 1 : 0;
@@ -111,7 +112,9 @@ export function storedEntry(entry: OpenEntry): StoredEntry {
     while (numbers.length > 0 && numbers.at(-1) === usual[numbers.length - 1]) numbers.pop();
   return [
     shortened(entry.url, entry.domain),
-    entry.root === entry.url ? 0 : entry.root === null ? null : shortened(entry.root, entry.domain),
+    entry.root === entry.url
+      ? 0
+      : (rootNumber ?? (entry.root === null ? null : shortened(entry.root, entry.domain))),
     entry.parent === null ? null : idText(entry.parent),
     entry.depth,
     ...numbers,
@@ -119,15 +122,15 @@ export function storedEntry(entry: OpenEntry): StoredEntry {
   ];
 }
 
+/** The same of one that waits, whose key says its depth as well, unless that is too deep for it. */
+export function storedWaiting(entry: OpenEntry, rootNumber: number | null): StoredEntry {
+  const stored = storedEntry(entry, rootNumber);
+  const [url, root, parent] = stored;
+  return stored.length > waitingParts || entry.depth > depthMax ? stored : [url, root, parent];
+}
+
 /** Of a sitemap: the same URL may be linked as a page, and then it is one of its own. No canonical URL has a space. */
 export const sitemapIdOf = (url: string): string => urlIdOf(`sitemap ${url}`);
-
-/** The same of one that waits, whose key says its depth as well, unless that is too deep for it. */
-export function storedWaiting(entry: OpenEntry): StoredEntry {
-  const stored = storedEntry(entry);
-  const [url, root, parent] = stored;
-  return stored.length > waitingParts || entry.depth >= depthMax ? stored : [url, root, parent];
-}
 
 /** @param key what the key of the entry says; that of one that waits does not say its id */
 export function entryOf(
@@ -138,7 +141,8 @@ export function entryOf(
     readonly place?: number;
     readonly delayedBy?: DelayReason | null;
   },
-  [urlText, rootText, parent, depth = key.depth ?? 0, ...more]: StoredEntry,
+  [urlText, rootStored, parent, depth = key.depth ?? 0, ...more]: StoredEntry,
+  roots: Roots,
 ): OpenEntry {
   const { domain, place = 0, delayedBy = null } = key;
   const numbers = more as readonly number[];
@@ -152,7 +156,7 @@ export function entryOf(
     urlId: key.urlId ?? (sitemap > 0 ? sitemapIdOf(url) : urlIdOf(url)),
     domain,
     depth,
-    root: rootText === 0 ? url : rootText === null ? null : restored(rootText, domain),
+    root: rootOf(rootStored, url, domain, roots),
     parent: parent === null ? null : idOf(parent),
     redirects,
     priority,
@@ -170,8 +174,14 @@ export function entryOf(
   };
 }
 
+function rootOf(stored: StoredEntry[1], url: string, domain: string, roots: Roots): string | null {
+  if (stored === null) return null;
+  if (stored === 0) return url;
+  return typeof stored === "number" ? roots.of(stored) : restored(stored, domain);
+}
+
 /** What everybody's URLs begin with need not be said: `https` and the domain. */
-function shortened(url: string, domain: string): string {
+export function shortened(url: string, domain: string): string {
   const origin = `https://${domain}/`;
   return url.startsWith(origin) ? url.slice(origin.length - 1) : url;
 }

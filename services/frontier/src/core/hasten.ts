@@ -33,7 +33,7 @@ export function hasten(
     for (const [key, value] of state.entries.first(keys.all("d", view.number), looksMax)) {
       const parsed = parseDelayed(key);
       if (parsed.dueAtMs <= nowMs + readMs || !mayConcern(pattern, parsed.domain)) continue;
-      const entry = entryOf(parsed, value as StoredEntry);
+      const entry = entryOf(parsed, value as StoredEntry, state.rootsOf(view.number));
       takeAway(state, view, { key, entry }, out);
       entry.dueAtMs = nowMs + readMs;
       putToWait(state, view, entry, out, nowMs);

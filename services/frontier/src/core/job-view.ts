@@ -1,3 +1,4 @@
+import { SluiceError } from "@sluice/errors";
 import { emptyTally, failedOf, type RetryOrder, type Tally } from "@sluice/records";
 import type { DelayReason } from "./delay-reason.ts";
 import type { OpenEntry } from "./entry.ts";
@@ -11,8 +12,13 @@ export const unrecordedCategory = "not_recorded";
 
 export type Halt = "max_pages" | "timeout" | "cancelled" | "ended";
 
+/** Rises when what is stored of a job or its URLs can no longer be read by the versions before. */
+const storedForm = 1;
+
 /** Durable part of what one task knows of a job. */
 export interface StoredJobView {
+  /** That of what is stored with it as well; 0 where it is missing. */
+  readonly form?: number;
   readonly run: number;
   readonly tally: Tally;
   /** Highest probe answered. */
@@ -88,6 +94,12 @@ export class JobView {
     // One that an older version stored lacks what has come since.
     this.tally = { ...emptyTally(), ...stored?.tally };
     if (stored !== undefined) {
+      const { form = 0 } = stored;
+      if (form > storedForm)
+        throw new SluiceError(
+          "SLUICE_STATE_UNREADABLE",
+          `job ${id} is stored in form ${form}, and this version reads ${storedForm} at most: a newer one has written it`,
+        );
       this.wave = stored.wave;
       this.halt = stored.halt;
       this.recall = stored.recall;
@@ -198,7 +210,21 @@ export class JobView {
     const by = { failedBy, skippedBy, refusedBy };
     const known = { inherited, ...(forgotten === 0 ? {} : { forgotten }), aliases };
     const time = deadlineAtMs === null ? {} : { deadlineAtMs };
-    return { run, tally, wave, halt, recall, number, ...by, retried, retrying, isKept, ...known, ...time };
+    return {
+      form: storedForm,
+      run,
+      tally,
+      wave,
+      halt,
+      recall,
+      number,
+      ...by,
+      retried,
+      retrying,
+      isKept,
+      ...known,
+      ...time,
+    };
   }
 }
 

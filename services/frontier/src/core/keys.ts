@@ -86,12 +86,14 @@ export const keys = {
   /** Of a page, in as many parts as its links came in: a part is known by its first URL. */
   outlinksOf: (view: number, page: string) => `l${view.toString(36)}|${idText(page)}|`,
   outlinks: (view: number, page: string, first: string) => `${keys.outlinksOf(view, page)}${idText(first)}`,
+  /** Where the ways to URLs of a view begin. */
+  root: (view: number, number: number) => `r${view.toString(36)}|${digits(number, 2)}`,
   /** All URLs of a view that are where the letter says. */
   all: (letter: Letter, view: number) => `${letter}${view.toString(36)}|`,
 };
 
-/** Settled, queued, delayed, held, released and failed URLs, what pages lead to, and units of budgets. */
-export const letters = ["k", "q", "d", "h", "f", "x", "l", "b"] as const;
+/** Roots, settled, queued, delayed, held, released and failed URLs, what pages lead to, and units of budgets. */
+export const letters = ["r", "k", "q", "d", "h", "f", "x", "l", "b"] as const;
 export type Letter = (typeof letters)[number];
 
 /** What the key of a URL that waits says. */
@@ -193,6 +195,9 @@ export function parseOut(key: string): SettlingKey {
   const [, domain = "", id = ""] = key.split("|");
   return { view: viewOfKey(key), domain, urlId: idOf(id) };
 }
+
+/** The number of a root in its view. */
+export const numberOfRoot = (key: string): number => parseInt(key.slice(key.indexOf("|") + 1), 36);
 
 /** The host of a block of settled URLs; null of one from a version that mixed hosts. */
 export function hostOfBlock(key: string): string | null {

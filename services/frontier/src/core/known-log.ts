@@ -18,7 +18,7 @@ import { PageTree, type Wanted } from "./page-tree.ts";
 
 /** Notes of a page, on average, that is not going to be full. */
 const expectedMax = filledMax * 0.95;
-/** What is expected may be wrong, and each page takes 2 KB of memory. */
+/** URLs. What is expected may be wrong, and each page takes 2 KB of memory here, and later 11 KB and 64 KiB of disk. */
 const expectedLimit = 50_000_000;
 
 /** Slots in the order in which they came, the last of them not in the scratch yet. */
@@ -44,7 +44,7 @@ class LogPage {
 
 /**
  * Known URLs while a state is loaded: what comes is noted for the page that it belongs to, and nothing is looked up. At the end each
- * page is made of its notes at once. A fourth of the time of putting each where it belongs.
+ * page is made of its notes at once. A third of the time of putting each where it belongs.
  */
 export class KnownLog {
   readonly #scratch: Scratch;

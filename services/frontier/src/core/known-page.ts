@@ -78,7 +78,7 @@ export function eachUrl(
 }
 
 /**
- * A new page with the URLs of the slots that are wanted, written to the scratch.
+ * A new page with the URLs of the slots that are wanted, written to the scratch and left in `whole`.
  *
  * @param merges a URL may be there several times, and the last one counts
  */

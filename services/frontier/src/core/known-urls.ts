@@ -35,7 +35,7 @@ export class KnownUrls {
   }
 
   /**
-   * Until `loaded` nothing is asked for, and what comes costs a third of the time.
+   * Until `loaded` nothing is asked for, cleared or counted, and what comes costs a third of the time.
    *
    * @param expected how many come, about
    */

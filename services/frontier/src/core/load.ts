@@ -6,7 +6,16 @@ import { formerEntries } from "./former-entries.ts";
 import { JobOwner, type StoredJobOwner } from "./job-owner.ts";
 import { JobView, type StoredJobView } from "./job-view.ts";
 import type { HostQueue } from "./host-queue.ts";
-import { keys, letters, parseDelayed, parseHeld, parseOut, placeInQueue, viewOfKey } from "./keys.ts";
+import {
+  keys,
+  letters,
+  numberOfRoot,
+  parseDelayed,
+  parseHeld,
+  parseOut,
+  placeInQueue,
+  viewOfKey,
+} from "./keys.ts";
 import { awaitNext, rankedPlace } from "./places.ts";
 import { readBlock } from "./settled-block.ts";
 import { FrontierState, releaseIdOf } from "./state.ts";
@@ -70,6 +79,10 @@ function numbersUnder(entries: LoadedEntries, letter: string): readonly number[]
 type LoadUrls = (state: FrontierState, view: JobView, entries: LoadedEntries) => void;
 
 const loaders: Readonly<Record<(typeof letters)[number], LoadUrls>> = {
+  r: (state, view, entries) => {
+    for (const [key, value] of entries.all(keys.all("r", view.number)))
+      state.rootsOf(view.number).set(numberOfRoot(key), value as string);
+  },
   k: (_, view, entries) => {
     // Of a run that has ended they are of use to the next one, if at all.
     if (view.isKept) return;
@@ -121,7 +134,7 @@ const loaders: Readonly<Record<(typeof letters)[number], LoadUrls>> = {
   },
   f: (state, view, entries) => {
     for (const [key, value] of entries.all(keys.all("f", view.number))) {
-      const entry = entryOf(parseOut(key), value as StoredEntry);
+      const entry = entryOf(parseOut(key), value as StoredEntry, state.rootsOf(view.number));
       view.known.set(entry.urlId, "out", entry.depth);
       view.inFlight += 1;
       const releaseId = releaseIdOf(view, entry);

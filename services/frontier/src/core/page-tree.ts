@@ -46,7 +46,8 @@ export class PageTree<P extends object> {
     const starts = [0];
     for (let end = 0; ; starts.push(end)) {
       end += Math.ceil(whole * (0.7 + 0.3 * drawn(end, 0)));
-      if (end >= hashEnd) break;
+      // Not even for what is no number does it go on.
+      if (!(end < hashEnd)) break;
     }
     const made = (first: number, last: number): P | Fork<P> => {
       if (first === last) return make();

@@ -20,6 +20,7 @@ import type { Known } from "./known-slots.ts";
 import { put } from "./put.ts";
 import { forgetSettled, isForgotten } from "./forgetting.ts";
 import { putSettled } from "./settled-block.ts";
+import { rootNumber } from "./roots.ts";
 import { releaseIdOf, type FrontierState } from "./state.ts";
 
 /** Delayed URLs that one step puts into their queues. */
@@ -38,7 +39,12 @@ export function putToWait(
     view.waits(entry);
     view.known.set(entry.urlId, "delayed", entry.depth, entry.dueAtMs);
     state.delayed.set(view.id, entry.dueAtMs);
-    put(state, out, keys.delayed(view.number, entry), storedWaiting(entry));
+    put(
+      state,
+      out,
+      keys.delayed(view.number, entry),
+      storedWaiting(entry, rootNumber(state, view, entry, out)),
+    );
     return;
   }
   entry.dueAtMs = 0;
@@ -48,7 +54,7 @@ export function putToWait(
   state.places += 1;
   view.known.set(entry.urlId, entry.granted ? "granted" : "fresh", entry.depth, rankedPlace(entry));
   const key = keys.queued(view.number, entry);
-  put(state, out, key, storedWaiting(entry));
+  put(state, out, key, storedWaiting(entry, rootNumber(state, view, entry, out)));
   if (!entry.granted) view.gated.count(entry.domain, 1);
   state.host(entry.domain).push(view.id, keys.queue(view.number, entry.domain), { key, entry });
   view.hosts.add(entry.domain);
@@ -90,7 +96,11 @@ export function findWaiting(
       const key = isDelayed ? keys.delayed(view.number, at) : keys.queued(view.number, at);
       const stored = storedUnder(state, key, url.urlId);
       if (stored === null) continue;
-      const entry = entryOf({ ...url, depth, place: isDelayed ? 0 : place, delayedBy }, stored.value);
+      const entry = entryOf(
+        { ...url, depth, place: isDelayed ? 0 : place, delayedBy },
+        stored.value,
+        state.rootsOf(view.number),
+      );
       return entry.url === url.url ? { key: stored.key, entry } : null;
     }
   }
@@ -123,7 +133,11 @@ function findHeld(
     const key = keys.held(view.number, name, at);
     const stored = storedUnder(state, key, url.urlId);
     if (stored === null) continue;
-    const entry = entryOf({ ...url, depth: known.depth, place, delayedBy: "budget" }, stored.value);
+    const entry = entryOf(
+      { ...url, depth: known.depth, place, delayedBy: "budget" },
+      stored.value,
+      state.rootsOf(view.number),
+    );
     return entry.url === url.url ? { key: stored.key, entry } : null;
   }
   return null;
@@ -152,13 +166,18 @@ export function readerOf(state: FrontierState): QueueReader {
     first: (prefix, limit, after) =>
       state.entries
         .first(prefix, limit, after)
-        .map(([key, value]) => ({ key, entry: entryOf(parseQueued(key), value as StoredEntry) })),
+        .map(([key, value]) => ({ key, entry: queuedEntry(state, key, value) })),
     get: (key) => {
       const value = state.entries.get(key);
       if (value === undefined) throw new Error(`${key} waits and is not stored`);
-      return entryOf(parseQueued(key), value as StoredEntry);
+      return queuedEntry(state, key, value);
     },
   };
+}
+
+function queuedEntry(state: FrontierState, key: string, value: unknown): OpenEntry {
+  const parsed = parseQueued(key);
+  return entryOf(parsed, value as StoredEntry, state.rootsOf(parsed.view));
 }
 
 /** A URL that was taken from its queue is stored there no more. */
@@ -183,7 +202,7 @@ export function sendOut(
   view.known.set(entry.urlId, "out", entry.depth);
   state.out.set(releaseId, { view, entry });
   state.host(entry.domain).window.release(releaseId, leaseUntilMs);
-  put(state, out, keys.out(view.number, entry), storedEntry(entry));
+  put(state, out, keys.out(view.number, entry), storedEntry(entry, rootNumber(state, view, entry, out)));
   return releaseId;
 }
 
@@ -194,7 +213,7 @@ export function restoreOut(state: FrontierState, view: JobView, entry: OpenEntry
   view.known.set(entry.urlId, "out", entry.depth);
   state.out.set(releaseId, { view, entry });
   state.host(entry.domain).window.restore(releaseId, entry.leaseUntilMs);
-  put(state, out, keys.out(view.number, entry), storedEntry(entry));
+  put(state, out, keys.out(view.number, entry), storedEntry(entry, rootNumber(state, view, entry, out)));
 }
 
 /** A release of which more is known now than when it was sent. */
@@ -209,7 +228,7 @@ export function updateOut(
     if (owner !== view || entry.urlId !== urlId) continue;
     entry.depth = depth;
     view.known.set(urlId, "out", depth);
-    put(state, out, keys.out(view.number, entry), storedEntry(entry));
+    put(state, out, keys.out(view.number, entry), storedEntry(entry, rootNumber(state, view, entry, out)));
     return;
   }
 }
@@ -266,7 +285,7 @@ export function wakeDelayed(state: FrontierState, out: Effects, nowMs: number, c
       const parsed = parseDelayed(key);
       if (parsed.dueAtMs > nowMs) break;
       left -= 1;
-      const entry = entryOf(parsed, value as StoredEntry);
+      const entry = entryOf(parsed, value as StoredEntry, state.rootsOf(view.number));
       takeAway(state, view, { key, entry }, out);
       putToWait(state, view, entry, out, nowMs);
     }
@@ -292,7 +311,7 @@ export function takeWaiting(
   const parse = { q: parseQueued, d: parseDelayed, h: parseHeld };
   for (const letter of ["q", "d", "h"] as const) {
     for (const [key, value] of state.entries.first(keys.all(letter, view.number), limit - taken.length)) {
-      const entry = entryOf(parse[letter](key), value as StoredEntry);
+      const entry = entryOf(parse[letter](key), value as StoredEntry, state.rootsOf(view.number));
       put(state, out, key, null);
       view.waitsNoMore(entry);
       taken.push(entry);
@@ -311,7 +330,7 @@ export function removeStored(
   context: StepContext,
 ): boolean {
   let left = limit;
-  for (const letter of ["q", "d", "h", "f", "l", "x", "b", "k"] as const) {
+  for (const letter of ["q", "d", "h", "f", "l", "x", "b", "k", "r"] as const) {
     if (left === 0) return false;
     for (const [key, value] of state.entries.first(keys.all(letter, number), left)) {
       put(state, out, key, null);

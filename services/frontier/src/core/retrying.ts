@@ -8,6 +8,7 @@ import { keys, parseFailed } from "./keys.ts";
 import { putToWait } from "./places.ts";
 import { put } from "./put.ts";
 import { readBlock } from "./settled-block.ts";
+import { rootNumber } from "./roots.ts";
 import type { FrontierState } from "./state.ts";
 
 /** URLs that one step takes up again. */
@@ -24,7 +25,12 @@ export function keepFailed(
   view.tally.failed += 1;
   view.failedAs(category);
   const order = view.retrying?.order ?? view.retried.order;
-  put(state, out, keys.failed(view.number, category, view.run, order, entry), storedEntry(entry));
+  put(
+    state,
+    out,
+    keys.failed(view.number, category, view.run, order, entry),
+    storedEntry(entry, rootNumber(state, view, entry, out)),
+  );
 }
 
 /** From the owner: failed URLs of some categories are to be taken up again. A total, so it may come twice. */
@@ -80,7 +86,7 @@ function takeUp(
   nowMs: number,
 ): void {
   const parsed = parseFailed(key);
-  const entry = entryOf(parsed, value);
+  const entry = entryOf(parsed, value, state.rootsOf(view.number));
   put(state, out, key, null);
   entry.attempt = 1;
   entry.granted = false;

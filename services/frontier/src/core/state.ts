@@ -8,6 +8,7 @@ import { HeadBudget, HostQueue } from "./host-queue.ts";
 import type { JobView } from "./job-view.ts";
 import type { JobOwner } from "./job-owner.ts";
 import { KnownUrls } from "./known-urls.ts";
+import { Roots } from "./roots.ts";
 import { ReadyDomains } from "./ready-domains.ts";
 import type { FrontierOptions } from "../options.ts";
 
@@ -78,6 +79,8 @@ export class FrontierState {
   readonly dropping = new Set<number>();
   /** Entries of an earlier form, until the first step has stored them anew. */
   former: readonly (readonly [string, unknown])[] = [];
+  /** By the number of their view. */
+  readonly roots = new Map<number, Roots>();
   /** The end of every queue. */
   places = 0;
   /** Above those of all views, and of all that is stored of former ones. */
@@ -118,6 +121,16 @@ export class FrontierState {
   /** For a view of a job. */
   knownUrls(): KnownUrls {
     return new KnownUrls(this.#scratch, this.options.knownInMemoryMax);
+  }
+
+  /** Of the URLs that are stored under the number of a view. */
+  rootsOf(number: number): Roots {
+    let roots = this.roots.get(number);
+    if (roots === undefined) {
+      roots = new Roots();
+      this.roots.set(number, roots);
+    }
+    return roots;
   }
 
   takeNumber(): number {

@@ -42,6 +42,7 @@ export function dropUrls(state: FrontierState, view: JobView, out: Effects): voi
   state.halting.delete(view.id);
   state.retrying.delete(view.id);
   state.dropping.add(view.number);
+  state.roots.delete(view.number);
   view.clear();
   view.number = state.takeNumber();
   view.isKept = false;

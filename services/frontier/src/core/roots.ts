@@ -1,0 +1,54 @@
+/** Where the ways to many URLs of a job begin: most often one of a few seeds, whose text would be most of what is stored of each. */
+import type { Effects } from "./effects.ts";
+import { shortened, type OpenEntry } from "./entry.ts";
+import type { JobView } from "./job-view.ts";
+import { keys } from "./keys.ts";
+import { put } from "./put.ts";
+import type { FrontierState } from "./state.ts";
+
+/** Numbered roots of a view. What comes beyond is stored as text with each URL. */
+const rootsMax = 100;
+/** A text that is no longer than this is stored itself. */
+const shortMax = 6;
+
+/** Roots that have a number, from 1 on, by which what is stored of URLs names them. They last as long as the number of their view. */
+export class Roots {
+  readonly #byNumber = new Map<number, string>();
+  readonly #numbers = new Map<string, number>();
+
+  get size(): number {
+    return this.#numbers.size;
+  }
+
+  set(number: number, root: string): void {
+    this.#byNumber.set(number, root);
+    this.#numbers.set(root, number);
+  }
+
+  numberOf(root: string): number | undefined {
+    return this.#numbers.get(root);
+  }
+
+  of(number: number): string {
+    const root = this.#byNumber.get(number);
+    if (root === undefined) throw new Error(`root ${number} is named and not stored`);
+    return root;
+  }
+}
+
+/** The number of an entry's root, which is stored first if it is new; null where the root is to be stored as text. */
+export function rootNumber(
+  state: FrontierState,
+  view: JobView,
+  { root, url, domain }: OpenEntry,
+  out: Effects,
+): number | null {
+  if (root === null || root === url || shortened(root, domain).length <= shortMax) return null;
+  const roots = state.rootsOf(view.number);
+  const known = roots.numberOf(root);
+  if (known !== undefined || roots.size >= rootsMax) return known ?? null;
+  const number = roots.size + 1;
+  roots.set(number, root);
+  put(state, out, keys.root(view.number, number), root);
+  return number;
+}
