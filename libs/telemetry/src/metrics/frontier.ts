@@ -123,7 +123,7 @@ export const frontierMetrics = {
     unit: "bytes",
     services,
     labels: {},
-    help: "Disk of what links are checked against, in a file that ends with the process: 21 to 40 bytes for each known URL of a job that has more than 3,000 in a task. Room that a job gives back is used by others, and goes back to the disk once no job has any.",
+    help: "Disk of what links are checked against, in a file that ends with the process: 22 to 27 bytes for each known URL of a job that has more than 3,000 in a task. Room that a job gives back is used by others, and goes back to the disk once no job has any.",
   },
   sluice_frontier_unanswered_urls: {
     type: "gauge",
