@@ -85,8 +85,9 @@ export function newEntry(
 export type Settled = "done" | "failed" | "skipped";
 
 /**
- * Durable form, beside what the key says: URL, root (0: the URL itself; or its number among those of the view), parent, depth, then numbers of which those at the end are
- * left out that are as for a URL that was never released, and names of budgets. Where the key says the depth it may be left out too.
+ * Durable form, beside what the key says: URL, root (0: the URL itself; else its number among those of the view, or its text),
+ * parent, depth, then numbers of which those at the end are left out that are as for a URL that was never released, and names of
+ * budgets. Where the key says the depth it may be left out too.
  */
 export type StoredEntry = readonly [
   url: string,
@@ -96,12 +97,13 @@ export type StoredEntry = readonly [
   ...more: (number | string)[],
 ];
 
-/** URL, root, parent and depth. */
+/** URL, root, parent and depth: there is nothing more of one that was never asked for. */
 const waitingParts = 4;
 
 /** Redirects, attempt, releases, granted, lease, due time, visit, priority, level of a sitemap, stray. */
 const usual = [0, 1, 0, 0, 0, 0, 1, defaultPriority, 0, 0];
 
+/** @param rootNumber of its root; null where the root has none, and its text is stored */
 export function storedEntry(entry: OpenEntry, rootNumber: number | null): StoredEntry {
   const { redirects, attempt, releases, leaseUntilMs, dueAtMs, visit, priority, sitemap } = entry;
   const stray = entry.stray ? 1 : 0;
