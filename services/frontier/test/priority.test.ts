@@ -232,6 +232,7 @@ describe("URLs of one job on one host", () => {
           dueAtMs === 0 ? parseQueued(keys.queued(1, entry)) : parseDelayed(keys.delayed(1, entry));
         expect(entryOf(said, storedWaiting(entry, null), new Roots())).toEqual(entry);
       }),
+      { numRuns: 2000 },
     );
   });
 });
