@@ -7,7 +7,7 @@
 import { hostOf, mayConcern, policyOf, topics, type Policy } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
 import { saveView, sendBlocked, type Effects } from "./effects.ts";
-import { entryOf, type OpenEntry, type StoredEntry } from "./entry.ts";
+import type { OpenEntry, StoredEntry } from "./entry.ts";
 import { forgetBlock, forgetBudget } from "./forgetting.ts";
 import { skip } from "./halting.ts";
 import { endUnits, withoutResult } from "./held-urls.ts";
@@ -15,6 +15,7 @@ import type { JobView } from "./job-view.ts";
 import { keys, parseDelayed, parseFailed, parseHeld, parseQueued } from "./keys.ts";
 import { takeAway } from "./places.ts";
 import { put } from "./put.ts";
+import { readEntry } from "./roots.ts";
 import type { FrontierState, Swept } from "./state.ts";
 
 /** Stored URLs that one step looks at. */
@@ -92,7 +93,7 @@ type Look = (
 const lookAtWaiting =
   (parse: typeof parseDelayed | typeof parseHeld): Look =>
   (state, view, key, value, out, nowMs, context) => {
-    const entry = entryOf(parse(key), value as StoredEntry, state.rootsOf(view.number));
+    const entry = readEntry(state, view.number, parse(key), value);
     const blocked = blockOf(entry.url, context);
     if (blocked === null) return;
     takeAway(state, view, { key, entry }, out);
@@ -101,7 +102,7 @@ const lookAtWaiting =
 
 /** Those of a job that came to a halt are given up as that, and are in no queue in memory. */
 const lookAtQueued: Look = (state, view, key, value, out, nowMs, context) => {
-  const entry = entryOf(parseQueued(key), value as StoredEntry, state.rootsOf(view.number));
+  const entry = readEntry(state, view.number, parseQueued(key), value);
   const blocked = blockOf(entry.url, context);
   if (view.halt !== null || blocked?.forget !== true) return;
   takeAway(state, view, { key, entry }, out);
@@ -143,7 +144,7 @@ function forgetFailed(
   context: StepContext,
 ): void {
   const parsed = parseFailed(key);
-  if (blockOf(entryOf(parsed, value, state.rootsOf(view.number)).url, context) === null) return;
+  if (blockOf(readEntry(state, view.number, parsed, value).url, context) === null) return;
   put(state, out, key, null);
   if (parsed.run !== view.run) return;
   view.failedNoMore(parsed.category);

@@ -1,9 +1,9 @@
 import { mayConcern, topics, type Policy } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
 import type { Effects } from "./effects.ts";
-import { entryOf, type StoredEntry } from "./entry.ts";
 import { keys, parseDelayed } from "./keys.ts";
 import { awaitNext, putToWait, takeAway } from "./places.ts";
+import { readEntry } from "./roots.ts";
 import type { FrontierState } from "./state.ts";
 
 /** The operator's word counts for so long: a policy that is only read again says nothing new. */
@@ -33,7 +33,7 @@ export function hasten(
     for (const [key, value] of state.entries.first(keys.all("d", view.number), looksMax)) {
       const parsed = parseDelayed(key);
       if (parsed.dueAtMs <= nowMs + readMs || !mayConcern(pattern, parsed.domain)) continue;
-      const entry = entryOf(parsed, value as StoredEntry, state.rootsOf(view.number));
+      const entry = readEntry(state, view.number, parsed, value);
       takeAway(state, view, { key, entry }, out);
       entry.dueAtMs = nowMs + readMs;
       putToWait(state, view, entry, out, nowMs);

@@ -5,14 +5,14 @@ import { budgetsOf, type Budget } from "./budget-rules.ts";
 import { isSpent, roomIn, settleUnits, unitsOf, type Ending } from "./budget-units.ts";
 import { forgetUnits } from "./forgetting.ts";
 import { saveView, sendRefused, type Effects } from "./effects.ts";
-import { entryOf, storedWaiting, type OpenEntry, type StoredEntry } from "./entry.ts";
+import type { OpenEntry } from "./entry.ts";
 import { skip } from "./halting.ts";
 import { jobOf } from "./jobs.ts";
 import type { JobView } from "./job-view.ts";
 import { keys, parseHeld } from "./keys.ts";
 import { putToWait, rankedPlace } from "./places.ts";
 import { put } from "./put.ts";
-import { rootNumber } from "./roots.ts";
+import { putWaiting, readEntry } from "./roots.ts";
 import type { FrontierState } from "./state.ts";
 
 /** Held URLs that one step takes up or gives up. */
@@ -29,12 +29,7 @@ export function hold(
   entry.delayedBy = "budget";
   view.waits(entry);
   view.known.set(entry.urlId, "held", entry.depth, rankedPlace(entry));
-  put(
-    state,
-    out,
-    keys.held(view.number, name, entry),
-    storedWaiting(entry, rootNumber(state, view, entry, out)),
-  );
+  putWaiting(state, view, keys.held(view.number, name, entry), entry, out);
 }
 
 /** The budget is spent: the URL ends without a fetch, with an event and a reason. */
@@ -105,7 +100,7 @@ function putBack(
 ): number {
   const found = limit > 0 ? state.entries.first(prefix, limit) : [];
   for (const [key, value] of found) {
-    const entry = entryOf(parseHeld(key), value as StoredEntry, state.rootsOf(view.number));
+    const entry = readEntry(state, view.number, parseHeld(key), value);
     put(state, out, key, null);
     view.waitsNoMore(entry);
     entry.delayedBy = null;
@@ -130,7 +125,7 @@ export function wakeSomeHeld(
     const view = [...state.views.values()].find(({ number }) => number === parsed.view);
     const job = view === undefined ? undefined : jobOf(context, view.id);
     if (view === undefined || job === undefined || view.halt !== null) continue;
-    const entry = entryOf(parsed, value as StoredEntry, state.rootsOf(view.number));
+    const entry = readEntry(state, view.number, parsed, value);
     const budget = budgetsOf(job, entry, state.ceilings).find(({ name }) => name === parsed.name);
     // Held by the rules of an older version: what it lacks is found out anew.
     if (budget !== undefined) wakeHeld(state, view, budget, out, nowMs);

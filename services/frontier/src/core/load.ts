@@ -1,7 +1,6 @@
 /** Builds what a task has in memory from its durable entries. URLs that wait stay where they are stored. */
 import type { LoadedEntries, Scratch } from "@sluice/topology";
 import type { FrontierOptions } from "../options.ts";
-import { entryOf, type StoredEntry } from "./entry.ts";
 import { formerEntries } from "./former-entries.ts";
 import { JobOwner, type StoredJobOwner } from "./job-owner.ts";
 import { JobView, type StoredJobView } from "./job-view.ts";
@@ -18,6 +17,7 @@ import {
 } from "./keys.ts";
 import { awaitNext, rankedPlace } from "./places.ts";
 import { readBlock } from "./settled-block.ts";
+import { readEntry } from "./roots.ts";
 import { FrontierState, releaseIdOf } from "./state.ts";
 
 /** Rebuilds the state of a task. What waits for a time that has passed is found by the first wake. */
@@ -134,7 +134,7 @@ const loaders: Readonly<Record<(typeof letters)[number], LoadUrls>> = {
   },
   f: (state, view, entries) => {
     for (const [key, value] of entries.all(keys.all("f", view.number))) {
-      const entry = entryOf(parseOut(key), value as StoredEntry, state.rootsOf(view.number));
+      const entry = readEntry(state, view.number, parseOut(key), value);
       view.known.set(entry.urlId, "out", entry.depth);
       view.inFlight += 1;
       const releaseId = releaseIdOf(view, entry);

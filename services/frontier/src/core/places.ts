@@ -5,14 +5,7 @@ import { budgetsOf } from "./budget-rules.ts";
 import { unsayBudget } from "./budget-units.ts";
 import { saveView, type Effects } from "./effects.ts";
 import { delayReasons } from "./delay-reason.ts";
-import {
-  entryOf,
-  storedEntry,
-  storedWaiting,
-  type OpenEntry,
-  type Settled,
-  type StoredEntry,
-} from "./entry.ts";
+import type { OpenEntry, Settled, StoredEntry } from "./entry.ts";
 import type { QueueReader } from "./host-queue.ts";
 import type { JobView } from "./job-view.ts";
 import { formerWaitingKey, keys, parseDelayed, parseHeld, parseQueued } from "./keys.ts";
@@ -20,7 +13,7 @@ import type { Known } from "./known-slots.ts";
 import { put } from "./put.ts";
 import { forgetSettled, isForgotten } from "./forgetting.ts";
 import { putSettled } from "./settled-block.ts";
-import { rootNumber } from "./roots.ts";
+import { putEntry, putWaiting, readEntry } from "./roots.ts";
 import { releaseIdOf, type FrontierState } from "./state.ts";
 
 /** Delayed URLs that one step puts into their queues. */
@@ -39,12 +32,7 @@ export function putToWait(
     view.waits(entry);
     view.known.set(entry.urlId, "delayed", entry.depth, entry.dueAtMs);
     state.delayed.set(view.id, entry.dueAtMs);
-    put(
-      state,
-      out,
-      keys.delayed(view.number, entry),
-      storedWaiting(entry, rootNumber(state, view, entry, out)),
-    );
+    putWaiting(state, view, keys.delayed(view.number, entry), entry, out);
     return;
   }
   entry.dueAtMs = 0;
@@ -54,7 +42,7 @@ export function putToWait(
   state.places += 1;
   view.known.set(entry.urlId, entry.granted ? "granted" : "fresh", entry.depth, rankedPlace(entry));
   const key = keys.queued(view.number, entry);
-  put(state, out, key, storedWaiting(entry, rootNumber(state, view, entry, out)));
+  putWaiting(state, view, key, entry, out);
   if (!entry.granted) view.gated.count(entry.domain, 1);
   state.host(entry.domain).push(view.id, keys.queue(view.number, entry.domain), { key, entry });
   view.hosts.add(entry.domain);
@@ -96,10 +84,11 @@ export function findWaiting(
       const key = isDelayed ? keys.delayed(view.number, at) : keys.queued(view.number, at);
       const stored = storedUnder(state, key, url.urlId);
       if (stored === null) continue;
-      const entry = entryOf(
+      const entry = readEntry(
+        state,
+        view.number,
         { ...url, depth, place: isDelayed ? 0 : place, delayedBy },
         stored.value,
-        state.rootsOf(view.number),
       );
       return entry.url === url.url ? { key: stored.key, entry } : null;
     }
@@ -133,10 +122,11 @@ function findHeld(
     const key = keys.held(view.number, name, at);
     const stored = storedUnder(state, key, url.urlId);
     if (stored === null) continue;
-    const entry = entryOf(
+    const entry = readEntry(
+      state,
+      view.number,
       { ...url, depth: known.depth, place, delayedBy: "budget" },
       stored.value,
-      state.rootsOf(view.number),
     );
     return entry.url === url.url ? { key: stored.key, entry } : null;
   }
@@ -177,7 +167,7 @@ export function readerOf(state: FrontierState): QueueReader {
 
 function queuedEntry(state: FrontierState, key: string, value: unknown): OpenEntry {
   const parsed = parseQueued(key);
-  return entryOf(parsed, value as StoredEntry, state.rootsOf(parsed.view));
+  return readEntry(state, parsed.view, parsed, value);
 }
 
 /** A URL that was taken from its queue is stored there no more. */
@@ -202,7 +192,7 @@ export function sendOut(
   view.known.set(entry.urlId, "out", entry.depth);
   state.out.set(releaseId, { view, entry });
   state.host(entry.domain).window.release(releaseId, leaseUntilMs);
-  put(state, out, keys.out(view.number, entry), storedEntry(entry, rootNumber(state, view, entry, out)));
+  putEntry(state, view, keys.out(view.number, entry), entry, out);
   return releaseId;
 }
 
@@ -213,7 +203,7 @@ export function restoreOut(state: FrontierState, view: JobView, entry: OpenEntry
   view.known.set(entry.urlId, "out", entry.depth);
   state.out.set(releaseId, { view, entry });
   state.host(entry.domain).window.restore(releaseId, entry.leaseUntilMs);
-  put(state, out, keys.out(view.number, entry), storedEntry(entry, rootNumber(state, view, entry, out)));
+  putEntry(state, view, keys.out(view.number, entry), entry, out);
 }
 
 /** A release of which more is known now than when it was sent. */
@@ -228,7 +218,7 @@ export function updateOut(
     if (owner !== view || entry.urlId !== urlId) continue;
     entry.depth = depth;
     view.known.set(urlId, "out", depth);
-    put(state, out, keys.out(view.number, entry), storedEntry(entry, rootNumber(state, view, entry, out)));
+    putEntry(state, view, keys.out(view.number, entry), entry, out);
     return;
   }
 }
@@ -285,7 +275,7 @@ export function wakeDelayed(state: FrontierState, out: Effects, nowMs: number, c
       const parsed = parseDelayed(key);
       if (parsed.dueAtMs > nowMs) break;
       left -= 1;
-      const entry = entryOf(parsed, value as StoredEntry, state.rootsOf(view.number));
+      const entry = readEntry(state, view.number, parsed, value);
       takeAway(state, view, { key, entry }, out);
       putToWait(state, view, entry, out, nowMs);
     }
@@ -311,7 +301,7 @@ export function takeWaiting(
   const parse = { q: parseQueued, d: parseDelayed, h: parseHeld };
   for (const letter of ["q", "d", "h"] as const) {
     for (const [key, value] of state.entries.first(keys.all(letter, view.number), limit - taken.length)) {
-      const entry = entryOf(parse[letter](key), value as StoredEntry, state.rootsOf(view.number));
+      const entry = readEntry(state, view.number, parse[letter](key), value);
       put(state, out, key, null);
       view.waitsNoMore(entry);
       taken.push(entry);

@@ -2,13 +2,13 @@
 import type { Grant, RetryOrder } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
 import { saveView, type Effects } from "./effects.ts";
-import { entryOf, storedEntry, type OpenEntry, type StoredEntry } from "./entry.ts";
+import type { OpenEntry, StoredEntry } from "./entry.ts";
 import type { JobView } from "./job-view.ts";
 import { keys, parseFailed } from "./keys.ts";
 import { putToWait } from "./places.ts";
 import { put } from "./put.ts";
 import { readBlock } from "./settled-block.ts";
-import { rootNumber } from "./roots.ts";
+import { putEntry, readEntry } from "./roots.ts";
 import type { FrontierState } from "./state.ts";
 
 /** URLs that one step takes up again. */
@@ -25,12 +25,7 @@ export function keepFailed(
   view.tally.failed += 1;
   view.failedAs(category);
   const order = view.retrying?.order ?? view.retried.order;
-  put(
-    state,
-    out,
-    keys.failed(view.number, category, view.run, order, entry),
-    storedEntry(entry, rootNumber(state, view, entry, out)),
-  );
+  putEntry(state, view, keys.failed(view.number, category, view.run, order, entry), entry, out);
 }
 
 /** From the owner: failed URLs of some categories are to be taken up again. A total, so it may come twice. */
@@ -86,7 +81,7 @@ function takeUp(
   nowMs: number,
 ): void {
   const parsed = parseFailed(key);
-  const entry = entryOf(parsed, value, state.rootsOf(view.number));
+  const entry = readEntry(state, view.number, parsed, value);
   put(state, out, key, null);
   entry.attempt = 1;
   entry.granted = false;

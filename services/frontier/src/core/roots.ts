@@ -1,6 +1,6 @@
 /** Where the ways to many URLs of a job begin: most often one of a few seeds, whose text would be most of what is stored of each. */
 import type { Effects } from "./effects.ts";
-import { shortened, type OpenEntry } from "./entry.ts";
+import { entryOf, shortened, storedEntry, storedWaiting, type OpenEntry, type StoredEntry } from "./entry.ts";
 import type { JobView } from "./job-view.ts";
 import { keys } from "./keys.ts";
 import { put } from "./put.ts";
@@ -36,8 +36,43 @@ export class Roots {
   }
 }
 
+/** Stores a URL that is released or has failed. */
+export function putEntry(
+  state: FrontierState,
+  view: JobView,
+  key: string,
+  entry: OpenEntry,
+  out: Effects,
+): void {
+  put(state, out, key, storedEntry(entry, rootNumber(state, view, entry, out)));
+}
+
+/** Stores a URL that waits. */
+export function putWaiting(
+  state: FrontierState,
+  view: JobView,
+  key: string,
+  entry: OpenEntry,
+  out: Effects,
+): void {
+  put(state, out, key, storedWaiting(entry, rootNumber(state, view, entry, out)));
+}
+
+/**
+ * What is stored of a URL.
+ *
+ * @param number of the view it is stored under
+ * @param said by its key
+ */
+export const readEntry = (
+  state: FrontierState,
+  number: number,
+  said: Parameters<typeof entryOf>[0],
+  value: unknown,
+): OpenEntry => entryOf(said, value as StoredEntry, state.rootsOf(number));
+
 /** The number of an entry's root, which is stored first if it is new; null where the root is to be stored as text. */
-export function rootNumber(
+function rootNumber(
   state: FrontierState,
   view: JobView,
   { root, url, domain }: OpenEntry,
