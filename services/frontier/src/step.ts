@@ -24,7 +24,7 @@ import { release } from "./core/release.ts";
 import { loadFrontier } from "./core/load.ts";
 import { receiveOutcome } from "./core/outcomes.ts";
 import { wakeDelayed } from "./core/places.ts";
-import { removeJob, removeOrphans } from "./core/removal.ts";
+import { forgetFormerRuns, removeJob, removeOrphans } from "./core/removal.ts";
 import { forgetBudgets, receiveBudgetGrant } from "./core/shared-budgets.ts";
 import type { FrontierState } from "./core/state.ts";
 import { defaultFrontierOptions, type FrontierOptions } from "./options.ts";
@@ -165,6 +165,7 @@ function jobChanged(
   const job = context.tables[topics.jobs.name]?.get(id) as Job | undefined;
   if (job === undefined) return;
   state.removed.delete(id);
+  forgetFormerRuns(state, job);
   reconcile(state, job, out, nowMs, context);
   haltIfCancelled(state, job, out, context);
   resumeJob(state, job);

@@ -120,6 +120,12 @@ export class Cluster {
     return !this.#tables.some((change) => "pattern" in change);
   }
 
+  /** All tasks have read all tables, and their clocks have come so much further. */
+  rest(elapsedMs: number): void {
+    while (this.#readTable(0));
+    for (const driver of this.tasks) driver.advance(elapsedMs);
+  }
+
   /** A seed from outside, with any key. */
   seed(url: string, job: string): void {
     const partition = this.#random.below(this.tasks.length);

@@ -105,6 +105,66 @@ describe("a job whose record is removed", () => {
     expect(bench.driver.state.entries.first("s|", 1000)).toHaveLength(450);
   });
 
+  describe("and of which this task sees only that a later run is there", () => {
+    const limits = { perDomain: { pagesMax: 1 } };
+    const domains = Array.from({ length: 450 }, (_, number) => `d${String(number).padStart(3, "0")}.example`);
+    const shared = (bench: JobBench): number => bench.driver.state.entries.first("s|", 1000).length;
+    const nextRun = (): JobBench => {
+      const bench = new JobBench({ ...fast, limits });
+      for (const domain of domains) bench.links(domain, 1);
+      while (bench.out.length > 0) bench.answer({ ok: true });
+      expect(shared(bench)).toBe(450);
+      bench.driver.commit();
+      bench.job({ ...fast, limits, run: 2, submittedAtMs: 1 });
+      return bench;
+    };
+
+    test("leaves nothing of shared budgets behind, though that run finds none of their domains", () => {
+      const bench = nextRun();
+      bench.driver.advance(1000);
+      bench.settle();
+      expect(shared(bench)).toBe(0);
+      const unsaid = bench.removed.filter(([topic]) => topic === topics.grants.name).map(([, key]) => key);
+      expect(unsaid).toEqual(expect.arrayContaining(domains.map((domain) => `j/0/d/${domain}`)));
+    });
+
+    const tellLate = (bench: JobBench): void => {
+      const about = {
+        kind: "budget",
+        job: "j",
+        run: 1,
+        task: 0,
+        domain: "d001.example",
+        unit: "pages",
+      } as const;
+      const units = { max: 1, used: 1, returned: 0, wanted: 1 };
+      bench.driver.feed(topics.counters.name, "j/0/d/d001.example", { ...about, ...units });
+      expect(bench.driver.unfinished).toEqual([]);
+    };
+
+    test("leaves nothing behind of what is told of it late", () => {
+      const bench = nextRun();
+      tellLate(bench);
+      expect(shared(bench)).toBe(0);
+    });
+
+    test("leaves nothing of them behind, though the task crashed before all was gone", () => {
+      const bench = nextRun();
+      const jobs = bench.driver.tables[topics.jobs.name];
+      const present = jobs?.get("j");
+      // As if it had crashed: the run is known, and there is something of the one before.
+      jobs?.set("j", { ...(present as object), run: 1 });
+      tellLate(bench);
+      jobs?.set("j", present);
+      bench.driver.commit();
+      bench.driver.restartFromCommit();
+      bench.driver.advance(1000);
+      expect(shared(bench)).toBe(1);
+      bench.driver.advance(600_000);
+      expect(shared(bench)).toBe(0);
+    });
+  });
+
   test("gives its room on the disk back, and a second one of its size takes no more", () => {
     const dir = mkdtempSync(join(tmpdir(), "sluice-removal-"));
     const stores = diskStores({ dir, instance: "f", nowMs: () => 1_000, onEvent: () => undefined });

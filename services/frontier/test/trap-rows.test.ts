@@ -12,7 +12,7 @@ import { StepDriver } from "@sluice/topology/testing";
 import { urlIdOf } from "@sluice/web";
 import { describe, expect, test } from "vitest";
 import { budgetOfTrap } from "../src/core/budget-rules.ts";
-import { unitsOf } from "../src/core/budget-units.ts";
+import { unitsOf } from "../src/core/units.ts";
 import { storedEntry, newEntry } from "../src/core/entry.ts";
 import { formerWaitingKey, keys } from "../src/core/keys.ts";
 import type { FrontierState } from "../src/core/state.ts";

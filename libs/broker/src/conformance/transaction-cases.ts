@@ -208,6 +208,39 @@ export const transactionCases: readonly ConformanceCase[] = [
     },
   },
   {
+    name: "tells who races others for a transactional id either that it wrote or that it was fenced",
+    async run(world) {
+      const { at, group, id } = await place(world);
+      const wrote: string[] = [];
+      const race = async (name: string): Promise<void> => {
+        const client = world.connect(name);
+        for (let round = 0; round < 100; round += 1) {
+          const value = `${name} ${round}`;
+          const producer = await client.transactionalProducer(id);
+          try {
+            await producer.fence();
+          } catch {
+            // It came to no turn among so many.
+            continue;
+          }
+          try {
+            await producer.commit({ group, records: records(at, value), offsets: [] });
+            wrote.push(value);
+          } catch (error) {
+            expect(error, `${value}: ${String(error)}`).toMatchObject({ fenced: true });
+          }
+          await producer.close();
+        }
+      };
+      await Promise.all(["one", "two", "three", "four"].map(race));
+      const end = await world.highWatermark(at);
+      const read = await world.tail([{ ...at, offset: "start" }]);
+      await world.until(() => read.position(at) >= end, "all is read");
+      expect(read.values(at).toSorted()).toEqual(wrote.toSorted());
+      expect(wrote.length).toBeGreaterThan(0);
+    },
+  },
+  {
     name: "fails the commit of a record that is too large with a cause, and shows nothing of it",
     async run(world) {
       const { at, group, id } = await place(world);

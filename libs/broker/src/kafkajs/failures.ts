@@ -110,6 +110,26 @@ export function commitFailed(during: string, error: unknown): CommitFailed {
   });
 }
 
+/** How EndTxn is refused to an older owner whose transaction a newer one is about to abort. */
+const refusedEnd = new Set([
+  "CONCURRENT_TRANSACTIONS",
+  // Kafka 4.1.2 throws where the new epoch is being written ("already a pending state PREPARE_EPOCH_FENCE").
+  "UNKNOWN",
+]);
+
+/**
+ * What the refusal of a transaction's last request means. All requests before it were answered, so what the
+ * coordinator has under way is not ours: another producer takes the transactional id over (KIP-98,
+ * "InitPidRequest"), and its epoch is not in place yet. Nothing was committed.
+ */
+export function endFailed(error: unknown): unknown {
+  if (!refusedEnd.has(typeOf(error) ?? "")) return error;
+  return new CommitFailed(`another producer takes the transactional id over: ${messageOf(error)}`, {
+    cause: error,
+    fenced: true,
+  });
+}
+
 /** Why a broker will not have us: no further try changes that, other settings do. */
 export interface Refusal {
   readonly kind: "certificate" | "client_certificate" | "login" | "mechanism" | "protocol" | "session";

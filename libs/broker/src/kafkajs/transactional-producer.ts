@@ -11,7 +11,7 @@ import {
 import type { CompressionTypes, Producer, Transaction as KafkajsTransaction } from "kafkajs";
 import { openClient } from "./client.ts";
 import type { Client, ConnectionSettings, Retry } from "./client.ts";
-import { commitFailed } from "./failures.ts";
+import { commitFailed, endFailed } from "./failures.ts";
 import { chunksOf, lastOffsets } from "./record-chunks.ts";
 import { retrying, within } from "./waits.ts";
 
@@ -142,6 +142,8 @@ export class KafkajsTransactionalProducer implements TransactionalProducer {
     this.#committing = true;
     try {
       await open.commit();
+    } catch (error) {
+      throw endFailed(error);
     } finally {
       this.#committing = false;
     }

@@ -1,6 +1,6 @@
 import { SluiceError } from "@sluice/errors";
 import { expect, test } from "vitest";
-import { commitFailed, isFatal, isFenced, isPassing } from "../../src/kafkajs/failures.ts";
+import { commitFailed, endFailed, isFatal, isFenced, isPassing } from "../../src/kafkajs/failures.ts";
 
 const protocol = (type: string, message = type): Error => Object.assign(new Error(message), { type });
 
@@ -9,6 +9,15 @@ test("a lost epoch means fenced, however deep it lies", () => {
   expect(isFenced(new Error("outer", { cause: protocol("INVALID_TXN_STATE") }))).toBe(true);
   expect(isFenced(protocol("KAFKAJS_UNKNOWN_ERROR_CODE", "Unknown error code 90"))).toBe(true);
   expect(isFenced(protocol("REQUEST_TIMED_OUT"))).toBe(false);
+});
+
+test("who may not end a transaction that a newer owner is about to abort is fenced", () => {
+  for (const refused of [protocol("CONCURRENT_TRANSACTIONS"), protocol("UNKNOWN")]) {
+    expect(isFenced(refused)).toBe(false);
+    expect(commitFailed("committing", endFailed(refused))).toMatchObject({ fenced: true, cause: refused });
+  }
+  const lost = protocol("REQUEST_TIMED_OUT");
+  expect(endFailed(lost)).toBe(lost);
 });
 
 test("a record too large is the cause of the failed commit, with the product's code", () => {

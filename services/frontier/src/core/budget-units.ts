@@ -1,127 +1,18 @@
 /**
  * What a task has of the budgets of a job, counted like page grants: a URL takes a unit of each budget it falls under
- * with its first release, keeps it until it comes to its end, and gives it back where that is without a result. Kept
- * with the task's entries, of which only those are read that a URL falls under.
+ * with its first release, keeps it until it comes to its end, and gives it back where that is without a result.
  */
-import { topics, type Job, type Outcome } from "@sluice/records";
+import type { Job, Outcome } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
-import {
-  budgetOfHost,
-  budgetsOfHost,
-  domainBudgetName,
-  formerBudget,
-  hostOfBudget,
-  type Budget,
-} from "./budget-rules.ts";
+import { budgetOfHost, budgetsOfHost, formerBudget, type Budget } from "./budget-rules.ts";
 import type { Effects } from "./effects.ts";
 import type { OpenEntry } from "./entry.ts";
 import type { JobView } from "./job-view.ts";
 import { jobOf } from "./jobs.ts";
 import { keys } from "./keys.ts";
 import { put } from "./put.ts";
-import { isFutile, isOfTrap, roomOfTrap } from "./trap-rules.ts";
 import type { FrontierState } from "./state.ts";
-
-export interface Units {
-  /** Held by URLs that are released, or wait to be again. */
-  out: number;
-  used: number;
-  /** What follows is of shared budgets: totals as in page grants. */
-  granted: number;
-  returned: number;
-  wanted: number;
-  recall: boolean;
-  /** All tasks together have used it up. */
-  spent: boolean;
-  /** The most that these were reckoned by; null: nobody has said. */
-  under: number | null;
-  /** How often less was allowed than before, as far as is known here. */
-  cuts: number;
-  /** What follows is of traps (`Row`). */
-  leading: number;
-  proofs: number;
-}
-
-/**
- * Durable form; the id of the job where the budget is shared, for what has to be taken back when it is removed. What is
- * of traps lies where what is of shared budgets does.
- */
-type StoredUnits = readonly [
-  out: number,
-  used: number,
-  granted: number,
-  returned: number,
-  wanted: number,
-  flags: number,
-  job?: string,
-  under?: number,
-  cuts?: number,
-];
-
-export function unitsOf(state: FrontierState, view: JobView, name: string): Units {
-  const stored = state.entries.get(keys.budget(view, name)) as StoredUnits | undefined;
-  const [out = 0, used = 0, granted = 0, returned = 0, wanted = 0, flags = 0, , under = null, cuts = 0] =
-    stored ?? [];
-  const none = { granted: 0, returned: 0, wanted: 0, recall: false, spent: false, under: null, cuts: 0 };
-  if (isOfTrap(name)) return { ...none, out, used, leading: granted, proofs: returned };
-  const [recall, spent] = [(flags & 1) > 0, (flags & 2) > 0];
-  return { out, used, granted, returned, wanted, recall, spent, under, cuts, leading: 0, proofs: 0 };
-}
-
-export function putUnits(
-  state: FrontierState,
-  view: JobView,
-  { name, shared, trap }: Budget,
-  { out: held, used, granted, returned, wanted, recall, spent, under, cuts, leading, proofs }: Units,
-  out: Effects,
-): void {
-  if (trap !== null) return put(state, out, keys.budget(view, name), [held, used, leading, proofs, 0, 0]);
-  const flags = (recall ? 1 : 0) + (spent ? 2 : 0);
-  const more = shared === null ? [] : under === null ? [view.id] : [view.id, under, cuts];
-  put(state, out, keys.budget(view, name), [held, used, granted, returned, wanted, flags, ...more]);
-}
-
-/** What is stored of a budget goes, and so does what was said of it, unless a later run has said something since. */
-export function unsayBudget(
-  state: FrontierState,
-  key: string,
-  stored: unknown,
-  out: Effects,
-  { task, partitionOf }: StepContext,
-): void {
-  const job = Array.isArray(stored) ? (stored as unknown as StoredUnits)[6] : undefined;
-  if (job === undefined) return;
-  const [, , name = ""] = key.split("|");
-  const present = state.views.get(job);
-  if (present !== undefined && state.entries.get(keys.budget(present, name)) !== undefined) return;
-  out.push({
-    kind: "send",
-    topic: topics.counters.name,
-    key: budgetKey(job, task, name),
-    partition: partitionOf(hostOfBudget(name)),
-    latest: true,
-    value: null,
-  });
-}
-
-/** Units that the next URL may take. Those that were granted when more were allowed are nobody's until they are reckoned anew. */
-export function roomIn(budget: Budget, units: Units): number {
-  const { max, shared, trap } = budget;
-  if (trap !== null) return roomOfTrap(trap, units);
-  if (shared === null) return max - units.out - units.used;
-  return units.under !== null && units.under > max ? 0 : unusedOf(units);
-}
-
-/** Of what was granted. */
-export const unusedOf = ({ granted, returned, out, used }: Units): number => granted - returned - out - used;
-
-/** Nothing of it can come back. */
-export function isSpent({ max, shared, trap }: Budget, units: Units): boolean {
-  if (trap !== null) return isFutile(trap, units);
-  if (shared === null) return units.used >= max;
-  // Where more is allowed since, the task that adds it up has not said so yet.
-  return units.spent && (units.under === null || units.under >= max);
-}
+import { isSpent, putUnits, report, roomIn, unitsOf, unusedOf, type Units } from "./units.ts";
 
 /** A host takes its unit once, with its first page. */
 const isHostsBudget = ({ shared }: Budget): boolean => shared?.unit === "hosts";
@@ -152,6 +43,18 @@ export function lackOf(
     if (roomIn(budget, units) <= 0) lack ??= { budget, isSpent: false };
   }
   return lack;
+}
+
+/** Budgets that all URLs of the domain fall under: of host names that share one politeness key, not those of one host. */
+export function budgetsOfAll(
+  { options, ceilings }: FrontierState,
+  job: Job,
+  domain: string,
+): readonly Budget[] {
+  const budgets = budgetsOfHost(job, domain, ceilings);
+  return options.politenessKey === "host"
+    ? budgets
+    : budgets.filter(({ reason }) => reason === "domain_pages");
 }
 
 /** A URL that lacks nothing takes its units. Returns what has to be kept of them (`OpenEntry.units`). */
@@ -319,7 +222,8 @@ function lacksHosts(state: FrontierState, view: JobView, job: Job, domain: strin
 
 /**
  * As many hosts as there are units for have their turn again, or all where none will ever come; for those that still wait more is
- * asked for. True where some have it.
+ * asked for. A host that by now lacks a unit of another budget, for others had those that there were, has its turn to wait
+ * for that one: asking for units that it could not use would go on for ever. True where some have it.
  */
 export function openGates(
   state: FrontierState,
@@ -329,13 +233,28 @@ export function openGates(
   context: StepContext,
 ): boolean {
   const units = unitsOf(state, view, budget.name);
-  const limit = isSpent(budget, units) ? Infinity : Math.max(0, roomIn(budget, units));
+  const room = Math.max(isFirstElsewhere(state, view, budget, context) ? 1 : 0, roomIn(budget, units));
+  const limit = isSpent(budget, units) ? Infinity : room;
   const opened = view.gated.openSome(budget.name, limit);
   for (const domain of opened) state.makeReady(domain);
   state.opening.add(view.id);
   const next = view.gated.firstFor(budget.name);
   if (next !== undefined) askForUnits(state, view, budget, next, out, context);
   return opened.length > 0;
+}
+
+/** The host that has waited longest for the budget lacks a unit of another one. */
+function isFirstElsewhere(
+  state: FrontierState,
+  view: JobView,
+  { name }: Budget,
+  context: StepContext,
+): boolean {
+  const host = view.gated.firstFor(name);
+  const job = jobOf(context, view.id);
+  if (host === undefined || job === undefined) return false;
+  const lack = lackOf(state, view, budgetsOfAll(state, job, host), host);
+  return lack !== null && lack.budget.name !== name;
 }
 
 /** Hosts that had their turn may have left units for others: these have theirs. True where some have. */
@@ -357,26 +276,3 @@ export function openMoreGates(state: FrontierState, out: Effects, context: StepC
   }
   return some;
 }
-
-/** Tells the task of the domain, in the same transaction. */
-export function report(
-  view: JobView,
-  { max, shared }: Budget,
-  { used, returned, wanted }: Units,
-  out: Effects,
-  { task, partitionOf }: StepContext,
-): void {
-  if (shared === null) return;
-  const { unit, domain } = shared;
-  out.push({
-    kind: "send",
-    topic: topics.counters.name,
-    key: budgetKey(view.id, task, domainBudgetName(unit, domain)),
-    partition: partitionOf(domain),
-    latest: true,
-    value: { kind: "budget", job: view.id, run: view.run, task, domain, unit, max, used, returned, wanted },
-  });
-}
-
-/** Under which what is said of a shared budget lies in `crawl.counters` and `crawl.grants`. */
-export const budgetKey = (job: string, task: number, name: string): string => `${job}/${task}/${name}`;

@@ -2,7 +2,8 @@
 import { hostOf } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
 import { budgetsOf, type Budget } from "./budget-rules.ts";
-import { isSpent, roomIn, settleUnits, unitsOf, type Ending } from "./budget-units.ts";
+import { settleUnits, type Ending } from "./budget-units.ts";
+import { isSpent, roomIn, unitsOf } from "./units.ts";
 import { forgetUnits } from "./forgetting.ts";
 import { saveView, sendRefused, type Effects } from "./effects.ts";
 import type { OpenEntry } from "./entry.ts";

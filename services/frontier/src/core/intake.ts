@@ -286,10 +286,11 @@ export function receiveBudget(
   nowMs: number,
   context: StepContext,
 ): void {
-  const { job } = record.value;
-  if (jobOf(context, job) === undefined && !state.views.has(job))
-    return wait(state, job, record, out, nowMs, null);
-  foldBudget(state, record.value, out, context);
+  const { job, run } = record.value;
+  const known = jobOf(context, job);
+  if (known === undefined && !state.views.has(job)) return wait(state, job, record, out, nowMs, null);
+  // Of a run before the present one nothing is kept.
+  if (known === undefined || known.run <= run) foldBudget(state, record.value, out, context);
   out.push({ kind: "finish", id: record.id });
 }
 

@@ -2,7 +2,7 @@
 import type { Job } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
 import { budgetsOf } from "./budget-rules.ts";
-import { unsayBudget } from "./budget-units.ts";
+import { unsayBudget } from "./units.ts";
 import { saveView, type Effects } from "./effects.ts";
 import { delayReasons } from "./delay-reason.ts";
 import type { OpenEntry, Settled, StoredEntry } from "./entry.ts";

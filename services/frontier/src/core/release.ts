@@ -2,8 +2,8 @@ import { hostOf, policyOf, topics, type Due, type HostPolicy, type Job } from "@
 import type { StepContext } from "@sluice/topology";
 import { saidPriority, saveView, type Effects } from "./effects.ts";
 import { giveUpBlocked } from "./blocking.ts";
-import { budgetsOf, budgetsOfHost, hasBudgets, type Budget } from "./budget-rules.ts";
-import { askForUnits, lackOf, openMoreGates, returnSpare, takeUnits } from "./budget-units.ts";
+import { budgetsOf, hasBudgets } from "./budget-rules.ts";
+import { askForUnits, budgetsOfAll, lackOf, openMoreGates, returnSpare, takeUnits } from "./budget-units.ts";
 import { giveBack, grantsUsable } from "./halting.ts";
 import { giveUpForBudget, hold } from "./held-urls.ts";
 import type { HostQueue, Queued, Releasable } from "./host-queue.ts";
@@ -194,14 +194,6 @@ function takeGrants(
 
 const policyFor = (context: StepContext, host: string): HostPolicy =>
   policyOf(host, context.tables[topics.policies.name]);
-
-/** Budgets that all URLs of the domain fall under: of host names that share one politeness key, not those of one host. */
-function budgetsOfAll({ options, ceilings }: FrontierState, job: Job, domain: string): readonly Budget[] {
-  const budgets = budgetsOfHost(job, domain, ceilings);
-  return options.politenessKey === "host"
-    ? budgets
-    : budgets.filter(({ reason }) => reason === "domain_pages");
-}
 
 /** A job may release while it runs and, where its pages are limited, as far as it has grants in hand. */
 function releasableOf(

@@ -1,5 +1,5 @@
 /** A job whose record was removed: all that is kept of it goes, in memory at once, on the disk a piece at a time. */
-import { topics } from "@sluice/records";
+import { topics, type Job } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
 import type { Effects } from "./effects.ts";
 import { jobOf } from "./jobs.ts";
@@ -52,6 +52,16 @@ function remember(state: FrontierState, id: string): void {
   if (state.removed.size > removedMax && oldest !== undefined) state.removed.delete(oldest);
 }
 
+/**
+ * The job has a record. Where that is of another run than this task knows of, what runs before it have left of shared
+ * budgets goes: the job may have been removed in between, and not every task has seen that.
+ */
+export function forgetFormerRuns(state: FrontierState, job: Job): void {
+  if (state.views.get(job.id)?.run === job.run) return;
+  const [stored] = state.entries.first(keys.sharedBudgetsOf(job.id), 1);
+  if (stored !== undefined) state.forgetting.set(job.id, undefined);
+}
+
 /** Jobs of which shared budgets are kept: one read each. */
 function jobsWithBudgets(state: FrontierState): readonly string[] {
   const jobs: string[] = [];
@@ -70,7 +80,10 @@ function jobsWithBudgets(state: FrontierState): readonly string[] {
  * state may be ahead of the table of jobs by a moment, and what is removed then would be a job that runs.
  */
 export function removeOrphans(state: FrontierState, out: Effects, context: StepContext): void {
-  for (const id of new Set([...state.views.keys(), ...state.owners.keys(), ...jobsWithBudgets(state)])) {
+  const withBudgets = jobsWithBudgets(state);
+  // A crash may have come before all was gone that former runs have left of them.
+  for (const id of withBudgets) if (jobOf(context, id) !== undefined) state.forgetting.set(id, undefined);
+  for (const id of new Set([...state.views.keys(), ...state.owners.keys(), ...withBudgets])) {
     // A record that can't be read, after a step back to an older version, is no word to drop a job that runs.
     const hasEnded =
       (state.views.get(id)?.halt ?? "ended") === "ended" && state.owners.get(id)?.ended !== false;

@@ -1,7 +1,7 @@
 /** Rows of pages that look like one of endlessly many, as they are found to lead on, to something else, or nowhere. */
 import type { Job, Link } from "@sluice/records";
 import { budgetOfTrap, type Budget } from "./budget-rules.ts";
-import { putUnits, unitsOf } from "./budget-units.ts";
+import { putUnits, unitsOf } from "./units.ts";
 import type { Effects } from "./effects.ts";
 import type { JobView } from "./job-view.ts";
 import type { FrontierState } from "./state.ts";
