@@ -27,13 +27,22 @@ export function totalsOf(report) {
   };
 }
 
-/** What failed, a line each with the first line of its reason: the end of a long output is what a reader sees first. */
+const reasonLinesMax = 4;
+const reasonLengthMax = 400;
+
+/** What failed, a line each with its reason: the end of a long output is what a reader sees first. */
 export function failuresOf(report) {
-  const firstLine = (text) => (text ?? "").trim().split("\n", 1)[0];
+  const reasonOf = (text) => {
+    const lines = (text ?? "").trim().split("\n");
+    // A property test says its seed and its example in the lines after the first; then come calls or a comparison.
+    const end = lines.findIndex((line) => line.trim() === "" || /^\s+at /.test(line));
+    const reason = lines.slice(0, Math.min(end === -1 ? lines.length : end, reasonLinesMax)).join(" | ");
+    return reason.slice(0, reasonLengthMax);
+  };
   return report.testResults.flatMap((file) => {
     const failed = file.assertionResults.filter((test) => test.status === "failed");
-    if (failed.length === 0 && file.status === "failed") return [`${file.name}: ${firstLine(file.message)}`];
-    return failed.map((test) => `${file.name} > ${test.fullName}: ${firstLine(test.failureMessages?.[0])}`);
+    if (failed.length === 0 && file.status === "failed") return [`${file.name}: ${reasonOf(file.message)}`];
+    return failed.map((test) => `${file.name} > ${test.fullName}: ${reasonOf(test.failureMessages?.[0])}`);
   });
 }
 
