@@ -21,13 +21,14 @@ export class KafkajsGroupConsumer implements GroupConsumer {
   readonly #settings: ConnectionSettings;
   readonly #options: GroupOptions;
   readonly #onClosed: () => void;
-  readonly tenures = new Tenures();
+  readonly tenures: Tenures;
   #reader: Reader | null = null;
 
   constructor(settings: ConnectionSettings, options: GroupOptions, onClosed: () => void) {
     this.#settings = settings;
     this.#options = options;
     this.#onClosed = onClosed;
+    this.tenures = new Tenures(() => performance.now(), options.sessionTimeoutMs);
   }
 
   async start(handlers: GroupHandlers): Promise<void> {
@@ -58,6 +59,10 @@ export class KafkajsGroupConsumer implements GroupConsumer {
           const join = this.#joinOf(joined);
           this.tenures.joined(join);
           handlers.onJoined(join);
+        },
+        onHeartbeat: () => {
+          this.tenures.heard();
+          handlers.onHeartbeat();
         },
       },
     );

@@ -11,7 +11,7 @@ import { commitFailed } from "./failures.ts";
 import type { KafkajsIdempotentProducer } from "./producer.ts";
 
 export interface PlainTaskSettings {
-  readonly producer: KafkajsIdempotentProducer;
+  readonly producer: Pick<KafkajsIdempotentProducer, "connect" | "send" | "close">;
   /** Names the time for which the task is this member's, see {@link Tenures}; null where it is not. */
   readonly tenure: () => number | null;
   /** As a member of the group: one that is a member no more is refused. */
@@ -21,8 +21,8 @@ export interface PlainTaskSettings {
 
 /**
  * Takes the place of a transactional producer where transactions are off. What a commit wrote before it failed
- * stays and is written again by whoever goes on; only the offsets are fenced, by the generation of the group and
- * the tenure of the task.
+ * stays and is written again by whoever goes on. Records are fenced by the tenure of the task alone, as far as the process
+ * can know it; offsets by the generation of the group, too.
  */
 export class PlainTaskProducer implements TransactionalProducer {
   readonly #settings: PlainTaskSettings;
@@ -42,12 +42,11 @@ export class PlainTaskProducer implements TransactionalProducer {
     if (this.#spent) throw new CommitFailed("commit on a producer that is spent", { fenced: false });
     const { producer, commitOffsets, onFailpoint } = this.#settings;
     try {
+      this.#check();
       const written = await producer.send(records);
       onFailpoint?.("after_send");
       if (offsets.length > 0) {
-        const tenure = this.#settings.tenure();
-        if (tenure === null || tenure !== this.#tenure)
-          throw new CommitFailed("the task was another's meanwhile", { fenced: true });
+        this.#check();
         const committed = commitOffsets(group, offsets);
         onFailpoint?.("after_commit_sent");
         await committed;
@@ -58,6 +57,12 @@ export class PlainTaskProducer implements TransactionalProducer {
       this.#spent = true;
       throw commitFailed(`a commit of ${group} without a transaction`, error);
     }
+  }
+
+  #check(): void {
+    const tenure = this.#settings.tenure();
+    if (tenure === null || tenure !== this.#tenure)
+      throw new CommitFailed("the task was another's meanwhile", { fenced: true });
   }
 
   close(): Promise<void> {

@@ -19,7 +19,7 @@ import { once, type Wire } from "./wire.ts";
 
 export class MemoryGroupConsumer implements GroupConsumer {
   readonly group: string;
-  readonly tenures = new Tenures();
+  readonly tenures: Tenures;
   readonly #options: GroupOptions;
   readonly #context: ClientContext;
   readonly #wire: Wire;
@@ -38,6 +38,7 @@ export class MemoryGroupConsumer implements GroupConsumer {
     this.#options = options;
     this.#context = context;
     this.#wire = context.openWire();
+    this.tenures = new Tenures(() => context.process.nowMs(), options.sessionTimeoutMs);
   }
 
   async start(handlers: GroupHandlers): Promise<void> {
@@ -229,6 +230,7 @@ export class MemoryGroupConsumer implements GroupConsumer {
       if (this.#endLife !== life || !this.#isRunning()) return;
       await this.#wire.callAgain(() => server.group(this.group).heartbeat(join.memberId, join.generation));
       if (this.#endLife !== life || !this.#isRunning()) return;
+      this.tenures.heard();
       handlers.onHeartbeat();
     }
   }

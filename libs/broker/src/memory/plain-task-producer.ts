@@ -41,7 +41,7 @@ export class MemoryPlainTaskProducer implements TransactionalProducer {
     this.#memberOf = memberOf;
   }
 
-  /** Fences nobody: an older holder's records stay, only its offsets are refused. */
+  /** Fences nobody: what an older holder wrote stays. It writes no more as soon as it knows that it is one. */
   async fence(): Promise<void> {
     this.#tenure = this.#tenureNow();
     await this.#wire.callAgain(() => undefined);
@@ -53,11 +53,11 @@ export class MemoryPlainTaskProducer implements TransactionalProducer {
     const { faults, onFailpoint } = this.#context;
     const fault = faults.commitFault(this.#id);
     try {
+      this.#check();
       const written = await this.#write(records, fault);
       onFailpoint("after_send");
       if (offsets.length > 0) {
-        const tenure = this.#tenureNow();
-        if (tenure === null || tenure !== this.#tenure) throw new Error("the task was another's meanwhile");
+        this.#check();
         const committed = this.#memberOf(group).commitOffsets(this.#wire, offsets, { id: this.#id, fault });
         onFailpoint("after_commit_sent");
         await committed;
@@ -83,6 +83,11 @@ export class MemoryPlainTaskProducer implements TransactionalProducer {
   #tenureNow(): number | null {
     const { group, task } = taskOf(this.#id);
     return this.#memberOf(group).tenures.of(task);
+  }
+
+  #check(): void {
+    const tenure = this.#tenureNow();
+    if (tenure === null || tenure !== this.#tenure) throw new Error("the task was another's meanwhile");
   }
 
   #finish(state: "ready" | "spent"): void {
