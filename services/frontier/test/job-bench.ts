@@ -45,7 +45,18 @@ export class JobBench {
   }
 
   links(host: string, count: number, run = 1): void {
-    const urls = Array.from({ length: count }, (_, index) => `https://${host}/${index}`);
+    this.#find(
+      Array.from({ length: count }, (_, index) => `https://${host}/${index}`),
+      run,
+    );
+  }
+
+  /** All on one host. */
+  urls(...urls: readonly string[]): void {
+    this.#find(urls, 1);
+  }
+
+  #find(urls: readonly string[], run: number): void {
     const { domain, link } = linksTo("j", urls);
     // As whoever wrote the record would have said.
     const view = this.driver.state.views.get("j");

@@ -10,7 +10,12 @@ import { Web } from "./web.ts";
 
 const faults: Chances = { detour: 0.15, crash: 0.01, restart: 0.01, commit: 0.2, hold: 0.005 };
 const calm: Chances = { ...faults, crash: 0, restart: 0, hold: 0 };
-const fates = { failed: 0.1, refused: 0.15, redirect: 0.1 };
+const held: Chances = { ...calm, hold: 0.03 };
+const fates = [
+  { failed: 0.1, refused: 0.15, redirect: 0.1 },
+  // Units come back all the time.
+  { failed: 0.05, refused: 0.5, redirect: 0.05 },
+];
 
 export interface World {
   readonly random: Random;
@@ -23,19 +28,20 @@ export interface World {
 export function worldOf(seed: number): World {
   const random = new Random(seed);
   const domains = 1 + random.below(3);
-  const hosts = 1 + random.below(5);
+  const hosts = 1 + random.below(random.chance(0.7) ? 5 : 14);
   const urlAt = (index: number): string =>
     `https://h${random.below(hosts)}.d${random.below(domains)}.example/${random.pick(["", "a/", "a/b/", "c/"])}${index}`;
   const politenessKey: PolitenessKey = random.chance(0.3) ? "registrable-domain" : "host";
   const keyOf = (host: string): string => politenessKeyOf(politenessKey, host, registrableDomain);
-  const web = new Web(random, 10 + random.below(60), 1, fates, urlAt, keyOf);
+  const web = new Web(random, 10 + random.below(60), 1, random.pick(fates), urlAt, keyOf);
   const options = {
     ...defaultFrontierOptions,
     politenessKey,
-    releasedMax: 3 + random.below(20),
+    releasedMax: 1 + random.below(random.chance(0.3) ? 3 : 20),
     grantsAtOnce: 1 + random.below(6),
   };
-  const cluster = new Cluster(3 + random.below(10), random, web, random.chance(0.5) ? calm : faults, options);
+  const chances = random.pick([calm, held, faults, faults]);
+  const cluster = new Cluster(2 + random.below(11), random, web, chances, options);
   const start = [...new Set(Array.from({ length: 1 + random.below(3) }, () => random.pick(web.urls)))];
   return { random, web, cluster, start };
 }

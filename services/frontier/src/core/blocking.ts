@@ -9,7 +9,7 @@ import type { StepContext } from "@sluice/topology";
 import { saveView, sendBlocked, type Effects } from "./effects.ts";
 import type { OpenEntry, StoredEntry } from "./entry.ts";
 import { forgetBlock, forgetBudget } from "./forgetting.ts";
-import { skip } from "./halting.ts";
+import { giveBack, skip } from "./halting.ts";
 import { endUnits, withoutResult } from "./held-urls.ts";
 import type { JobView } from "./job-view.ts";
 import { keys, parseDelayed, parseFailed, parseHeld, parseQueued } from "./keys.ts";
@@ -70,6 +70,7 @@ export function sweepSome(state: FrontierState, out: Effects, nowMs: number, con
     if (found.length === pieceMax) state.sweeping.set(id, { letter, after: last });
     else if (next !== null) state.sweeping.set(id, { letter: next, after: undefined });
     else state.sweeping.delete(id);
+    giveBack(view);
     saveView(state, view, out, context);
     return true;
   }

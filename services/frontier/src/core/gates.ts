@@ -62,6 +62,7 @@ export class Gates {
     if (gate === undefined) return;
     gate.fresh += by;
     this.#fresh += by;
+    if (gate.fresh === 0) this.open(domain);
   }
 
   open(domain: string): void {

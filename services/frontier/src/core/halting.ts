@@ -89,9 +89,14 @@ export function receiveGrant(
   // Of a job that was removed since.
   if (grant.over === true && job === undefined && !state.views.has(grant.job)) return;
   // The owner knows the record already; here the table may be a moment behind, and a probe has to be answered.
+  const before = state.views.get(grant.job);
   const view =
     job !== undefined && job.run >= grant.run ? viewOf(state, runOf(job), out) : viewAhead(state, grant, out);
-  if (view.run !== grant.run) return;
+  if (view.run !== grant.run) {
+    // The one before goes from the disk from now on: after a crash it must not be taken for whole.
+    if (view !== before) saveView(state, view, out, context);
+    return;
+  }
   view.tally.granted = Math.max(view.tally.granted, grant.granted);
   view.recall = grant.recall;
   view.wave = Math.max(view.wave, grant.wave);

@@ -1,8 +1,8 @@
 /** URLs set aside until a unit of a budget for their path comes back, or is known never to. */
-import { hostOf } from "@sluice/records";
+import { hostOf, type Job } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
 import { budgetsOf, type Budget } from "./budget-rules.ts";
-import { settleUnits, type Ending } from "./budget-units.ts";
+import { returnSpare, settleUnits, type Ending } from "./budget-units.ts";
 import { isSpent, roomIn, unitsOf } from "./units.ts";
 import { forgetUnits } from "./forgetting.ts";
 import { saveView, sendRefused, type Effects } from "./effects.ts";
@@ -59,10 +59,30 @@ export function endUnits(
   const job = jobOf(context, view.id);
   // A sitemap is in no budget.
   if (entry.sitemap > 0 || job?.run !== view.run) return;
-  const budgets = entry.granted ? budgetsOf(job, entry, state.ceilings) : [];
+  const budgets = budgetsOf(job, entry, state.ceilings);
+  if (!entry.granted) return leaveUnits(state, view, job, budgets, out, context);
   settleUnits(state, view, job, entry, budgets, ending, out, context);
   forgetUnits(state, view, hostOf(entry.url), [...budgets.map(({ name }) => name), ...entry.units], out);
   if (view.halt === null) for (const budget of budgets) wakeHeld(state, view, budget, out, nowMs);
+}
+
+/**
+ * A URL that waited takes no units after all. What there is of them is for others: in other tasks, or for those that are
+ * held here, of which one might have been woken in its place.
+ */
+export function leaveUnits(
+  state: FrontierState,
+  view: JobView,
+  job: Job,
+  budgets: readonly Budget[],
+  out: Effects,
+  context: StepContext,
+): void {
+  for (const budget of budgets) {
+    returnSpare(state, view, job, budget, out, context);
+    // In a step of its own: who calls may be going through what is held.
+    if (view.delayedBy.budget > 0) state.unholding.add(keys.heldBy(view.number, budget.name));
+  }
 }
 
 /** A URL that is not asked for any more, though it may have been: what it held is free again. */

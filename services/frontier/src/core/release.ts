@@ -5,7 +5,7 @@ import { giveUpBlocked } from "./blocking.ts";
 import { budgetsOf, hasBudgets } from "./budget-rules.ts";
 import { askForUnits, budgetsOfAll, lackOf, openMoreGates, returnSpare, takeUnits } from "./budget-units.ts";
 import { giveBack, grantsUsable } from "./halting.ts";
-import { giveUpForBudget, hold } from "./held-urls.ts";
+import { giveUpForBudget, hold, leaveUnits } from "./held-urls.ts";
 import type { HostQueue, Queued, Releasable } from "./host-queue.ts";
 import { weightOf } from "./fair-turns.ts";
 import { jobOf } from "./jobs.ts";
@@ -187,8 +187,7 @@ function takeGrants(
     hold(state, view, entry, lack.budget, out);
     askForUnits(state, view, lack.budget, entry.domain, out, context);
   }
-  // Units that it could have used may be of use to others.
-  for (const budget of budgets) returnSpare(state, view, job, budget, out, context);
+  leaveUnits(state, view, job, budgets, out, context);
   return false;
 }
 
@@ -210,11 +209,16 @@ function releasableOf(
   if (view === undefined || job === undefined || view.halt !== null) return "none";
   if (!isRunning(job, view) || nowMs >= deadlineOf(job, view)) return "none";
   if (hasBudgets(job, state.ceilings) || view.gated.has(domain)) {
-    const lack = lackOf(state, view, budgetsOfAll(state, job, domain), domain);
+    const budgets = budgetsOfAll(state, job, domain);
+    const lack = lackOf(state, view, budgets, domain);
     // What waits in vain is given up as it is taken.
     if (lack?.isSpent === true) return "any";
     if (lack !== null) {
-      if (view.gated.get(domain) !== lack.budget.name) changed.add(view);
+      if (view.gated.get(domain) !== lack.budget.name) {
+        changed.add(view);
+        // While it waits for that one it can use none of the others.
+        for (const budget of budgets) returnSpare(state, view, job, budget, out, context);
+      }
       view.gated.close(domain, lack.budget.name, state.hosts.get(domain)?.freshOf(jobId) ?? 0);
       askForUnits(state, view, lack.budget, domain, out, context);
       return "granted";

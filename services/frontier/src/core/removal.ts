@@ -9,14 +9,19 @@ import { dropUrls } from "./views.ts";
 
 const removedMax = 1000;
 
-/** Takes a step the less the more often it comes; none where the job has a record or nothing is known of it. */
+/**
+ * Takes a step the less the more often it comes; none where the job has a record or nothing is known of it. The removal may be
+ * read later than what other tasks tell of the next run: it is of runs up to that of the record that was read before.
+ */
 export function removeJob(state: FrontierState, id: string, out: Effects, context: StepContext): void {
   if (jobOf(context, id) !== undefined) return;
   const { task, tasks, partitionOf } = context;
+  const lastRun = state.readRuns.get(id) ?? Infinity;
+  state.readRuns.delete(id);
   // What is kept of its shared budgets, if anything is.
-  state.forgetting.set(id, undefined);
+  state.forgetting.set(id, { lastRun, after: undefined });
   const view = state.views.get(id);
-  if (view !== undefined) {
+  if (view !== undefined && view.run <= lastRun) {
     remember(state, id);
     dropUrls(state, view, out);
     state.views.delete(id);
@@ -30,7 +35,9 @@ export function removeJob(state: FrontierState, id: string, out: Effects, contex
       value: null,
     });
   }
-  if (!state.owners.delete(id)) return;
+  const owner = state.owners.get(id);
+  if (owner === undefined || owner.run > lastRun) return;
+  state.owners.delete(id);
   out.push({ kind: "put", key: keys.owner(id), value: null });
   out.push({ kind: "send", topic: topics.counters.name, key: id, value: null, latest: true });
   for (let each = 0; each < tasks; each += 1)
@@ -53,13 +60,15 @@ function remember(state: FrontierState, id: string): void {
 }
 
 /**
- * The job has a record. Where that is of another run than this task knows of, what runs before it have left of shared
- * budgets goes: the job may have been removed in between, and not every task has seen that.
+ * The job has a record. Where that is of another run than the one read before, what earlier runs have left of shared budgets
+ * goes: the job may have been removed in between, and not every task has seen that. So it does once the task was taken
+ * up, for it may have crashed before all was gone.
  */
-export function forgetFormerRuns(state: FrontierState, job: Job): void {
-  if (state.views.get(job.id)?.run === job.run) return;
-  const [stored] = state.entries.first(keys.sharedBudgetsOf(job.id), 1);
-  if (stored !== undefined) state.forgetting.set(job.id, undefined);
+export function forgetFormerRuns(state: FrontierState, { id, run }: Job): void {
+  if (state.readRuns.get(id) === run) return;
+  state.readRuns.set(id, run);
+  const [stored] = state.entries.first(keys.sharedBudgetsOf(id), 1);
+  if (stored !== undefined) state.forgetting.set(id, { lastRun: run - 1, after: undefined });
 }
 
 /** Jobs of which shared budgets are kept: one read each. */
@@ -80,13 +89,10 @@ function jobsWithBudgets(state: FrontierState): readonly string[] {
  * state may be ahead of the table of jobs by a moment, and what is removed then would be a job that runs.
  */
 export function removeOrphans(state: FrontierState, out: Effects, context: StepContext): void {
-  const withBudgets = jobsWithBudgets(state);
-  // A crash may have come before all was gone that former runs have left of them.
-  for (const id of withBudgets) if (jobOf(context, id) !== undefined) state.forgetting.set(id, undefined);
-  for (const id of new Set([...state.views.keys(), ...state.owners.keys(), ...withBudgets])) {
+  for (const id of new Set([...state.views.keys(), ...state.owners.keys(), ...jobsWithBudgets(state)])) {
     // A record that can't be read, after a step back to an older version, is no word to drop a job that runs.
-    const hasEnded =
-      (state.views.get(id)?.halt ?? "ended") === "ended" && state.owners.get(id)?.ended !== false;
-    if (hasEnded) removeJob(state, id, out, context);
+    const view = state.views.get(id);
+    const runs = (view !== undefined && view.halt !== "ended") || state.owners.get(id)?.ended === false;
+    if (!runs) removeJob(state, id, out, context);
   }
 }

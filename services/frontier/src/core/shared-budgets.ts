@@ -188,14 +188,14 @@ export function receiveBudgetGrant(
 }
 
 /**
- * Forgets a piece of what is kept of budgets of jobs that were removed; true where there was some. A job that was submitted under
- * the id since keeps what it has.
+ * Forgets a piece of what is kept of budgets of former runs; true where there was some. A job that was submitted under the id
+ * since keeps what it has.
  */
 export function forgetBudgets(state: FrontierState, out: Effects, context: StepContext): boolean {
-  for (const [job, after] of state.forgetting) {
+  for (const [job, { lastRun, after }] of state.forgetting) {
     const prefix = keys.sharedBudgetsOf(job);
     const found = state.entries.first(prefix, pieceMax, after);
-    const present = jobOf(context, job)?.run ?? Infinity;
+    const present = jobOf(context, job)?.run ?? lastRun + 1;
     for (const [key, value] of found) {
       if ((value as StoredBudget).run >= present) continue;
       put(state, out, key, null);
@@ -211,7 +211,7 @@ export function forgetBudgets(state: FrontierState, out: Effects, context: StepC
     }
     const last = found.at(-1)?.[0];
     if (found.length < pieceMax || last === undefined) state.forgetting.delete(job);
-    else state.forgetting.set(job, last);
+    else state.forgetting.set(job, { lastRun, after: last });
     return true;
   }
   return false;

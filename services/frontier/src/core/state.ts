@@ -73,8 +73,10 @@ export class FrontierState {
   readonly unholding = new Set<string>();
   /** Jobs of which units of budgets came for some of the hosts that wait for them. */
   readonly opening = new Set<string>();
-  /** Jobs that were removed, of which shared budgets may be kept, and up to which key they were looked through. */
-  readonly forgetting = new Map<string, string | undefined>();
+  /** Runs of jobs as their records had them when they were last read. */
+  readonly readRuns = new Map<string, number>();
+  /** Jobs of whose runs up to `lastRun` shared budgets may be kept, and after which key is looked on. */
+  readonly forgetting = new Map<string, { readonly lastRun: number; readonly after: string | undefined }>();
   /** Numbers of views whose stored URLs are of no use any more. */
   readonly dropping = new Set<number>();
   /** Entries of an earlier form, until the first step has stored them anew. */
