@@ -4,7 +4,14 @@
  */
 import type { Job, Outcome } from "@sluice/records";
 import type { StepContext } from "@sluice/topology";
-import { budgetOfHost, budgetsOfHost, formerBudget, type Budget } from "./budget-rules.ts";
+import {
+  budgetOfHost,
+  budgetsOfHost,
+  domainBudgetName,
+  formerBudget,
+  hostOfBudget,
+  type Budget,
+} from "./budget-rules.ts";
 import type { Effects } from "./effects.ts";
 import type { OpenEntry } from "./entry.ts";
 import type { JobView } from "./job-view.ts";
@@ -233,14 +240,26 @@ export function openGates(
   context: StepContext,
 ): boolean {
   const units = unitsOf(state, view, budget.name);
-  const room = Math.max(isFirstElsewhere(state, view, budget, context) ? 1 : 0, roomIn(budget, units));
-  const limit = isSpent(budget, units) ? Infinity : room;
-  const opened = view.gated.openSome(budget.name, limit);
+  const isLast = isSpent(budget, units);
+  const room = isLast ? Infinity : Math.max(0, roomIn(budget, units));
+  const elsewhere = room <= 0 && isFirstElsewhere(state, view, budget, context) ? 1 : 0;
+  const limit = Math.max(elsewhere, room - passed(view, budget));
+  const opened = view.gated.openSome(budget.name, limit, room > 0 || limit > 0);
   for (const domain of opened) state.makeReady(domain);
   state.opening.add(view.id);
   const next = view.gated.firstFor(budget.name);
   if (next !== undefined) askForUnits(state, view, budget, next, out, context);
   return opened.length > 0;
+}
+
+/**
+ * Hosts that have passed the gate of a budget of hosts and taken nothing yet, for they wait for pages. They are all that wait for
+ * those: some may have taken their unit, but more could not be released before those are. Were it not for them, each
+ * unit would let all hosts go from one gate to the other, and back.
+ */
+function passed(view: JobView, budget: Budget): number {
+  if (!isHostsBudget(budget)) return 0;
+  return view.gated.othersFor(domainBudgetName("pages", hostOfBudget(budget.name)), "");
 }
 
 /** The host that has waited longest for the budget lacks a unit of another one. */

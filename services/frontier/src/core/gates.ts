@@ -75,15 +75,18 @@ export class Gates {
     if (waiting?.size === 0) this.#domains.delete(gate.name);
   }
 
-  /** At most so many of those that wait for the budget, the first ones, do so no more: these. */
-  openSome(name: string, limit: number): readonly string[] {
+  /**
+   * At most so many of those that wait for the budget, the first ones, do so no more: these.
+   * @param hasRoom there are units for some of those that are left, now or as soon as others need no more of them
+   */
+  openSome(name: string, limit: number, hasRoom: boolean): readonly string[] {
     const opened: string[] = [];
     for (const domain of this.#domains.get(name) ?? []) {
       if (opened.length >= limit) break;
       opened.push(domain);
     }
     for (const domain of opened) this.open(domain);
-    if (limit > 0 && this.#domains.has(name)) this.#opening.add(name);
+    if (hasRoom && this.#domains.has(name)) this.#opening.add(name);
     else this.#opening.delete(name);
     return opened;
   }
