@@ -120,7 +120,7 @@ const refusedEnd = new Set([
 /**
  * What the refusal of a transaction's last request means. All requests before it were answered, so what the
  * coordinator has under way is not ours: another producer takes the transactional id over (KIP-98,
- * "InitPidRequest"), and its epoch is not in place yet. Nothing was committed.
+ * "InitPidRequest"), and its epoch is not in place yet. Whoever goes on looks at what is written.
  */
 export function endFailed(error: unknown): unknown {
   if (!refusedEnd.has(typeOf(error) ?? "")) return error;
