@@ -240,8 +240,7 @@ export function openGates(
   context: StepContext,
 ): boolean {
   const units = unitsOf(state, view, budget.name);
-  const isLast = isSpent(budget, units);
-  const room = isLast ? Infinity : Math.max(0, roomIn(budget, units));
+  const room = isSpent(budget, units) ? Infinity : Math.max(0, roomIn(budget, units));
   const elsewhere = room <= 0 && isFirstElsewhere(state, view, budget, context) ? 1 : 0;
   const limit = Math.max(elsewhere, room - passed(view, budget));
   const opened = view.gated.openSome(budget.name, limit, room > 0 || limit > 0);
@@ -259,7 +258,7 @@ export function openGates(
  */
 function passed(view: JobView, budget: Budget): number {
   if (!isHostsBudget(budget)) return 0;
-  return view.gated.othersFor(domainBudgetName("pages", hostOfBudget(budget.name)), "");
+  return view.gated.allFor(domainBudgetName("pages", hostOfBudget(budget.name)));
 }
 
 /** The host that has waited longest for the budget lacks a unit of another one. */

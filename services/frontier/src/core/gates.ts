@@ -35,9 +35,11 @@ export class Gates {
 
   /** How many wait for the budget, the domain itself left out. */
   othersFor(name: string, domain: string): number {
-    const waiting = this.#domains.get(name);
-    if (waiting === undefined) return 0;
-    return waiting.size - (waiting.has(domain) ? 1 : 0);
+    return this.allFor(name) - (this.#domains.get(name)?.has(domain) === true ? 1 : 0);
+  }
+
+  allFor(name: string): number {
+    return this.#domains.get(name)?.size ?? 0;
   }
 
   /** The domain that has waited longest for the budget. */
